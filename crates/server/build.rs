@@ -1,5 +1,5 @@
-//! Makes of `web/src` the files that the binary carries: the page with what it names, joined and compressed, and beside
-//! them the sources as they are written, under their own paths. Without that folder it carries none.
+//! Turns `web/src` into the files that the binary contains: the bundled and compressed page and its assets, and the
+//! unbundled sources under their own paths. Without that folder there are none.
 
 use parlor_bundler::{Encoded, build};
 use std::{
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut sources = BTreeMap::new();
         walk(&root, &root, &mut sources)?;
         let out = PathBuf::from(env::var("OUT_DIR")?);
-        let assets = build(&sources).map_err(|fault| format!("the web client cannot be joined: {fault}"))?;
+        let assets = build(&sources).map_err(|fault| format!("the web client cannot be bundled: {fault}"))?;
         for asset in assets {
             add(&mut list, &out, &asset.path, asset.bytes, asset.is_immutable)?;
         }
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes a file in each of its encodings, and the line that takes it into the binary.
+/// Writes a file in each of its encodings, and the line that includes it.
 fn add(list: &mut String, out: &Path, path: &str, bytes: Vec<u8>, is_immutable: bool) -> Result<(), Box<dyn Error>> {
     let encoded = Encoded::of(bytes);
     let stem = path.replace('/', "__");
@@ -49,7 +49,7 @@ fn add(list: &mut String, out: &Path, path: &str, bytes: Vec<u8>, is_immutable: 
     Ok(())
 }
 
-/// Reads all files below a folder, by their paths from the root on.
+/// Reads all files below a folder, keyed by their path from the root.
 fn walk(root: &Path, folder: &Path, sources: &mut BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

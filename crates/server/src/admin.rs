@@ -1,8 +1,8 @@
-//! What the operator does from the command line: the same commands whether a server runs or not.
+//! The operator's commands, which are the same whether or not a server is running.
 //!
-//! When one runs, a command goes to it as one line of JSON through the socket in the data folder, and the answer
-//! comes back as another; who can open that folder is the operator. When none runs, the command line opens the
-//! store and carries the command out itself. Either way what people see changes through `commit` only.
+//! If one is running, a command goes to it as a line of JSON through the socket in the data folder, and so does the
+//! reply; whoever can open that folder is the operator. If none is running, the command line opens the store and
+//! executes the command itself. Either way, what users see changes through `commit` only.
 
 use crate::{
     app::App,
@@ -31,105 +31,105 @@ use tokio::{
     time::timeout,
 };
 
-/// Bytes of a command or an answer.
+/// The maximum size of a command or a reply in bytes.
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// How long a command may take to come, and its answer to be taken.
+/// How long a command may take to arrive, and a reply to be read.
 const LINE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server may take from locking the folder to hearing commands.
+/// How long a server may take between locking the folder and accepting commands.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
-/// Accounts read at once.
+/// How many users a page of the list has.
 const USERS_PER_PAGE: i64 = 1000;
 
-/// A command of the operator.
+/// An operator command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum AdminCommand {
-    /// Makes an account.
+    /// Adds a user.
     AddUser {
-        /// The name used to sign in.
+        /// The login name.
         login: String,
         /// What others see.
         name: String,
         /// The password.
         password: String,
-        /// An account of that name that is there already is left as it is.
+        /// Whether an existing user of that name is left unchanged.
         #[serde(default)]
         if_absent: bool,
     },
-    /// Lists accounts in the order of their names to sign in with, a page of them.
+    /// Lists a page of users in the order of their login names.
     ListUsers {
-        /// Begins after this name.
+        /// Starts after this login name.
         #[serde(default)]
         after: String,
     },
-    /// Sets a password and ends every session.
+    /// Sets a password and ends all sessions.
     SetPassword {
-        /// Whose.
+        /// The login name.
         login: String,
-        /// The new one.
+        /// The new password.
         password: String,
     },
-    /// Disables a person or enables them again.
+    /// Disables a user or enables them again.
     SetDisabled {
-        /// Whom.
+        /// The login name.
         login: String,
-        /// Which of the two.
+        /// The new state.
         disabled: bool,
     },
-    /// Gives a person another name to sign in with, or another name that others see.
+    /// Changes a user's login name or display name.
     RenameUser {
-        /// Whom.
+        /// The login name.
         login: String,
-        /// The new name to sign in with.
+        /// The new login name.
         to: Option<String>,
-        /// The new name that others see.
+        /// The new display name.
         name: Option<String>,
     },
-    /// Deletes an account. What it wrote stays for others.
+    /// Deletes a user. Their messages stay for others.
     DeleteUser {
-        /// Whose.
+        /// The login name.
         login: String,
     },
-    /// Makes or replaces a context with all its roles.
+    /// Creates or replaces a context with all its roles.
     PutContext {
         /// The context.
         context: Context,
-        /// Who is what in it, by login name.
+        /// Login names and their roles.
         roles: Vec<(String, String)>,
     },
     /// Closes or reopens a context.
     CloseContext {
-        /// Which.
+        /// The context.
         key: ContextKey,
-        /// Which of the two.
+        /// The new state.
         closed: bool,
     },
-    /// Writes a copy of the database, whole as of one moment.
+    /// Writes a consistent copy of the database.
     Backup {
-        /// Where to; there must be no such file.
+        /// The file to write, which must not exist yet.
         file: PathBuf,
     },
 }
 
-/// The answer to a command.
+/// The reply to a command.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdminReply {
-    /// It is done.
+    /// Done.
     Done,
-    /// The account was made.
+    /// The user was added.
     UserAdded(UserId),
-    /// The account was there already.
+    /// The user already existed.
     UserFound(UserId),
-    /// A page of the accounts; after the last it is empty.
+    /// A page of users; the page after the last one is empty.
     Users(Vec<UserSummary>),
     /// The copy was written; its size in bytes.
     BackedUp(u64),
-    /// It was refused.
+    /// The command was refused.
     Refused(Problem),
 }
 
-/// Carries a command out, of a list all pages.
+/// Executes a command; a list is returned with all its pages.
 ///
 /// # Errors
 /// The refusal.
@@ -137,7 +137,7 @@ pub async fn run(app: &App, command: AdminCommand) -> Result<AdminReply, Problem
     collect_pages(command, async |command| execute(app, command).await).await
 }
 
-/// Asks until the list is whole, if the answer is a page of one: no answer grows with the number of accounts.
+/// Requests all pages if the reply is a page of a list: no reply grows with the number of users.
 async fn collect_pages<E>(
     mut command: AdminCommand,
     send: impl AsyncFn(AdminCommand) -> Result<AdminReply, E>,
@@ -209,7 +209,7 @@ async fn add_user(
     let password_hash = Some(identity::new_hash(app, password).await?);
     match app.commit.submit(Change::AddUser { login: login.clone(), name, password_hash }).await {
         Ok(Outcome::UserAdded(user)) => Ok(AdminReply::UserAdded(user)),
-        // Somebody else made it meanwhile.
+        // Another command added it meanwhile.
         Err(problem) if if_absent && problem.code == Code::NameTaken => found().await?.ok_or(problem),
         Err(problem) => Err(problem),
         Ok(_) => Err(Code::Internal.into()),
@@ -234,11 +234,11 @@ async fn submit(app: &App, change: Change) -> Result<AdminReply, Problem> {
 async fn find_user(app: &App, login: &str) -> Result<UserId, Problem> {
     let folded = identity::checked_login(login)?;
     let account = app.store.credentials(folded).await?;
-    let unknown = || Problem::new(Code::NotFound).with_detail(format!("there is no account {login:?}"));
+    let unknown = || Problem::new(Code::NotFound).with_detail(format!("there is no user {login:?}"));
     account.map(|account| account.user).ok_or_else(unknown)
 }
 
-/// Serves the socket in the data folder until `stop` becomes true, and carries out to the end what came by then.
+/// Serves the socket in the data folder until `stop` becomes true, then completes the commands that have arrived.
 pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
@@ -252,7 +252,7 @@ pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watc
                 let (app, stop) = (app.clone(), stop.clone());
                 connections.spawn(async move {
                     if let Err(error) = serve_connection(&app, stream, stop).await {
-                        tracing::debug!(%error, "A command from the command line broke off");
+                        tracing::debug!(%error, "A command from the command line was interrupted");
                     }
                 });
             }
@@ -269,7 +269,7 @@ async fn serve_connection(app: &App, stream: UnixStream, mut stop: watch::Receiv
     let mut reader = BufReader::new(reader.take(LINE_BYTES_MAX));
     let read = timeout(LINE_TIMEOUT, reader.read_line(&mut line));
     tokio::select! {
-        // What has come is answered.
+        // A command that has arrived is answered.
         biased;
         read = read => {
             read??;
@@ -280,7 +280,7 @@ async fn serve_connection(app: &App, stream: UnixStream, mut stop: watch::Receiv
         Ok(command) => execute(app, command).await.unwrap_or_else(AdminReply::Refused),
         Err(error) => AdminReply::Refused(
             Problem::new(Code::InvalidField)
-                .with_detail(format!("the server and the command are of different versions: {error}")),
+                .with_detail(format!("the server and the command line have different versions: {error}")),
         ),
     };
     let mut line = serde_json::to_string(&answer).expect("answers have string keys only");
@@ -292,7 +292,7 @@ async fn serve_connection(app: &App, stream: UnixStream, mut stop: watch::Receiv
     timeout(LINE_TIMEOUT, written).await?
 }
 
-/// A server that has just begun opens its socket a moment after it has the folder.
+/// A starting server opens its socket a moment after it has locked the folder.
 async fn connect(path: &Path) -> io::Result<UnixStream> {
     let deadline = tokio::time::Instant::now() + START_TIMEOUT;
     loop {
@@ -308,10 +308,10 @@ async fn connect(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
-/// Hands a command to the server that has the data folder. Of a list it asks for all pages.
+/// Sends a command to the server that runs on the data folder. A list is requested with all its pages.
 ///
 /// # Errors
-/// It does not answer.
+/// The server does not answer.
 pub async fn send(folder: &Path, command: AdminCommand) -> io::Result<AdminReply> {
     collect_pages(command, async |command| send_once(folder, &command).await).await
 }
@@ -325,6 +325,6 @@ async fn send_once(folder: &Path, command: &AdminCommand) -> io::Result<AdminRep
     let mut answer = String::new();
     BufReader::new(reader.take(LINE_BYTES_MAX)).read_line(&mut answer).await?;
     serde_json::from_str(&answer).map_err(|error| {
-        io::Error::new(io::ErrorKind::InvalidData, format!("the server's answer cannot be read: {error}"))
+        io::Error::new(io::ErrorKind::InvalidData, format!("the server's reply cannot be parsed: {error}"))
     })
 }

@@ -1,8 +1,8 @@
 //! The configuration in force, and where each value came from.
 //!
-//! `parlor.default.toml` is compiled in and is the reference: it names every key, its type (that of its default)
-//! and, in its comment, its range. Layers in order of growing strength: that file, the operator's file, the
-//! environment, flags. What no layer knows is refused by name and place.
+//! `parlor.default.toml` is compiled in and is the reference: it names every key, its type (that of its default) and,
+//! in its comment, its range. From weakest to strongest, the layers are: that file, the operator's file, the
+//! environment, flags. An unknown key is an error that names the key and its location.
 //!
 //! Absent on purpose: changing anything while the server runs.
 
@@ -25,61 +25,61 @@ pub use layers::{Layers, Setting, SettingSource};
 /// The text of `parlor.default.toml`.
 pub const DEFAULTS: &str = include_str!("../../../parlor.default.toml");
 
-/// Everything that can be set. The keys are described in `parlor.default.toml`.
+/// All settings. The keys are described in `parlor.default.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where to serve.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// The data folder.
     pub data: PathBuf,
-    /// What the site calls itself.
+    /// The name of the site.
     pub name: String,
-    /// The one accent colour.
+    /// The accent colour.
     pub accent: Colour,
-    /// The address that people open.
+    /// The address that users open.
     #[serde(deserialize_with = "none_if_empty")]
     pub public_url: Option<Origin>,
-    /// Further origins whose pages may change something and open sockets.
+    /// Further origins whose pages may make changes and open sockets.
     #[serde(deserialize_with = "parse_list")]
     pub allowed_origins: Vec<Origin>,
-    /// Who may open a conversation with whom.
+    /// Who may open conversations with whom.
     pub who_may_write: WhoMayWrite,
-    /// Whose forwarded headers are believed.
+    /// Proxies whose forwarding headers are trusted.
     #[serde(deserialize_with = "parse_list")]
     pub trusted_proxies: Vec<Network>,
-    /// Whether `/conformance/echo` is there.
+    /// Whether `/conformance/echo` exists.
     pub conformance_echo: bool,
-    /// A folder to serve the pages from.
+    /// A folder to serve the web client from.
     #[serde(deserialize_with = "none_if_empty")]
     pub web: Option<PathBuf>,
-    /// What is logged, and how.
+    /// Logging.
     pub log: LogConfig,
     /// The database.
     pub store: StoreConfig,
-    /// Files that people send.
+    /// Files that users send.
     pub files: FilesConfig,
-    /// Time-outs of HTTP.
+    /// HTTP timeouts.
     pub http: HttpConfig,
-    /// Time-outs of sockets.
+    /// Socket timeouts.
     pub socket: SocketConfig,
-    /// Intervals of synchronising.
+    /// Synchronization intervals.
     pub sync: SyncConfig,
-    /// What holds for messages.
+    /// Rules for messages.
     pub messages: MessageRules,
-    /// Searching.
+    /// Search.
     pub search: SearchConfig,
-    /// Whether people are here.
+    /// Presence.
     pub presence: PresenceConfig,
-    /// How to stop.
+    /// Shutdown.
     pub stop: StopConfig,
-    /// Accounts and sign-ins.
+    /// Users and sessions.
     pub accounts: AccountsConfig,
-    /// What holds for groups.
+    /// Rules for groups.
     pub groups: GroupsConfig,
-    /// Who may read the metrics.
+    /// Access to the metrics.
     pub metrics: MetricsConfig,
-    /// Every limit.
+    /// All limits.
     pub limits: Limits,
 }
 
@@ -87,13 +87,13 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
-    /// What is logged.
+    /// The filter.
     pub filter: String,
-    /// How.
+    /// The format.
     pub format: LogFormat,
 }
 
-/// How a line of the log looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
@@ -110,17 +110,17 @@ pub struct StoreConfig {
     /// `postgres://…`; none means SQLite in the data folder.
     #[serde(deserialize_with = "none_if_empty")]
     pub url: Option<StoreUrl>,
-    /// How hard a commit presses on the disk.
+    /// How safely a commit is written to disk.
     pub durability: Durability,
-    /// Connections that read.
+    /// The number of reading connections.
     pub readers: u32,
-    /// How long a statement may take.
+    /// The timeout of statements.
     pub timeout_ms: u64,
-    /// How long after a deletion the log is cleared of it.
+    /// How long after a deletion the log is cleared.
     pub erase_after_ms: u64,
 }
 
-/// The address of a PostgreSQL database. Its `Debug` hides it: it holds a password.
+/// The URL of a PostgreSQL database. Its `Debug` output hides it because it contains a password.
 #[derive(Clone)]
 pub struct StoreUrl(pub String);
 
@@ -128,30 +128,30 @@ pub struct StoreUrl(pub String);
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilesConfig {
-    /// Where they are, unless in the data folder or a bucket.
+    /// The folder, unless files are in the data folder or a bucket.
     #[serde(deserialize_with = "none_if_empty")]
     pub folder: Option<PathBuf>,
-    /// The bucket that they are in.
+    /// The bucket.
     #[serde(deserialize_with = "none_if_empty")]
     pub s3_bucket: Option<String>,
-    /// Its address.
+    /// The address of the bucket.
     #[serde(deserialize_with = "none_if_empty")]
     pub s3_endpoint: Option<String>,
-    /// Its region.
+    /// The region of the bucket.
     pub s3_region: String,
-    /// The id of the key to it.
+    /// The id of the access key.
     pub s3_access_key_id: String,
-    /// The secret of the key.
+    /// The secret of the access key.
     pub s3_secret_access_key: String,
-    /// What stays free of the disk.
+    /// How much disk space stays free.
     pub free_bytes_min: u64,
-    /// How long looking at a picture may take.
+    /// How long processing a picture may take.
     pub image_ms: u64,
-    /// In how much memory a picture is drawn.
+    /// How much memory a picture may be decoded in.
     pub image_memory_bytes_max: u64,
-    /// How long what nobody sent is kept.
+    /// How long unsent files are kept.
     pub unsent_ms: u64,
-    /// How often the collector looks.
+    /// How often the collector runs.
     pub collect_ms: u64,
 }
 
@@ -161,11 +161,11 @@ pub struct FilesConfig {
 pub struct HttpConfig {
     /// Until the first byte of a connection.
     pub first_byte_ms: u64,
-    /// Until the whole head of a request.
+    /// Until a request's head is complete.
     pub head_ms: u64,
-    /// Until the whole body of a request.
+    /// Until a request's body is complete.
     pub body_ms: u64,
-    /// In which a reader must take what it is sent.
+    /// How long a client may take to read what it is sent.
     pub write_ms: u64,
 }
 
@@ -173,9 +173,9 @@ pub struct HttpConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SocketConfig {
-    /// Until a heartbeat where nothing else was sent.
+    /// Until a heartbeat, if nothing else was sent.
     pub ping_interval_ms: u64,
-    /// Without a frame from the client until the socket is closed.
+    /// Until a socket without frames from the client is closed.
     pub silence_ms: u64,
     /// Until the first command.
     pub resume_ms: u64,
@@ -185,11 +185,11 @@ pub struct SocketConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SyncConfig {
-    /// The longest that a poll waits.
+    /// The longest wait of a poll.
     pub poll_wait_max_ms: u64,
     /// How often the store's clock is read.
     pub clock_check_ms: u64,
-    /// How long `commits` is kept.
+    /// How long rows of `commits` are kept.
     pub commits_kept_ms: u64,
     /// How long markers are gathered.
     pub marker_interval_ms: u64,
@@ -207,13 +207,13 @@ pub struct SearchConfig {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PresenceConfig {
-    /// A socket that ended still counts for so long.
+    /// How long a user counts as present after their socket closed.
     pub socket_grace_ms: u64,
-    /// A poll that ended still counts for so long.
+    /// How long a user counts as present after their poll ended.
     pub poll_grace_ms: u64,
-    /// What a node says of its people holds for so long.
+    /// How long a node's announcement of its present users is valid.
     pub entry_ms: u64,
-    /// How exactly the store keeps when people were last here.
+    /// How precisely the store records when users were last seen.
     pub kept_ms: u64,
 }
 
@@ -223,9 +223,9 @@ pub struct PresenceConfig {
 pub struct StopConfig {
     /// To finish what was accepted.
     pub grace_ms: u64,
-    /// The shortest time after which clients come back.
+    /// The shortest time after which clients reconnect.
     pub retry_after_min_ms: u64,
-    /// The longest.
+    /// The longest time after which clients reconnect.
     pub retry_after_max_ms: u64,
 }
 
@@ -233,13 +233,13 @@ pub struct StopConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountsConfig {
-    /// Whether people can make accounts for themselves.
+    /// Whether users can sign up by themselves.
     pub sign_up: bool,
-    /// Days after which an unused sign-in ends.
+    /// Days after which an unused session ends.
     pub session_days: u32,
-    /// Memory of one password check.
+    /// The memory of a password check.
     pub password_memory_kib: u32,
-    /// Passes of one password check.
+    /// The number of passes of a password check.
     pub password_passes: u32,
 }
 
@@ -247,7 +247,7 @@ pub struct AccountsConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupsConfig {
-    /// What newcomers see of what was written before, where nothing is said.
+    /// The history that new members see by default.
     pub history: History,
 }
 
@@ -255,24 +255,24 @@ pub struct GroupsConfig {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsConfig {
-    /// An address of its own.
+    /// A separate address.
     #[serde(deserialize_with = "none_if_empty")]
     pub listen: Option<SocketAddr>,
-    /// A token for the main address.
+    /// The token for the main address.
     #[serde(deserialize_with = "none_if_empty")]
     pub token: Option<String>,
 }
 
-/// What is wrong with a configuration: one line for each mistake.
+/// The errors in a configuration, one line each.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    /// The defaults, with some keys set as flags would set them. For tests and tools.
+    /// Returns the defaults with some keys set as flags would set them. For tests and tools.
     ///
     /// # Errors
-    /// A key is unknown or its value wrong.
+    /// A key is unknown or its value is invalid.
     pub fn with(settings: &[(&'static str, &str)]) -> Result<Self, ConfigError> {
         let flags = settings.iter().map(|(path, value)| (*path, "a setting", (*value).to_owned())).collect();
         Layers { flags, ..Layers::default() }.load().map(|(config, _)| config)
@@ -291,7 +291,7 @@ impl FromStr for StoreUrl {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self(text.to_owned()));
         }
-        Err("postgres://… is expected, or nothing for SQLite in the data folder")
+        Err("expected postgres://…, or nothing for SQLite in the data folder")
     }
 }
 

@@ -1,6 +1,6 @@
-//! The data folder: for one process at a time, and readable by its owner only.
+//! The data folder: used by one process at a time, and readable by its owner only.
 //!
-//! Whoever holds the lock may open the store. Everybody else speaks with the holder through the socket in it.
+//! The process that holds the lock may open the store. Others talk to it through the socket in the folder.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
@@ -18,27 +18,27 @@ const LOCK: &str = "parlor.lock";
 const SOCKET: &str = "parlor.sock";
 /// The name of the SQLite database.
 pub const DATABASE: &str = "parlor.db";
-/// The longest path that an address of a unix socket holds everywhere.
+/// The maximum length of a socket path that works on all systems.
 const SOCKET_PATH_BYTES_MAX: usize = 100;
 
-/// Why the folder cannot be had.
+/// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataFolderError {
-    /// Another process has it.
+    /// Another process uses it.
     #[error("the data folder {path} is in use by {holder}")]
     Locked {
         /// The folder.
         path: PathBuf,
-        /// Its id and its command, as far as it said so.
+        /// The process id and command, if known.
         holder: String,
     },
-    /// Others may look into it, and it is not ours to mend.
+    /// Others may read it, and it belongs to another user.
     #[error(
-        "others may read the data folder {0}, which belongs to another user: let its owner take that right away \
+        "others may read the data folder {0}, which belongs to another user: ask its owner to remove that permission \
          (chmod 700), or use another folder"
     )]
     ReadableByOthers(PathBuf),
-    /// It cannot be made or opened.
+    /// It cannot be created or opened.
     #[error("cannot use the data folder {0}: {1}")]
     Unusable(PathBuf, #[source] io::Error),
 }
@@ -52,19 +52,19 @@ pub struct DataFolder {
     _lock: File,
 }
 
-/// Characters of a command that are said of the holder of the lock, and bytes that are read of it.
+/// How many characters of the lock holder's command are shown, and how many bytes are read.
 const HOLDER_CHARS_MAX: usize = 100;
 const HOLDER_BYTES_MAX: u64 = 1024;
-/// Between two tries to have the lock.
+/// The time between two attempts to lock the folder.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
-/// The rights of others.
+/// The permission bits of group and others.
 const OTHERS_MODE: u32 = 0o077;
 
 impl DataFolder {
-    /// Makes the folder if needed, and locks it. Rights that others have on it are taken away.
+    /// Creates the folder if needed, and locks it. Permissions of others are removed.
     ///
     /// # Errors
-    /// It is locked, open to others, or cannot be used.
+    /// The folder is locked, readable by others, or unusable.
     pub fn lock(path: &Path) -> Result<Self, DataFolderError> {
         let unusable = |error| DataFolderError::Unusable(path.to_owned(), error);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
@@ -81,7 +81,7 @@ impl DataFolder {
             .map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {
-                // For those who wait. That it is not written keeps nobody out.
+                // Shown to waiting processes. The lock works even if this cannot be written.
                 let _ = lock.set_len(0).and_then(|()| lock.write_all(holder().as_bytes()));
                 Ok(Self { path, handle, was_restricted, _lock: lock })
             }
@@ -95,7 +95,7 @@ impl DataFolder {
         }
     }
 
-    /// The same, and waits for as long as this for another process to be done with it.
+    /// Locks the folder like [`DataFolder::lock`], but waits up to `patience` for another process to release it.
     ///
     /// # Errors
     /// As for [`DataFolder::lock`].
@@ -111,11 +111,11 @@ impl DataFolder {
         }
     }
 
-    /// Says that rights of others on the folder were taken away, if they were.
+    /// Returns a note if permissions of others were removed.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         let path = self.path.display();
-        self.was_restricted.then(|| format!("others could read the data folder {path}; now only its owner can"))
+        self.was_restricted.then(|| format!("others could read the data folder {path}; their permissions were removed"))
     }
 
     /// The folder.
@@ -124,10 +124,10 @@ impl DataFolder {
         &self.path
     }
 
-    /// Makes the file of the SQLite database, if there is none, readable by its owner only.
+    /// Creates the file of the SQLite database if there is none, readable by its owner only.
     ///
     /// # Errors
-    /// The file cannot be made.
+    /// The file cannot be created.
     pub fn prepare_database(&self) -> Result<(), DataFolderError> {
         let made = OpenOptions::new().create(true).append(true).mode(0o600).open(self.path.join(DATABASE));
         made.map(drop).map_err(|error| DataFolderError::Unusable(self.path.clone(), error))
@@ -136,7 +136,7 @@ impl DataFolder {
     /// Opens the socket for commands.
     pub(crate) fn socket(&self) -> io::Result<UnixListener> {
         let path = self.path.join(SOCKET);
-        // Whoever left it there is gone: the lock is ours.
+        // The process that left it there is gone, since the lock is ours.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -146,13 +146,13 @@ impl DataFolder {
         Ok(listener)
     }
 
-    /// Removes the socket and gives the folder free.
+    /// Removes the socket and releases the folder.
     pub fn release(self) {
         let _ = fs::remove_file(self.path.join(SOCKET));
     }
 }
 
-/// Takes the rights of others on a folder away, if they have any. True: they had.
+/// Removes the permissions of others on a folder; returns whether they had any.
 fn restrict_to_owner(path: &Path, handle: &File) -> Result<bool, DataFolderError> {
     let unusable = |error| DataFolderError::Unusable(path.to_owned(), error);
     let mode = handle.metadata().map_err(unusable)?.permissions().mode();
@@ -160,7 +160,7 @@ fn restrict_to_owner(path: &Path, handle: &File) -> Result<bool, DataFolderError
         return Ok(false);
     }
     match handle.set_permissions(Permissions::from_mode(mode & !OTHERS_MODE & 0o7777)) {
-        // Only its owner may.
+        // Only the owner may change permissions.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Err(DataFolderError::ReadableByOthers(path.to_owned()))
         }
@@ -168,7 +168,7 @@ fn restrict_to_owner(path: &Path, handle: &File) -> Result<bool, DataFolderError
     }
 }
 
-/// What this process says of itself in the lock: its id and its command, without the folder of the program.
+/// Describes this process in the lock file: its id and its command, without the path of the program.
 fn holder() -> String {
     let mut words = std::env::args();
     let program = words.next().unwrap_or_default();
@@ -178,7 +178,8 @@ fn holder() -> String {
     format!("process {} ({command})", std::process::id())
 }
 
-/// The path of the socket in a folder, short enough for an address; the file holds the folder open meanwhile.
+/// Returns the path of the socket in a folder, short enough for a socket address; the file keeps the folder open
+/// meanwhile.
 pub(crate) fn socket_path(folder: &Path) -> io::Result<(PathBuf, File)> {
     let handle = File::open(folder)?;
     Ok((short_socket_path(&folder.join(SOCKET), &handle), handle))

@@ -1,6 +1,6 @@
-//! Time and chance, handed in so that tests are exact (I10).
+//! Time and randomness, passed in so that tests are exact (I10).
 //!
-//! This is the only file that asks the machine for either. Deadlines are tokio's affair and follow its clock.
+//! This is the only file that reads the machine's clock or randomness. Deadlines follow tokio's clock.
 
 use rand::RngExt;
 use std::{
@@ -12,13 +12,13 @@ use std::{
     time::Instant,
 };
 
-/// Where a server gets the time and randomness from.
+/// The source of time and randomness.
 #[derive(Clone)]
 pub struct Environment {
     now: Arc<Now>,
     steady: Arc<Now>,
     fill: Arc<Fill>,
-    /// How far the two clocks were apart when time was last asked for, see [`Environment::ageing_ms`].
+    /// How far the two clocks were apart when they were last read, see [`Environment::ageing_ms`].
     apart_ms: Arc<AtomicI64>,
 }
 
@@ -26,14 +26,14 @@ type Now = dyn Fn() -> i64 + Send + Sync;
 type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl Environment {
-    /// The machine's clock and its source of cryptographic randomness.
+    /// Returns the machine's clock and cryptographic randomness.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place where time and chance are asked for")]
     pub fn real() -> Self {
         Self::new(|| jiff::Timestamp::now().as_millisecond(), |bytes| rand::rng().fill(bytes))
     }
 
-    /// A wall clock and a source of randomness of one's own. The steady clock is the machine's.
+    /// Creates an environment with a given wall clock and randomness. The steady clock is the machine's.
     pub fn new(
         now: impl Fn() -> i64 + Send + Sync + 'static,
         fill: impl Fn(&mut [u8]) + Send + Sync + 'static,
@@ -48,28 +48,28 @@ impl Environment {
         }
     }
 
-    /// The same with another steady clock: one that never goes back.
+    /// Replaces the steady clock, which must never go back.
     #[must_use]
     pub fn with_steady(self, steady: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self { steady: Arc::new(steady), apart_ms: AtomicI64::new(i64::MAX).into(), ..self }
     }
 
-    /// Milliseconds since 1970 in UTC, as the machine believes: for times that are shown. It may be set back or forward
-    /// at any moment, so nothing is measured by it.
+    /// Returns milliseconds since 1970 in UTC, as the machine believes: for times that are displayed. The clock may be
+    /// set at any moment, so nothing is measured by it.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         (self.now)()
     }
 
-    /// Milliseconds since some moment, of a clock that is never set: for rates, leases and intervals.
+    /// Returns milliseconds on a clock that is never set: for rates, leases and intervals.
     #[must_use]
     pub fn steady_ms(&self) -> i64 {
         (self.steady)()
     }
 
-    /// Milliseconds since 1970 for deciding that something durable is too old. It follows the wall clock back at once
-    /// and forward only as time really passes, so a clock that leaps ahead ends nothing early. Until the server starts
-    /// again, things last longer instead.
+    /// Returns milliseconds since 1970, for deciding whether something durable is too old. It follows the wall clock
+    /// back at once but forward only as time really passes, so a clock that leaps ahead expires nothing early. Until
+    /// the server restarts, things last longer instead.
     #[must_use]
     pub fn ageing_ms(&self) -> i64 {
         let steady_ms = self.steady_ms();
@@ -78,7 +78,7 @@ impl Environment {
         steady_ms.saturating_add(apart_ms)
     }
 
-    /// Random bytes.
+    /// Returns random bytes.
     #[must_use]
     pub fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
@@ -86,14 +86,14 @@ impl Environment {
         bytes
     }
 
-    /// A random id from 1 to 2^53 − 1.
+    /// Returns a random id from 1 to 2^53 − 1.
     #[must_use]
     pub fn random_id(&self) -> i64 {
         let number = u64::from_le_bytes(self.random::<8>()) >> 11;
         i64::try_from(number).expect("53 bits fit").max(1)
     }
 
-    /// A random share of `most`, for delays that must not coincide.
+    /// Returns a random share of `most`, for delays that must not coincide.
     #[must_use]
     pub fn jitter(&self, most: u64) -> u64 {
         u64::from_le_bytes(self.random::<8>()) % most.saturating_add(1)
@@ -106,7 +106,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// A time of the store on the wire: RFC 3339, UTC, milliseconds.
+/// Formats a time for the wire: RFC 3339, UTC, milliseconds.
 #[must_use]
 pub fn rfc3339(ms: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

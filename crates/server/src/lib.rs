@@ -1,8 +1,8 @@
 //! Parlor: messaging for the users of a web application.
 //!
-//! The path of a message: an edge (`ws`, `http`, `cli`) makes a command, `commands` a change of it, `commit`
-//! decides it by `domain` and writes it to `store`; what was committed goes through `channel_layer` to the `hub`
-//! of each node and from there to connections. `sync` answers what changed since a cursor.
+//! The path of a message: an edge (`ws`, `http`, `cli`) parses a command, `commands` turns it into a change, and
+//! `commit` decides it with the rules in `domain` and writes it to `store`. Committed events go through `channel_layer`
+//! to the `hub` of each node, and from there to connections. `sync` answers what has changed since a cursor.
 
 pub mod address;
 pub mod admin;

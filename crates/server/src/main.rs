@@ -1,4 +1,4 @@
-//! The one binary, `parlor`: see `cli`.
+//! The only binary, `parlor`: see `cli`.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-//! What is counted, in one registry per server.
+//! Metrics, in one registry per server.
 //!
-//! Absent on purpose: labels whose values come from outside (names, addresses, paths with ids).
+//! Absent on purpose: labels with values from outside (names, addresses, paths with ids).
 
 use parlor_protocol::close::Close;
 use prometheus_client::{
@@ -15,79 +15,79 @@ use prometheus_client::{
 };
 use std::sync::atomic::AtomicU64;
 
-/// Every figure. Cheap to write from anywhere.
+/// All metrics. Cheap to update from anywhere.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Live sockets.
+    /// Open sockets.
     pub connections: Gauge,
-    /// Messages committed.
+    /// Committed messages.
     pub messages: Counter,
-    /// Changes in one commit.
+    /// Changes per commit.
     pub commit_batch_size: Histogram,
     /// How long a commit takes, from its first statement until it is durable.
     pub commit_seconds: Histogram,
-    /// Changes that wait for the next commit.
+    /// Changes waiting for the next commit.
     pub commit_queue: Gauge,
-    /// Sockets closed by the server, by the cause's name.
+    /// Sockets closed by the server, by cause.
     pub closes: Family<CloseLabels, Counter>,
     /// Answers to `session.resume` and to first polls.
     pub resumes: Family<ResumeLabels, Counter>,
-    /// Events put into the queues of connections.
+    /// Events put into the outboxes of connections.
     pub events_delivered: Counter,
-    /// Events lost between a commit and a connection without the connection being closed. Stays 0.
+    /// Events lost between a commit and a connection that stayed open. Always 0.
     pub events_dropped: Counter,
-    /// Ranges of commits that were learnt from the store instead of the channel layer.
+    /// Ranges of commits that were read from the store because the channel layer did not deliver them.
     pub commits_recovered: Counter,
-    /// Times the database's log was cleared of what was deleted or edited away.
+    /// How often the database's log was cleared of what was deleted or edited away.
     pub erasures: Counter,
-    /// Uploads that are fed right now.
+    /// Uploads being received.
     pub uploads: Gauge,
-    /// Bytes of files taken in.
+    /// Bytes of files received.
     pub upload_bytes: Counter,
-    /// Uploads refused or ended early, by the code that was answered.
+    /// Uploads refused or ended early, by error code.
     pub uploads_refused: Family<CodeLabels, Counter>,
     /// Bytes of files served.
     pub download_bytes: Counter,
-    /// Files removed because they were deleted, given up or forgotten.
+    /// Files removed because they were deleted, canceled or abandoned.
     pub files_collected: Counter,
-    /// People who are here, as far as this node sees.
+    /// Users who are present, as far as this node knows.
     pub present: Gauge,
-    /// Changes of somebody's presence that were told to those who watch.
+    /// Presence changes sent to watchers.
     pub presence_told: Counter,
-    /// Times that somebody's writing, or no longer writing, was told.
+    /// How often the start or end of typing was sent to others.
     pub typing_told: Counter,
-    /// HTTP answers, by method and status.
+    /// HTTP responses, by method and status.
     pub requests: Family<RequestLabels, Counter>,
-    /// How long a request takes, from its head until its answer begins.
+    /// How long a request takes until its response begins.
     pub request_seconds: Histogram,
     /// Connections refused before their first byte, because there were too many.
     pub connections_refused: Counter,
-    /// Passwords checked, by whether the account could be signed in to: an unknown or disabled one costs the same.
+    /// Password checks, by whether the user can sign in: checks for unknown or disabled users cost the same.
     pub password_checks: Family<PasswordCheckLabels, Counter>,
-    /// Attempts to sign in that were refused because there were too many.
+    /// Sign-in attempts refused because there were too many.
     pub attempts_refused: Counter,
-    /// Messages taken into the search index.
+    /// Messages written to the search index.
     pub search_indexed: Counter,
-    /// Times that the search index was built anew for another database or version.
+    /// How often the search index was rebuilt for another database or format.
     pub search_rebuilds: Counter,
-    /// Versions that the search index has not seen, on the node that keeps it.
+    /// How many versions the search index is behind, on the node that maintains it.
     pub search_lag_versions: Gauge,
-    /// How old the oldest message is that the search index does not have.
+    /// The age of the oldest message that is not in the search index.
     pub search_lag_seconds: Gauge<f64, AtomicU64>,
     /// How long a search takes.
     pub search_seconds: Histogram,
-    /// Reads of people that are under way.
+    /// Reads for users that are running.
     pub queries_under_way: Gauge,
-    /// Changes of people that wait for their commit or are in it.
+    /// Changes by users that wait for their commit or are in it.
     pub changes_under_way: Gauge,
-    /// Connections to the database that are in use.
+    /// Database connections in use.
     pub store_connections_busy: Gauge,
     /// Tasks of the runtime that have not ended.
     pub tasks: Gauge,
 }
 
-/// Why a socket was closed.
+/// Labels for why a socket was closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CloseLabels {
     /// [`Close::name`].
@@ -100,21 +100,21 @@ impl From<Close> for CloseLabels {
     }
 }
 
-/// How a resume ended.
+/// Labels for how a resume ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResumeLabels {
     /// `resumed` or `reset`.
     pub result: &'static str,
 }
 
-/// A refusal.
+/// Labels for an error code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CodeLabels {
     /// [`parlor_protocol::error::Code::name`].
     pub code: &'static str,
 }
 
-/// An HTTP answer.
+/// Labels for an HTTP response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
     /// The method, or `other`.
@@ -123,7 +123,7 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
-/// A check of a password.
+/// Labels for a password check.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PasswordCheckLabels {
     /// `account`, or `nobody` when a dummy was checked.
@@ -137,7 +137,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// Creates all metrics at zero.
     #[must_use]
     pub fn new() -> Self {
         let mut metrics = Self {
@@ -182,45 +182,45 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("connections", "Live sockets", self.connections.clone());
+        registry.register("connections", "Open sockets", self.connections.clone());
         registry.register("messages", "Messages committed", self.messages.clone());
         registry.register("commit_batch_size", "Changes in one commit", self.commit_batch_size.clone());
         registry.register_with_unit("commit", "Time of a commit", Unit::Seconds, self.commit_seconds.clone());
-        registry.register("commit_queue", "Changes that wait for the next commit", self.commit_queue.clone());
+        registry.register("commit_queue", "Changes waiting for the next commit", self.commit_queue.clone());
         registry.register("closes", "Sockets closed by the server", self.closes.clone());
         registry.register("resumes", "Answers to session.resume", self.resumes.clone());
         registry.register("events_delivered", "Events queued for connections", self.events_delivered.clone());
-        registry.register("events_dropped", "Events lost; stays 0", self.events_dropped.clone());
-        registry.register("commits_recovered", "Commits learnt from the store", self.commits_recovered.clone());
-        registry.register("erasures", "Times the log was cleared of what was deleted", self.erasures.clone());
-        registry.register("uploads", "Uploads under way", self.uploads.clone());
-        registry.register("upload_bytes", "Bytes of files taken in", self.upload_bytes.clone());
+        registry.register("events_dropped", "Events lost; always 0", self.events_dropped.clone());
+        registry.register("commits_recovered", "Commits recovered from the store", self.commits_recovered.clone());
+        registry.register("erasures", "Times the log was cleared of deleted data", self.erasures.clone());
+        registry.register("uploads", "Uploads being received", self.uploads.clone());
+        registry.register("upload_bytes", "Bytes of files received", self.upload_bytes.clone());
         registry.register("uploads_refused", "Uploads refused or ended early", self.uploads_refused.clone());
         registry.register("download_bytes", "Bytes of files served", self.download_bytes.clone());
         registry.register("files_collected", "Files removed", self.files_collected.clone());
-        registry.register("present", "People who are here", self.present.clone());
-        registry.register("presence_told", "Changes of presence told", self.presence_told.clone());
-        registry.register("typing_told", "Times that typing was told", self.typing_told.clone());
+        registry.register("present", "Users who are present", self.present.clone());
+        registry.register("presence_told", "Presence changes sent to watchers", self.presence_told.clone());
+        registry.register("typing_told", "Typing changes sent to members", self.typing_told.clone());
         registry.register("requests", "HTTP answers", self.requests.clone());
         registry.register_with_unit("request", "Time of a request", Unit::Seconds, self.request_seconds.clone());
         registry.register("connections_refused", "Connections over a limit", self.connections_refused.clone());
         registry.register("password_checks", "Passwords checked", self.password_checks.clone());
         registry.register("attempts_refused", "Sign-ins refused as too many", self.attempts_refused.clone());
-        registry.register("search_indexed", "Messages taken into the search index", self.search_indexed.clone());
-        registry.register("search_rebuilds", "Search indexes built anew", self.search_rebuilds.clone());
+        registry.register("search_indexed", "Messages written to the search index", self.search_indexed.clone());
+        registry.register("search_rebuilds", "Rebuilds of the search index", self.search_rebuilds.clone());
         let lag = self.search_lag_versions.clone();
-        registry.register("search_lag_versions", "Versions that the search index has not seen", lag);
+        registry.register("search_lag_versions", "Versions that the search index is behind", lag);
         let lag = self.search_lag_seconds.clone();
         registry.register_with_unit("search_lag", "Age of the oldest message not in the index", Unit::Seconds, lag);
         registry.register_with_unit("search", "Time of a search", Unit::Seconds, self.search_seconds.clone());
-        registry.register("queries_under_way", "Reads of people under way", self.queries_under_way.clone());
-        registry.register("changes_under_way", "Changes of people under way", self.changes_under_way.clone());
+        registry.register("queries_under_way", "Reads for users that are running", self.queries_under_way.clone());
+        registry.register("changes_under_way", "Changes by users that are under way", self.changes_under_way.clone());
         let busy = self.store_connections_busy.clone();
         registry.register("store_connections_busy", "Connections to the database in use", busy);
         registry.register("tasks", "Tasks that have not ended", self.tasks.clone());
     }
 
-    /// All figures in the `OpenMetrics` text format.
+    /// Returns all metrics in the `OpenMetrics` text format.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

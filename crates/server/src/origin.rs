@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// Scheme, host and port. Two are equal when a browser takes them for the same.
+/// Scheme, host and port. Two are equal if browsers consider them the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// Whether the scheme is https.
@@ -17,21 +17,21 @@ pub struct InvalidOrigin;
 
 impl fmt::Display for InvalidOrigin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("http:// or https://, a host and at most a port are expected")
+        formatter.write_str("expected http:// or https://, a host and at most a port")
     }
 }
 
 impl std::error::Error for InvalidOrigin {}
 
 impl Origin {
-    /// The origin of a request to this host, as its `Host` header says it.
+    /// Returns the origin of a request from its `Host` header.
     ///
     /// # Errors
-    /// The text is no host with at most a port.
+    /// The text is not a host with at most a port.
     pub fn of_host(is_https: bool, authority: &str) -> Result<Self, InvalidOrigin> {
         let authority = authority.to_ascii_lowercase();
         let (host, port) = match authority.rsplit_once(':') {
-            // The colons of an IPv6 address stand in brackets.
+            // The colons of an IPv6 address are in brackets.
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
             _ => (authority.as_str(), None),
         };

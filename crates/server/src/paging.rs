@@ -1,7 +1,7 @@
-//! Pages of lists, the same for every list: `limit` says how many rows at the most, `after` where to go on, and `next`
-//! of an answer is the `after` of the following page, null at the end.
+//! Pagination, the same for every list: `limit` is the maximum number of rows, `after` where the page starts, and
+//! `next` in a reply is the `after` of the following page, null at the end.
 //!
-//! Absent on purpose: pages of messages. Their places are numbers that clients know, and they go on both ways.
+//! Absent on purpose: pages of messages, whose positions are numbers that clients know, and which go both ways.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use parlor_protocol::{
@@ -12,7 +12,7 @@ use parlor_protocol::{
 };
 use std::{fmt, str::FromStr};
 
-/// How many rows a page has at the most.
+/// Returns the number of rows of a page.
 ///
 /// # Errors
 /// `invalid_field` with the limit: none, or more than `page_rows_max`.
@@ -22,27 +22,27 @@ pub(crate) fn page_size(limits: &Limits, requested: Option<u32>) -> Result<u32, 
         None => Ok(limits.page_rows.min(most)),
         Some(page_size) if (1..=most).contains(&page_size) => Ok(page_size),
         Some(_) => Err(Problem::new(Code::InvalidField)
-            .with_detail(format!("`limit`: 1 to {most} are expected"))
+            .with_detail(format!("`limit`: expected 1 to {most}"))
             .with_limit(most.into())),
     }
 }
 
-/// Where a page goes on, read from what the client gives back.
+/// Parses the position where a page starts, as the client sends it.
 ///
 /// # Errors
-/// `invalid_field`: it is not the `next` of a page of this list.
+/// `invalid_field`: the position is not the `next` of a page of this list.
 pub(crate) fn position<T: FromStr>(after: Option<&str>) -> Result<Option<T>, Problem> {
     let unknown =
-        |_| Problem::new(Code::InvalidField).with_detail("`after`: the `next` of a page of this list is expected");
+        |_| Problem::new(Code::InvalidField).with_detail("`after`: expected the `next` of a page of this list");
     after.map(str::parse).transpose().map_err(unknown)
 }
 
-/// A person's place in the list of people, which is in the order of their names.
+/// A user's position in the list of users, which is ordered by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserPosition {
-    /// The words of the name, as they are ordered by.
+    /// The words of the name, which determine the order.
     pub words: String,
-    /// Who; of several with one name.
+    /// The user, to tell equal names apart.
     pub id: UserId,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for UserPosition {
     }
 }
 
-/// The text is no person's place.
+/// The text is not the position of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidPosition;
 
@@ -61,14 +61,14 @@ impl FromStr for UserPosition {
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
         let (id, words) = text.split_once('.').ok_or(InvalidPosition)?;
         let words = URL_SAFE_NO_PAD.decode(words).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        // PostgreSQL takes no text with U+0000.
+        // PostgreSQL does not accept U+0000 in text.
         let words = words.filter(|words| !words.contains(char::is_control)).ok_or(InvalidPosition)?;
         Ok(Self { words, id: id.parse().map_err(|_| InvalidPosition)? })
     }
 }
 
-/// A page of the reactions under one message, counted by people: of an emoji with many, the rest is on the next page.
-/// The place is a number of people; what comes or goes meanwhile may be missed.
+/// Returns a page of the reactions to a message, counted by users: the rest of a popular emoji is on the next page. The
+/// position is a number of users, so reactions added or removed meanwhile may be missed.
 pub(crate) fn reactions(all: Vec<ReactionBy>, after: Option<u32>, page_size: u32) -> Reactions {
     let (mut skip, mut left) = (after.unwrap_or(0) as usize, page_size as usize);
     let mut is_cut = false;

@@ -1,7 +1,7 @@
-//! From one accent colour the five that go with it, for light and for dark, each pair readable.
+//! Derives from one accent colour the five that go with it, for light and dark mode, with readable contrast.
 //!
-//! Invariants: words on the accent, and accent-coloured words on every ground they may stand on, have a contrast
-//! of 4.5:1 (7:1 where more contrast is asked for). Hue and, where possible, chroma stay; lightness moves.
+//! Invariants: text on the accent, and accent-coloured text on every background it may be on, has a contrast of 4.5:1
+//! (7:1 where more contrast is requested). Hue and, where possible, chroma stay; lightness is adjusted.
 
 use serde::{Deserialize, Deserializer, de};
 use std::{fmt, fmt::Write as _, str::FromStr};
@@ -9,7 +9,7 @@ use std::{fmt, fmt::Write as _, str::FromStr};
 /// The accent of the built-in style sheet, whose companions a designer chose.
 const BUILT_IN: Colour = Colour { red: 0x13, green: 0x61, blue: 0x6b };
 
-/// A colour of the screen.
+/// An sRGB colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour {
     red: u8,
@@ -17,13 +17,13 @@ pub struct Colour {
     blue: u8,
 }
 
-/// The text is no colour.
+/// The text is not a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidColour;
 
 impl fmt::Display for InvalidColour {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a colour such as #13616b is expected")
+        formatter.write_str("expected a colour such as #13616b")
     }
 }
 
@@ -54,10 +54,10 @@ impl<'de> Deserialize<'de> for Colour {
     }
 }
 
-/// The surfaces that accent-coloured words may stand on, in one mode.
+/// The backgrounds of accent-coloured text in one mode.
 struct Mode {
     is_dark: bool,
-    /// The contrast of words.
+    /// The required contrast of text.
     words: f64,
     grounds: &'static [Colour],
 }
@@ -98,19 +98,19 @@ struct Accents {
     on: Colour,
 }
 
-/// The style sheet at `/theme.css`, and what had to be changed about the accent.
+/// The style sheet at `/theme.css`, and how the accent was adjusted.
 #[derive(Clone, Debug)]
 pub struct Theme {
     /// The style sheet.
     pub css: String,
-    /// The accent is the one of the built-in style sheet, and this one says nothing.
+    /// Whether the accent is the built-in one, which leaves this style sheet empty.
     pub is_built_in: bool,
-    /// One sentence for the log, when the accent as configured could not be read.
+    /// A sentence for the log if the configured accent was not readable.
     pub moved: Option<String>,
 }
 
 impl Theme {
-    /// Works out the theme of an accent.
+    /// Derives the theme from an accent.
     #[must_use]
     pub fn of(accent: Colour) -> Self {
         if accent == BUILT_IN {
@@ -129,7 +129,7 @@ impl Theme {
              [data-contrast=\"more\"] {{\n{more}}}\n"
         );
         let moved = (light.accent != accent)
-            .then(|| format!("the accent {accent} is too light for white words; {} is used instead", light.accent));
+            .then(|| format!("the accent {accent} is too light for white text; using {} instead", light.accent));
         Self { css, is_built_in: false, moved }
     }
 }
@@ -154,7 +154,7 @@ fn accents(wanted: Colour, mode: &Mode) -> Accents {
     let on = if mode.is_dark && mode.words > 5.0 { BLACK } else { WHITE };
     let readable = |shade: Shade| shade.adjust_until(on == BLACK, |colour| contrast(on, colour) >= mode.words);
     let accent = if mode.is_dark { readable(base.lighter(0.05)) } else { readable(base) };
-    // Near black a small step is no step at all.
+    // Near black a small step makes no difference.
     let steps = if mode.is_dark { [0.05, -0.06, 0.15] } else { [-0.06, 0.05, 0.15] };
     let is_good = |hover: &Colour| *hover != accent && contrast(on, *hover) >= mode.words;
     let hover = steps.into_iter().map(|by| Shade::of(accent).lighter(by).colour()).find(is_good).unwrap_or(accent);
@@ -166,7 +166,7 @@ fn accents(wanted: Colour, mode: &Mode) -> Accents {
     Accents { accent, more: hover, ink: start.adjust_until(mode.is_dark, is_readable), tint, line, on }
 }
 
-/// A colour by lightness, chroma and hue (OKLCH), in which equal steps look equal.
+/// A colour as lightness, chroma and hue (OKLCH), where equal steps look equal.
 #[derive(Clone, Copy)]
 struct Shade {
     lightness: f64,
@@ -190,7 +190,7 @@ impl Shade {
         Self { lightness: (self.lightness + by).clamp(0.0, 1.0), ..self }
     }
 
-    /// Moves the lightness up or down until the colour holds; black or white at the end always does.
+    /// Adjusts the lightness until the condition holds; black or white at the end always satisfies it.
     fn adjust_until(self, up: bool, holds: impl Fn(Colour) -> bool) -> Colour {
         let mut shade = self;
         for _ in 0..200 {
@@ -203,7 +203,7 @@ impl Shade {
         if up { WHITE } else { BLACK }
     }
 
-    /// The colour on the screen; chroma gives way where the screen cannot show it.
+    /// Converts to sRGB; chroma is reduced where the screen cannot show it.
     fn colour(self) -> Colour {
         let mut chroma = self.chroma;
         loop {
@@ -243,7 +243,7 @@ fn encoded(channel: f64) -> u8 {
     (share * 255.0).round().clamp(0.0, 255.0) as u8
 }
 
-/// The contrast of two colours, from 1 to 21 (WCAG 2).
+/// Returns the contrast of two colours, from 1 to 21 (WCAG 2).
 fn contrast(one: Colour, other: Colour) -> f64 {
     let luminance = |colour| {
         let [red, green, blue] = linear(colour);

@@ -1,8 +1,8 @@
-//! Erasing for good: what was deleted, or edited away, leaves the files of SQLite within a minute.
+//! Erases for good: what was deleted or edited away leaves the SQLite files within a minute.
 //!
-//! SQLite overwrites what it frees in the database (`secure_delete`), but its log keeps the pages as they were until it
-//! is emptied. So whenever a commit has erased something, and once at the start for what a killed server left, the log
-//! is folded into the database and cut to nothing. On PostgreSQL the space is the next vacuum's affair.
+//! SQLite overwrites what it frees in the database (`secure_delete`), but its write-ahead log keeps the old pages until
+//! it is truncated. So after each commit that erased something, and once at startup for what a killed server left, the
+//! log is checkpointed and truncated. On PostgreSQL the next vacuum frees the space.
 
 use crate::{
     metrics::Metrics,
@@ -12,22 +12,22 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 use tracing::warn;
 
-/// Told by the writer that something is to be gone. Cheap to clone.
+/// Notified by the writer when something was erased. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct WalErasure(Arc<Notify>);
 
-/// As often it is tried again while somebody still reads what lies in the log.
+/// The pause between attempts while a reader still uses the log.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
-/// After so long without success the operator is told.
+/// After this long without success the operator is warned.
 const WARN_AFTER: Duration = Duration::from_secs(30);
 
 impl WalErasure {
-    /// Something was erased.
+    /// Requests that the log is cleared.
     pub fn request(&self) {
         self.0.notify_one();
     }
 
-    /// Clears the log `delay` after each first erasure; ends only by being aborted.
+    /// Clears the log `delay` after the first request; runs until it is aborted.
     pub async fn run(self, store: Store, metrics: Arc<Metrics>, delay: Duration) {
         if store.dialect() != Dialect::Sqlite {
             return std::future::pending().await;
@@ -47,11 +47,11 @@ async fn clear(store: &Store) {
     loop {
         let cause = match store.truncate_log().await {
             Ok(true) => return,
-            Ok(false) => "somebody still reads what lies in it".to_owned(),
+            Ok(false) => "it is still being read".to_owned(),
             Err(cause) => cause.to_string(),
         };
         if Instant::now() > warn_at {
-            warn!(%cause, "the database's log could not be cleared of what was deleted; it is tried again");
+            warn!(%cause, "the database's log could not be cleared of deleted data; retrying");
             warn_at = Instant::now() + WARN_AFTER;
         }
         tokio::time::sleep(RETRY_INTERVAL).await;

@@ -1,4 +1,4 @@
-//! `parlor config`: the configuration in force, as a file that could be used, with the source of each value.
+//! `parlor config`: prints the configuration in force, as a usable file, with the source of each value.
 
 use super::print_line;
 use crate::config::{Setting, SettingSource};

@@ -1,4 +1,4 @@
-//! `parlor demo`: a server with a small story in it, and a link for each of two people that signs them in.
+//! `parlor demo`: a server with sample conversations, and a sign-in link for each of two users.
 
 use super::{
     CliError, block_on, demo_story, environment, log, print_line,
@@ -22,7 +22,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-/// The time of the story while it is told; 0 is the real time.
+/// The time that the sample data is written at; 0 is the real time.
 pub(super) type Clock = Arc<AtomicI64>;
 
 pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<String>) -> Result<(), CliError> {
@@ -37,11 +37,9 @@ pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<Str
         let mut signals = Signals::new()?;
         let server = start(config, may_move).await?;
         if folder.is_some() {
-            print_line("All of it is forgotten at the end; --data FOLDER keeps it.");
+            print_line("All data is deleted at the end; use --data FOLDER to keep it.");
         }
-        print_line(
-            "To stop: Ctrl+C.   To start the real thing: parlor serve, and parlor user add NAME for each person.",
-        );
+        print_line("Stop with Ctrl+C.   To run a real server: parlor serve, and parlor user add NAME for each user.");
         run_until_signal(server, &mut signals).await;
         Ok(())
     })
@@ -54,14 +52,18 @@ fn configured(
     folder: Option<&TempDir>,
 ) -> Result<Config, CliError> {
     let data = match folder {
-        Some(folder) => {
-            Some(folder.path().to_str().ok_or_else(|| CliError::new("the temporary folder has no name"))?.to_owned())
-        }
+        Some(folder) => Some(
+            folder
+                .path()
+                .to_str()
+                .ok_or_else(|| CliError::new("the path of the temporary folder is not valid UTF-8"))?
+                .to_owned(),
+        ),
         None => data,
     };
     let durability = folder.map(|_| "relaxed".to_owned());
     let quiet = std::env::var_os("PARLOR_LOG_FILTER").is_none().then(|| "warn".to_owned());
-    // Everybody of the story may write to everybody; with the default only those who share an item.
+    // In the demo everyone may write to everyone; by default only users who share an item may.
     let who = std::env::var_os("PARLOR_WHO_MAY_WRITE").is_none().then(|| "everyone".to_owned());
     let flags = [
         ("who_may_write", "the demo", who),
@@ -84,14 +86,14 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
     let app = open(&folder, config, environment).await.map_err(CliError::new)?;
     let seeded = demo_story::seed(&app, &clock).await.map_err(|problem| {
-        CliError::new(format!("the story cannot be told: {}", problem.detail.unwrap_or(problem.title)))
+        CliError::new(format!("the sample data cannot be written: {}", problem.detail.unwrap_or(problem.title)))
     })?;
     let links = DemoLinks { token: token.clone(), people: seeded.people, items: seeded.items };
     let server = Server::serve(app, folder, listener, Some(links)).await.map_err(CliError::new)?;
     let port = server.address().port();
-    print_line("Parlor's demo: people look for what they lost. Open both, side by side:\n");
+    print_line("Parlor's demo is a lost-and-found office. Open both links side by side:\n");
     for (name, login) in [("Ada", "ada"), ("Ben", "ben")] {
-        // The browser keeps what stands after the # when it is sent on.
+        // Browsers keep the part after the # across redirects.
         let first = seeded.first;
         print_line(&format!("  Open as {name}   http://{login}.localhost:{port}/demo/{login}?{token}#/c/{first}"));
     }
@@ -99,7 +101,7 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     Ok(server)
 }
 
-/// The wanted address, or a free port where nobody asked for that one.
+/// Listens on the configured address, or on a free port if the user did not ask for that one.
 async fn bound(config: &Config, may_move: bool) -> Result<TcpListener, CliError> {
     match listen(config.listen).await {
         Err(_) if may_move => listen(SocketAddr::new(config.listen.ip(), 0)).await,
@@ -108,8 +110,8 @@ async fn bound(config: &Config, may_move: bool) -> Result<TcpListener, CliError>
     .map_err(CliError::new)
 }
 
-/// The real environment, but with the story's time while the story is written. What ages goes by the same time: the
-/// story's past is no clock that was set back.
+/// Returns the real environment, except that the clock shows the sample data's time while that is written. The steady
+/// clock shows the same time, so that the past does not look like a clock that was set back.
 fn with_clock(real: &Environment, clock: &Clock) -> Environment {
     let (time, chance, clock) = (real.clone(), real.clone(), clock.clone());
     let now = move || match clock.load(Ordering::Relaxed) {

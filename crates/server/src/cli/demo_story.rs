@@ -1,4 +1,4 @@
-//! The demo's story, told to a server through `commit` like anything else. Telling it again changes nothing.
+//! The demo's sample data, written through `commit` like anything else. Writing it again changes nothing.
 
 use crate::{
     app::App,
@@ -31,7 +31,7 @@ const PICTURES: [(&str, &str); 8] = [
     ("mitten.svg", include_str!("../../demo/mitten.svg")),
     ("tin.svg", include_str!("../../demo/tin.svg")),
 ];
-/// What messages carry: drawn for the demo.
+/// The pictures in messages, drawn for the demo.
 const PHOTOS: [(&str, &[u8]); 2] =
     [("seat.jpg", include_bytes!("../../demo/seat.jpg")), ("ring.jpg", include_bytes!("../../demo/ring.jpg"))];
 const MINUTE_MS: i64 = 60 * 1000;
@@ -68,25 +68,25 @@ struct StoryItem {
 #[serde(deny_unknown_fields)]
 struct StoryConversation {
     key: String,
-    /// The opener first.
+    /// The creator first.
     with: Vec<String>,
     item: Option<String>,
     title: Option<String>,
-    /// Minutes before now, who, what; the oldest first.
+    /// How many minutes ago, the sender, and the text; oldest first.
     messages: Vec<(i64, String, String)>,
-    /// What was changed about a group.
+    /// Changes of a group.
     #[serde(default)]
     changes: Vec<GroupChange>,
-    /// What a message carries, answers and is reacted to with, by its place in `messages`, from 0. Only where nothing was
-    /// changed, so that places are numbers of messages.
+    /// What messages carry, reply to and are reacted to with, by their index in `messages`, from 0. Only in
+    /// conversations without changes, so that indexes correspond to message numbers.
     #[serde(default)]
     extras: Vec<MessageExtra>,
-    /// How many messages somebody has not read.
+    /// How many messages each user has not read.
     #[serde(default)]
     unread: HashMap<String, u32>,
 }
 
-/// What a message has beside its text.
+/// What a message has besides its text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MessageExtra {
@@ -94,17 +94,17 @@ struct MessageExtra {
     #[serde(default)]
     photos: Vec<String>,
     answers: Option<usize>,
-    /// Who, and with what.
+    /// The user and the emoji.
     #[serde(default)]
     reactions: Vec<(String, String)>,
 }
 
-/// The number of a message, by its place in the story.
+/// Returns the number of a message from its index.
 fn seq_of(index: usize) -> Seq {
     Seq(i64::try_from(index).expect("a story is short") + 1)
 }
 
-/// Somebody changed something about a group, so many minutes ago.
+/// A change of a group, some minutes ago.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GroupChange {
@@ -113,15 +113,15 @@ struct GroupChange {
     deed: GroupAction,
 }
 
-/// What.
+/// The kind of change.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum GroupAction {
-    /// Added this person, who is not there from the beginning.
+    /// Adds this user, who is not a member from the beginning.
     Add(String),
-    /// Made this person a moderator.
+    /// Makes this user a moderator.
     Moderator(String),
-    /// Named it so.
+    /// Changes the title.
     Title(String),
 }
 
@@ -141,7 +141,8 @@ impl GroupAction {
 }
 
 impl StoryConversation {
-    /// Everything that happened in it, with its time: the change of it, once the conversation and people are known.
+    /// Returns everything that happens in the conversation, with its time and the change that it becomes once ids are
+    /// known.
     fn events(&self) -> impl Iterator<Item = StoryEvent<'_>> {
         let text = self.messages.iter().enumerate().map(move |(index, (ago, sender, text))| {
             let extra = self.extras.iter().find(|extra| extra.of == index);
@@ -172,13 +173,13 @@ impl StoryConversation {
         text.chain(done)
     }
 
-    /// Whether somebody came only later.
+    /// Returns whether a user is added later.
     fn is_added(&self, login: &str) -> bool {
         self.changes.iter().any(|step| matches!(&step.deed, GroupAction::Add(added) if added == login))
     }
 }
 
-/// Something that happened in a conversation, so many minutes ago.
+/// Something that happens in a conversation, some minutes ago.
 struct StoryEvent<'story> {
     story_conversation: &'story StoryConversation,
     ago: i64,
@@ -187,22 +188,22 @@ struct StoryEvent<'story> {
     change: Box<dyn MakeChange + 'story>,
 }
 
-/// Makes a change, once the conversation, the people and the files are known.
+/// Creates a change, once the ids of the conversation, users and files are known.
 trait MakeChange: Fn(ConversationId, &HashMap<String, UserId>, Vec<FileId>) -> Change + Send + Sync {}
 
 impl<T: Fn(ConversationId, &HashMap<String, UserId>, Vec<FileId>) -> Change + Send + Sync> MakeChange for T {}
 
-/// What was told.
+/// The ids of the sample data.
 pub(super) struct SeededStory {
-    /// Who is in it, by login name.
+    /// The users by login name.
     pub people: HashMap<String, UserId>,
-    /// The pages of the items, by their ids.
+    /// The pages of the items by id.
     pub items: HashMap<String, ItemPage>,
-    /// The conversation that the story begins with.
+    /// The conversation that the links open.
     pub first: ConversationId,
 }
 
-/// Tells the story, moving the clock as it goes.
+/// Writes the sample data, moving the clock along.
 pub(super) async fn seed(app: &App, clock: &Clock) -> Result<SeededStory, Problem> {
     let story: Story = toml::from_str(STORY).expect("the story is valid: a test reads it");
     let now_ms = app.environment.now_ms();
@@ -245,7 +246,7 @@ pub(super) async fn seed(app: &App, clock: &Clock) -> Result<SeededStory, Proble
     Ok(SeededStory { people, items, first })
 }
 
-/// Uploads what a message carries, as anybody would.
+/// Uploads a message's pictures the way a client would.
 async fn upload(app: &App, owner: UserId, key: &str, photos: &[String]) -> Result<Vec<FileId>, Problem> {
     let mut ids = Vec::new();
     for name in photos {
@@ -393,7 +394,7 @@ mod tests {
                 "{}",
                 story_conversation.key
             );
-            // Unread are the last messages, so that no line lies among them.
+            // The unread messages are the last ones, with no system message among them.
             assert!(
                 story_conversation
                     .changes

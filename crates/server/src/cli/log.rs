@@ -1,5 +1,5 @@
-//! The log of a server: what goes into it, and how often. A fault that comes with every request is told once a second and
-//! counted in the metrics; it fills no disk and hides nothing else.
+//! The log of a server: its filter, its format and its rate. An error that occurs on every request is logged once a
+//! second and counted in the metrics, so it neither fills the disk nor hides other messages.
 
 use super::CliError;
 use crate::config::{LogConfig, LogFormat};
@@ -16,10 +16,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// The shortest time between two lines of one kind.
+/// The shortest time between two lines from the same place in the program.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts the log, on the standard error.
+/// Starts logging to standard error.
 pub(super) fn start(log: &LogConfig) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|error| CliError::usage(format!("log.filter: {error}")))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
@@ -30,11 +30,11 @@ pub(super) fn start(log: &LogConfig) -> Result<(), CliError> {
     started.map_err(CliError::new)
 }
 
-/// Leaves out lines that come too soon after one of the same place in the program. Those for debugging all come.
+/// Drops lines that follow too soon after one from the same place in the program, except debug lines.
 #[derive(Debug, Default)]
 struct RateLimited(LastLogged<Identifier>);
 
-/// When a line of each kind was last written. There are as many as the program has places that write one.
+/// When a line of each kind was last written. The number of kinds is bounded by the number of log statements.
 #[derive(Debug)]
 struct LastLogged<Kind>(Mutex<HashMap<Kind, Instant>>);
 
@@ -72,7 +72,7 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    /// Counts lines that are written.
+    /// Counts the lines that are written.
     struct Counting(Arc<AtomicUsize>);
 
     impl<S: Subscriber> Layer<S> for Counting {

@@ -1,6 +1,6 @@
-//! The command line: what can be asked for, and where it is done.
+//! The command line: its commands, and where they run.
 //!
-//! Exit codes: see [`CliErrorKind`]; 0 is done.
+//! Exit codes: see [`CliErrorKind`]; 0 is success.
 
 mod config;
 mod demo;
@@ -23,29 +23,29 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
-    /// Serve people.
+    /// Run the server.
     Serve {
         #[command(flatten)]
         args: ConfigArgs,
-        /// The address and port to serve on.
+        /// The address and port to listen on.
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
-        /// A folder to serve the pages from instead of those compiled in.
+        /// Serve the web client from this folder instead of the built-in one.
         #[arg(long, value_name = "FOLDER")]
         web: Option<String>,
         /// Echo WebSocket messages at /conformance/echo.
         #[arg(long)]
         conformance_echo: bool,
     },
-    /// Try it: a server with a small story in it, forgotten at the end.
+    /// Try Parlor: run a server with sample conversations, which are deleted at the end.
     Demo {
-        /// The address and port to serve on.
+        /// The address and port to listen on.
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
-        /// Keep the story in this folder.
+        /// Keep the sample data in this folder.
         #[arg(long, value_name = "FOLDER")]
         data: Option<String>,
-        /// A folder to serve the pages from instead of those compiled in.
+        /// Serve the web client from this folder instead of the built-in one.
         #[arg(long, value_name = "FOLDER")]
         web: Option<String>,
     },
@@ -54,30 +54,30 @@ enum CliCommand {
         #[command(flatten)]
         args: ConfigArgs,
     },
-    /// Accounts.
+    /// Manage users.
     #[command(subcommand)]
     User(operator_commands::UserCommand),
-    /// What conversations are about.
+    /// Manage contexts, which conversations can be about.
     #[command(subcommand)]
     Context(operator_commands::ContextCommand),
-    /// Write a copy of the database, also while a server runs.
+    /// Write a copy of the database, even while a server is running.
     Backup {
-        /// The file to write; it must not be there yet.
+        /// The file to write; it must not exist yet.
         file: PathBuf,
         #[command(flatten)]
         args: OperatorArgs,
     },
-    /// Put a copy in the place of the database. No server may run.
+    /// Replace the database with a copy. No server may be running.
     Restore {
         /// The file that `parlor backup` wrote.
         file: PathBuf,
-        /// Replace a database that is there; the old one is kept beside it.
+        /// Replace an existing database; the old one is kept beside it.
         #[arg(long)]
         force: bool,
         #[command(flatten)]
         args: OperatorArgs,
     },
-    /// Look whether the database is whole. No server may run.
+    /// Check that the database is intact. No server may be running.
     Verify {
         #[command(flatten)]
         args: OperatorArgs,
@@ -87,7 +87,7 @@ enum CliCommand {
 /// Where the configuration and the data are.
 #[derive(Clone, Debug, Default, Args)]
 struct ConfigArgs {
-    /// The configuration file; `PARLOR_CONFIG` names one too.
+    /// The configuration file; also set by `PARLOR_CONFIG`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The data folder.
@@ -95,12 +95,12 @@ struct ConfigArgs {
     data: Option<String>,
 }
 
-/// What a command of the operator works on, and how it answers.
+/// The arguments that all operator commands share.
 #[derive(Clone, Debug, Default, Args)]
 struct OperatorArgs {
     #[command(flatten)]
     args: ConfigArgs,
-    /// Print one line of JSON instead of text, also of a failure.
+    /// Print one line of JSON instead of text, including errors.
     #[arg(long)]
     json: bool,
 }
@@ -112,7 +112,7 @@ impl std::ops::Deref for OperatorArgs {
     }
 }
 
-/// Why a command ended without success: what to print, and the exit code.
+/// Why a command failed: what to print, and the exit code.
 #[derive(Debug)]
 struct CliError {
     message: String,
@@ -121,21 +121,21 @@ struct CliError {
     is_json: bool,
 }
 
-/// Kinds of failures, with their exit codes.
+/// Kinds of errors, with their exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum CliErrorKind {
-    /// The disk, the database or something else that should work does not.
+    /// The disk, the database or something else failed.
     Failed = 1,
-    /// Asked for wrongly: an unknown flag, a mistake in the configuration.
+    /// Wrong usage: an unknown flag, an error in the configuration.
     Usage = 2,
-    /// A rule or a limit is against it.
+    /// A rule or a limit forbids it.
     Refused = 3,
-    /// There is no such account, context or database.
+    /// There is no such user, context or database.
     NotFound = 4,
-    /// There is one already: an account of that name, a file.
+    /// It already exists: a user of that name, a file.
     Exists = 5,
-    /// The data folder is in use, or the server that has it does not answer.
+    /// The data folder is in use, or the server that uses it does not answer.
     InUse = 6,
     /// The store is damaged.
     Damaged = 7,
@@ -179,7 +179,7 @@ impl CliError {
     }
 }
 
-/// Does what the command line asks for.
+/// Runs the command line.
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
@@ -210,7 +210,7 @@ pub fn run() -> ExitCode {
 }
 
 impl ConfigArgs {
-    /// Lays the file, the environment and the flags over the defaults.
+    /// Layers the file, the environment and the flags over the defaults.
     fn load<const N: usize>(
         &self,
         flags: [(&'static str, &'static str, Option<String>); N],
@@ -229,14 +229,14 @@ impl ConfigArgs {
     }
 }
 
-/// The environment, as far as it is text.
+/// Returns the environment variables that are valid text.
 fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
-/// Says something on the standard output. That nobody listens is no failure.
+/// Prints a line to standard output. It is not an error if nobody reads it.
 fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
@@ -245,11 +245,11 @@ fn eprint_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Runs something that waits.
+/// Runs a future on a new runtime.
 fn block_on<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::new)?;
     let result = runtime.block_on(future);
-    // What may still run (a password check, say) is not waited for.
+    // Work that is still running, such as a password check, is not waited for.
     runtime.shutdown_background();
     result
 }

@@ -1,4 +1,4 @@
-//! The operator's commands: handed to the server that runs, or carried out here when none does.
+//! The operator's commands: sent to the running server, or executed here if there is none.
 
 use super::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line, print_line};
 use crate::{
@@ -23,14 +23,14 @@ use std::{fmt::Write as _, io::BufRead as _, path::Path, sync::Arc};
 /// `parlor user …`
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Make an account. Prints a password, unless one is given.
+    /// Add a user. Prints a password unless one is given.
     Add {
-        /// The name used to sign in.
+        /// The login name.
         login: String,
-        /// What others see; the login name if not given.
+        /// The display name; the login name if not given.
         #[arg(long)]
         name: Option<String>,
-        /// Leave an account of that name as it is, if there is one.
+        /// Leave an existing user of that name unchanged.
         #[arg(long)]
         if_absent: bool,
         #[command(flatten)]
@@ -38,50 +38,51 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         args: OperatorArgs,
     },
-    /// Give a person another name to sign in with, or another name that others see.
+    /// Change a user's login name or display name.
     Rename {
-        /// The name used to sign in.
+        /// The login name.
         login: String,
-        /// The new name to sign in with.
+        /// The new login name.
         #[arg(long, required_unless_present = "name")]
         to: Option<String>,
-        /// The new name that others see.
+        /// The new display name.
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
         args: OperatorArgs,
     },
-    /// Delete an account for good: its sessions end, its name and picture are erased, and its messages stay for others.
+    /// Delete a user for good: their sessions end, their name and picture are erased, and their messages stay for
+    /// others.
     Delete {
-        /// Whose.
+        /// The login name.
         login: String,
         #[command(flatten)]
         args: OperatorArgs,
     },
-    /// List accounts.
+    /// List all users.
     List {
         #[command(flatten)]
         args: OperatorArgs,
     },
-    /// Set a password and end every session. Prints a password, unless one is given.
+    /// Set a password and end all sessions. Prints a password unless one is given.
     Passwd {
-        /// Whose.
+        /// The login name.
         login: String,
         #[command(flatten)]
         password: PasswordArgs,
         #[command(flatten)]
         args: OperatorArgs,
     },
-    /// End every session of a person and let them sign in no more.
+    /// Disable a user: end all sessions and prevent signing in.
     Disable {
-        /// Whom.
+        /// The login name.
         login: String,
         #[command(flatten)]
         args: OperatorArgs,
     },
-    /// Let a disabled person sign in again.
+    /// Enable a disabled user again.
     Enable {
-        /// Whom.
+        /// The login name.
         login: String,
         #[command(flatten)]
         args: OperatorArgs,
@@ -91,7 +92,7 @@ pub(super) enum UserCommand {
 /// Where a password comes from.
 #[derive(Debug, Args)]
 pub(super) struct PasswordArgs {
-    /// Read the password from the first line of the standard input.
+    /// Read the password from the first line of standard input.
     #[arg(long)]
     password_stdin: bool,
 }
@@ -99,9 +100,9 @@ pub(super) struct PasswordArgs {
 /// `parlor context …`
 #[derive(Debug, Subcommand)]
 pub(super) enum ContextCommand {
-    /// Make a context, or replace it with all its roles.
+    /// Create a context, or replace it along with all its roles.
     Put(Box<PutContextArgs>),
-    /// Close a context: nothing more is written about it.
+    /// Close a context: nobody can write about it any more.
     Close {
         /// The kind of thing.
         #[arg(long = "type", value_name = "TYPE")]
@@ -109,7 +110,7 @@ pub(super) enum ContextCommand {
         /// Its id in the host application.
         #[arg(long)]
         id: String,
-        /// Open it again instead.
+        /// Reopen it instead.
         #[arg(long)]
         reopen: bool,
         #[command(flatten)]
@@ -126,25 +127,25 @@ pub(super) struct PutContextArgs {
     /// Its id in the host application.
     #[arg(long)]
     id: String,
-    /// Its name.
+    /// Its title.
     #[arg(long)]
     title: String,
-    /// One more line about it.
+    /// One more line of description.
     #[arg(long)]
     detail: Option<String>,
-    /// Its page.
+    /// The URL of its page.
     #[arg(long)]
     url: Option<String>,
-    /// Its picture.
+    /// The URL of its picture.
     #[arg(long)]
     image: Option<String>,
-    /// Its state in one or two words.
+    /// Its status in one or two words.
     #[arg(long)]
     status: Option<String>,
-    /// How the status is meant.
+    /// How the status is displayed.
     #[arg(long, value_enum, default_value = "plain")]
     tone: ToneFlag,
-    /// Who is what in it, such as owner=ada; may be given several times.
+    /// Who has which role, such as owner=ada; can be repeated.
     #[arg(long, value_name = "ROLE=LOGIN")]
     role: Vec<String>,
     #[command(flatten)]
@@ -187,8 +188,10 @@ fn change_user(command: UserCommand) -> Result<(), CliError> {
         UserCommand::Passwd { login, password, args } => {
             let (password, is_new) = password.get()?;
             run(&args, AdminCommand::SetPassword { login: login.clone(), password: password.clone() })?;
-            let text =
-                format!("The password of {login} was set; every session ended.{}", password_line(is_new, &password));
+            let text = format!(
+                "The password of {login} was set; all sessions were ended.{}",
+                password_line(is_new, &password)
+            );
             print_result(&args, &text, json!({ "login": login, "password": is_new.then_some(password) }));
         }
         UserCommand::Rename { login, to, name, args } => {
@@ -200,7 +203,7 @@ fn change_user(command: UserCommand) -> Result<(), CliError> {
             run(&args, AdminCommand::DeleteUser { login: login.clone() })?;
             print_result(
                 &args,
-                &format!("The account {login} was deleted; what it wrote stays for others."),
+                &format!("The user {login} was deleted; their messages stay for others."),
                 json!({ "login": login }),
             );
         }
@@ -208,7 +211,7 @@ fn change_user(command: UserCommand) -> Result<(), CliError> {
             run(&args, AdminCommand::SetDisabled { login: login.clone(), disabled: true })?;
             print_result(
                 &args,
-                &format!("{login} is disabled; every session ended."),
+                &format!("{login} is disabled; all sessions were ended."),
                 json!({ "login": login, "disabled": true }),
             );
         }
@@ -232,12 +235,12 @@ fn add_user(
     let command = AdminCommand::AddUser { login: login.to_owned(), name, password: password.clone(), if_absent };
     match run(args, command)? {
         AdminReply::UserAdded(id) => {
-            let text = format!("The account {login} was made; its id is {id}.{}", password_line(is_new, &password));
+            let text = format!("The user {login} was added; the id is {id}.{}", password_line(is_new, &password));
             let password = is_new.then_some(password);
             print_result(args, &text, json!({ "login": login, "id": id, "added": true, "password": password }));
         }
         AdminReply::UserFound(id) => {
-            let text = format!("The account {login} is there already and was left as it is; its id is {id}.");
+            let text = format!("The user {login} already exists and was left unchanged; the id is {id}.");
             print_result(args, &text, json!({ "login": login, "id": id, "added": false }));
         }
         _ => {}
@@ -286,7 +289,7 @@ fn change_context(command: ContextCommand) -> Result<(), CliError> {
             };
             let key = context.key.clone();
             run(&put.args, AdminCommand::PutContext { context, roles })?;
-            print_result(&put.args, "The context is there.", json!({ "context": key }));
+            print_result(&put.args, "The context was saved.", json!({ "context": key }));
         }
         ContextCommand::Close { kind, id, reopen, args } => {
             let key = ContextKey { kind, id };
@@ -298,10 +301,9 @@ fn change_context(command: ContextCommand) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Login name and role.
+/// Parses ROLE=LOGIN into the login name and the role.
 fn role(text: &str) -> Result<(String, String), CliError> {
-    let (role, login) =
-        text.split_once('=').ok_or_else(|| CliError::usage(format!("{text}: ROLE=LOGIN is expected")))?;
+    let (role, login) = text.split_once('=').ok_or_else(|| CliError::usage(format!("{text}: expected ROLE=LOGIN")))?;
     Ok((login.to_owned(), role.to_owned()))
 }
 
@@ -310,10 +312,10 @@ pub(super) fn backup(file: &Path, args: &OperatorArgs) -> Result<(), CliError> {
 }
 
 fn write_backup(file: &Path, args: &OperatorArgs) -> Result<(), CliError> {
-    // The server has a working folder of its own.
+    // The server's working directory may be a different one.
     let file = std::path::absolute(file).map_err(CliError::new)?;
     if file.exists() {
-        return Err(CliError::of(CliErrorKind::Exists, format!("{} is there already", file.display())));
+        return Err(CliError::of(CliErrorKind::Exists, format!("{} already exists", file.display())));
     }
     if let AdminReply::BackedUp(bytes) = run(args, AdminCommand::Backup { file: file.clone() })? {
         let (config, _) = args.load([])?;
@@ -322,7 +324,7 @@ fn write_backup(file: &Path, args: &OperatorArgs) -> Result<(), CliError> {
         let from =
             files.s3_bucket.as_ref().map_or_else(|| folder.display().to_string(), |name| format!("bucket {name}"));
         let text = format!(
-            "{} was written: {bytes} bytes.\nFiles that people sent are not in it: copy them now, from {from}.",
+            "{} was written: {bytes} bytes.\nIt does not contain the files that users sent: copy them now, from {from}.",
             file.display()
         );
         print_result(args, &text, json!({ "file": file, "bytes": bytes, "files": from }));
@@ -343,14 +345,14 @@ fn restore_copy(file: &Path, force: bool, args: &OperatorArgs) -> Result<(), Cli
     let database = folder.path().join(DATABASE);
     if database.exists() && !force {
         let folder = folder.path().display();
-        let message = format!("{folder} has a database; with --force it is replaced and the old one kept");
+        let message = format!("{folder} already has a database; use --force to replace it and keep the old one");
         return Err(CliError::of(CliErrorKind::Exists, message));
     }
     let suffix = format!(".before-restore-{}", Environment::real().now_ms());
     let kept = backup::restore(file, &database, &suffix).map_err(CliError::new)?;
     let mut text = format!("{} is the database now.", file.display());
     if let Some(kept) = &kept {
-        let _ = write!(text, "\nThe old one is kept as {}.", kept.display());
+        let _ = write!(text, "\nThe old one was kept as {}.", kept.display());
     }
     print_result(args, &text, json!({ "file": file, "kept": kept }));
     Ok(())
@@ -375,7 +377,8 @@ fn verify_all(args: &OperatorArgs) -> Result<(), CliError> {
         Ok((report?, verified?))
     })?;
     let (mut report, files) = report;
-    for (count, what) in [(files.missing, "are not in the storage"), (files.wrong, "have another size in the storage")]
+    for (count, what) in
+        [(files.missing, "are missing from the storage"), (files.wrong, "have a different size in the storage")]
     {
         if count != 0 {
             report.faults.push(format!("{count} files that messages carry {what}"));
@@ -390,14 +393,10 @@ fn verify_all(args: &OperatorArgs) -> Result<(), CliError> {
     }
     let _ = write!(text, "{:>10} files in the storage", files.whole);
     if files.unknown != 0 {
-        let _ = write!(
-            text,
-            "\n{:>10} files in the storage that nothing knows of: a running server removes them",
-            files.unknown
-        );
+        let _ = write!(text, "\n{:>10} unknown files in the storage: a running server removes them", files.unknown);
     }
     if report.faults.is_empty() {
-        text.push_str("\nThe store is whole.");
+        text.push_str("\nThe store is intact.");
     }
     let rows: serde_json::Map<_, _> =
         report.counts.iter().map(|(table, count)| ((*table).to_string(), json!(count))).collect();
@@ -414,7 +413,7 @@ fn lock(config: &Config, args: &OperatorArgs) -> Result<DataFolder, CliError> {
     Ok(folder)
 }
 
-/// Says which data folder a command works on, beside its output.
+/// Prints which data folder a command uses, to standard error.
 fn print_folder(args: &OperatorArgs, folder: &DataFolder) {
     if !args.json {
         eprint_line(&format!("parlor: the data folder is {}", folder.path().display()));
@@ -424,7 +423,7 @@ fn print_folder(args: &OperatorArgs, folder: &DataFolder) {
     }
 }
 
-/// Prints what came of a command: as text, or as JSON with the data folder in it.
+/// Prints the result of a command, as text or as JSON that includes the data folder.
 fn print_result(args: &OperatorArgs, text: &str, mut value: serde_json::Value) {
     if !args.json {
         return print_line(text);
@@ -434,7 +433,7 @@ fn print_result(args: &OperatorArgs, text: &str, mut value: serde_json::Value) {
     print_line(&value.to_string());
 }
 
-/// Hands a command to the server that runs on the data folder, or carries it out here.
+/// Sends a command to the server that runs on the data folder, or executes it here.
 fn run(args: &OperatorArgs, command: AdminCommand) -> Result<AdminReply, CliError> {
     let (config, _) = args.load([])?;
     block_on(async {
@@ -448,10 +447,10 @@ fn run(args: &OperatorArgs, command: AdminCommand) -> Result<AdminReply, CliErro
             }
             Err(DataFolderError::Locked { path, holder }) => {
                 if !args.json {
-                    eprint_line(&format!("parlor: the data folder is {}, of {holder}", path.display()));
+                    eprint_line(&format!("parlor: the data folder is {}, used by {holder}", path.display()));
                 }
                 admin::send(&path, command).await.map_err(|error| {
-                    let message = format!("{holder}, which has {}, does not answer: {error}", path.display());
+                    let message = format!("{holder}, which uses {}, does not answer: {error}", path.display());
                     CliError::of(CliErrorKind::InUse, message)
                 })?
             }
@@ -475,7 +474,7 @@ fn refusal(problem: Problem) -> CliError {
 }
 
 impl PasswordArgs {
-    /// The password, and whether it was made here.
+    /// Returns the password, and whether it was generated here.
     fn get(&self) -> Result<(String, bool), CliError> {
         if !self.password_stdin {
             return Ok((URL_SAFE_NO_PAD.encode(Environment::real().random::<15>()), true));
@@ -487,5 +486,5 @@ impl PasswordArgs {
 }
 
 fn password_line(is_new: bool, password: &str) -> String {
-    if is_new { format!("\nIts password is {password}") } else { String::new() }
+    if is_new { format!("\nThe password is {password}") } else { String::new() }
 }

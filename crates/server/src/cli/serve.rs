@@ -1,4 +1,4 @@
-//! `parlor serve`: runs until it is told to stop.
+//! `parlor serve`: runs the server until it is told to stop.
 
 use super::{CliError, CliErrorKind, block_on, log, print_line};
 use crate::{
@@ -31,18 +31,18 @@ fn failed(error: server::Error) -> CliError {
     CliError::of(kind, error)
 }
 
-/// Runs until the first signal; then stops in order, or at the second signal at once.
+/// Runs until the first signal, then stops gracefully, or immediately at the second signal.
 pub(super) async fn run_until_signal(server: Server, signals: &mut Signals) {
     tokio::select! {
         () = signals.next() => {}
-        // What cannot work any more ends at once, to be started again; nothing acknowledged is lost.
+        // A server that cannot work any more exits at once, to be restarted; nothing acknowledged is lost.
         () = server.app.supervisor.failed() => std::process::exit(1),
     }
-    tracing::info!("Stopping: finishing what was accepted");
+    tracing::info!("Stopping after finishing accepted work");
     tokio::select! {
         () = server.stop() => tracing::info!("Stopped"),
         () = signals.next() => {
-            tracing::warn!("Told again: ending at once");
+            tracing::warn!("Second signal: exiting immediately");
             std::process::exit(1);
         }
     }

@@ -1,17 +1,17 @@
-//! Settings that are each allowed and together make no sense. They are refused at start, by name.
+//! Settings that are each valid but contradict each other. The server refuses to start with them, and names them.
 
 use super::{Config, Setting, SettingSource};
 use std::collections::BTreeMap;
 
-/// How much longer than between two heartbeats a silence lasts at the least, in fifths: the answer needs time to come.
+/// The minimum ratio of silence to heartbeat interval, in fifths: the reply needs time to arrive.
 const SILENCE_FIFTHS: u64 = 6;
-/// Looks at the clock for which a commit is remembered at the least.
+/// At least how many clock checks a commit is remembered for.
 const CLOCK_CHECKS: u64 = 3;
 
-/// Whether two settings contradict each other, which they are, and why.
+/// Whether two settings contradict each other, their keys, and the reason.
 type Conflict = (bool, &'static str, &'static str, &'static str);
 
-/// One line for each contradiction.
+/// Returns one line for each contradiction.
 pub(super) fn find(config: &Config, settings: &BTreeMap<String, Setting>) -> Vec<String> {
     let describe = |path: &str| {
         let setting = settings.get(path);
@@ -33,30 +33,31 @@ fn time_conflicts(config: &Config) -> [Conflict; 3] {
             socket.silence_ms.saturating_mul(5) < socket.ping_interval_ms.saturating_mul(SILENCE_FIFTHS),
             "socket.ping_interval_ms",
             "socket.silence_ms",
-            "a client that answers every heartbeat would be closed; the silence is to be a fifth longer at the least",
+            "a client that answers every heartbeat would be disconnected; the silence must be at least a fifth longer",
         ),
         (
             stop.retry_after_min_ms > stop.retry_after_max_ms,
             "stop.retry_after_min_ms",
             "stop.retry_after_max_ms",
-            "the shortest time is above the longest",
+            "the shortest time is longer than the longest",
         ),
         (
             sync.commits_kept_ms < sync.clock_check_ms.saturating_mul(CLOCK_CHECKS),
             "sync.commits_kept_ms",
             "sync.clock_check_ms",
-            "what a commit touched would be forgotten before it is looked for; it is to be kept for three looks",
+            "commits would be forgotten before they are checked; they must be kept for at least three checks",
         ),
     ]
 }
 
 fn limit_conflicts(config: &Config, is_set: impl Fn(&str) -> bool) -> [Conflict; 3] {
     let limits = &config.limits;
-    // A smaller frame or body alone only bounds texts, too; a longer text that fits into none is promised in vain.
+    // A small frame or body alone just limits texts as well; only an explicit text limit that fits into neither is an
+    // error.
     let never_fits = |bytes: u32, path: &str| {
         is_set("limits.text_chars_max") && !is_set(path) && limits.text_chars_max.saturating_mul(4) > bytes
     };
-    let why = "a text of four bytes for each character would not fit";
+    let why = "a text with four bytes per character would not fit";
     let (frame, body) = ("limits.frame_bytes_max", "limits.body_bytes_max");
     [
         (never_fits(limits.frame_bytes_max, frame), "limits.text_chars_max", frame, why),
@@ -65,7 +66,7 @@ fn limit_conflicts(config: &Config, is_set: impl Fn(&str) -> bool) -> [Conflict;
             limits.password_chars_min > limits.password_chars_max,
             "limits.password_chars_min",
             "limits.password_chars_max",
-            "no password would be taken",
+            "no password would be accepted",
         ),
     ]
 }
@@ -77,13 +78,13 @@ fn location_conflicts(config: &Config) -> [Conflict; 4] {
             files.folder.is_some() && files.s3_bucket.is_some(),
             "files.folder",
             "files.s3_bucket",
-            "files are kept in one place",
+            "files are stored in one place only",
         ),
         (
             files.s3_endpoint.is_some() && files.s3_bucket.is_none(),
             "files.s3_endpoint",
             "files.s3_bucket",
-            "there is an address and no bucket",
+            "there is an address but no bucket",
         ),
         (
             files.s3_access_key_id.is_empty() != files.s3_secret_access_key.is_empty(),
@@ -95,7 +96,7 @@ fn location_conflicts(config: &Config) -> [Conflict; 4] {
             config.public_url.as_ref().is_some_and(|public| config.allowed_origins.contains(public)),
             "public_url",
             "allowed_origins",
-            "the first is always allowed; leave it out of the second",
+            "the first is always allowed; remove it from the second",
         ),
     ]
 }

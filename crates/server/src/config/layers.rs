@@ -1,34 +1,34 @@
-//! Reading the layers: which keys there are, what each layer says, and what is wrong with it.
+//! Reads the layers: which keys exist, the value in each layer, and all errors.
 
 use super::{Config, ConfigError, DEFAULTS, contradictions};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf};
 use toml_edit::{Document, DocumentMut, Item, TableLike};
 
-/// Names in the environment that begin like ours but are no keys: the file's place, and what tests use.
+/// Variables with our prefix that are not keys: the path of the file, and what tests use.
 const IGNORED_VARIABLES: [&str; 2] = ["PARLOR_CONFIG", "PARLOR_TEST_"];
 
-/// What was said where, from the weakest to the strongest.
+/// The layers, from weakest to strongest.
 #[derive(Debug, Default)]
 pub struct Layers {
     /// The operator's file and its text.
     pub file: Option<(PathBuf, String)>,
-    /// The environment.
+    /// The environment variables.
     pub environment: Vec<(String, String)>,
     /// Flags: the key, the flag's name, the value.
     pub flags: Vec<(&'static str, &'static str, String)>,
 }
 
-/// One key, what it is set to, and by whom.
+/// A key, its value, and where the value came from.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// The key, with its section.
+    /// The key with its section.
     pub path: String,
     /// Its value.
     pub value: Value,
     /// Where the value came from.
     pub source: SettingSource,
-    /// The text above the key in the reference.
+    /// The comment above the key in the reference.
     pub comment: String,
 }
 
@@ -39,7 +39,7 @@ pub enum SettingSource {
     Default,
     /// The operator's file, and the line in it.
     File(PathBuf, usize),
-    /// A variable of the environment.
+    /// An environment variable.
     Environment(String),
     /// A flag.
     Flag(&'static str),
@@ -57,7 +57,7 @@ impl fmt::Display for SettingSource {
 }
 
 impl Setting {
-    /// The value as TOML, with secrets hidden.
+    /// Returns the value as TOML, with secrets hidden.
     #[must_use]
     pub fn shown(&self) -> String {
         match (self.path.as_str(), &self.value) {
@@ -69,7 +69,7 @@ impl Setting {
         }
     }
 
-    /// The smallest and largest number that its comment allows: the last "A to B." there.
+    /// Returns the range of numbers that the comment allows: its last "A to B.".
     #[must_use]
     pub fn range(&self) -> Option<(i64, i64)> {
         let sentence = self.comment.trim_end().trim_end_matches('.').rsplit(". ").next()?;
@@ -77,7 +77,7 @@ impl Setting {
         Some((least.trim().parse().ok()?, most.split(' ').next()?.parse().ok()?))
     }
 
-    /// The name of its variable in the environment.
+    /// Returns the name of its environment variable.
     #[must_use]
     pub fn variable(&self) -> String {
         format!("PARLOR_{}", self.path.replace('.', "_").to_uppercase())
@@ -85,10 +85,10 @@ impl Setting {
 }
 
 impl Layers {
-    /// Lays the layers over each other.
+    /// Merges the layers.
     ///
     /// # Errors
-    /// Every unknown key, wrong type and value out of range, with its place; else every contradiction.
+    /// Every unknown key, wrong type and value out of range, with its location; otherwise every contradiction.
     pub fn load(self) -> Result<(Config, Vec<Setting>), ConfigError> {
         let mut settings = reference();
         let mut errors = Vec::new();
@@ -101,13 +101,13 @@ impl Layers {
             }
             match settings.values_mut().find(|setting| setting.variable() == name) {
                 Some(setting) => set_text(setting, &text, SettingSource::Environment(name), &mut errors),
-                None => errors.push(format!("environment {name}: there is no such key")),
+                None => errors.push(format!("environment {name}: unknown key")),
             }
         }
         for (path, flag, text) in self.flags {
             match settings.get_mut(path) {
                 Some(setting) => set_text(setting, &text, SettingSource::Flag(flag), &mut errors),
-                None => errors.push(format!("flag {flag}: there is no key {path}")),
+                None => errors.push(format!("flag {flag}: unknown key {path}")),
             }
         }
         for setting in settings.values() {
@@ -130,7 +130,7 @@ impl Layers {
     }
 }
 
-/// The keys of the reference with their defaults and comments.
+/// Returns the keys of the reference with their defaults and comments.
 pub(super) fn reference() -> BTreeMap<String, Setting> {
     let document: DocumentMut = DEFAULTS.parse().expect("the compiled-in reference is valid TOML: a test reads it");
     let mut settings = BTreeMap::new();
@@ -167,11 +167,11 @@ fn read_file(path: &std::path::Path, text: &str, settings: &mut BTreeMap<String,
     };
     let sections: Vec<_> =
         settings.keys().filter_map(|key| key.split_once('.')).map(|(section, _)| section.to_owned()).collect();
-    // A section without keys is still a name that may be wrong.
+    // The name of a section without keys may be wrong as well.
     for (name, item) in document.as_table().iter().filter(|(_, item)| item.is_table_like()) {
         if !sections.iter().any(|known| known == name) {
             let line = line_of(text, item.span());
-            errors.push(format!("{}:{line}: there is no section [{name}]", path.display()));
+            errors.push(format!("{}:{line}: unknown section [{name}]", path.display()));
         }
     }
     each_key(document.as_table(), "", &mut |key, table, name, item| {
@@ -182,7 +182,7 @@ fn read_file(path: &std::path::Path, text: &str, settings: &mut BTreeMap<String,
         match (settings.get_mut(&key), value_of(item)) {
             (Some(setting), Some(value)) => set(setting, value, source, errors),
             (Some(setting), None) => errors.push(wrong_type(setting, &source)),
-            (None, _) if known_section => errors.push(format!("{source}: there is no key {key}")),
+            (None, _) if known_section => errors.push(format!("{source}: unknown key {key}")),
             (None, _) => {}
         }
     });
@@ -233,10 +233,10 @@ fn wrong_type(setting: &Setting, source: &SettingSource) -> String {
     let expected = match setting.value {
         Value::Number(_) => "a whole number",
         Value::Bool(_) => "true or false",
-        Value::Array(_) => "a list of texts",
-        _ => "a text",
+        Value::Array(_) => "a list of strings",
+        _ => "a string",
     };
-    format!("{source}: {}: {expected} is expected", setting.path)
+    format!("{source}: {}: expected {expected}", setting.path)
 }
 
 fn check_range(setting: &Setting, errors: &mut Vec<String>) {
@@ -248,7 +248,7 @@ fn check_range(setting: &Setting, errors: &mut Vec<String>) {
     };
     if !measured.is_some_and(|measured| (least..=most).contains(&measured)) {
         let unit = if setting.value.is_string() { " characters" } else { "" };
-        errors.push(format!("{}: {}: {least} to {most}{unit} are allowed", setting.source, setting.path));
+        errors.push(format!("{}: {}: expected {least} to {most}{unit}", setting.source, setting.path));
     }
 }
 
@@ -324,19 +324,19 @@ mod tests {
         assert_eq!(
             errors(file),
             [
-                "parlor.toml:8: there is no section [limts]",
-                "parlor.toml:2: listen: a text is expected",
-                "parlor.toml:3: there is no key lisen",
-                "parlor.toml:7: there is no key limits.foo",
-                "parlor.toml:6: limits.text_chars_max: 1 to 1000000 are allowed",
+                "parlor.toml:8: unknown section [limts]",
+                "parlor.toml:2: listen: expected a string",
+                "parlor.toml:3: unknown key lisen",
+                "parlor.toml:7: unknown key limits.foo",
+                "parlor.toml:6: limits.text_chars_max: expected 1 to 1000000",
             ]
         );
         assert_eq!(errors("a = \n").len(), 1);
-        assert_eq!(errors("data.x = 1"), ["parlor.toml:1: there is no section [data]"]);
+        assert_eq!(errors("data.x = 1"), ["parlor.toml:1: unknown section [data]"]);
         assert!(errors("accent = \"blue\"")[0].starts_with("parlor.toml:1: accent: "));
         assert!(errors("who_may_write = \"all\"")[0].starts_with("parlor.toml:1: who_may_write: "));
         let unknown = load("", &[("PARLOR_LISTN", "x"), ("PARLOR_TEST_POSTGRES", "x")], &[]).load();
-        assert_eq!(unknown.expect_err("a wrong name").0, ["environment PARLOR_LISTN: there is no such key"]);
+        assert_eq!(unknown.expect_err("a wrong name").0, ["environment PARLOR_LISTN: unknown key"]);
     }
 
     #[test]
@@ -358,7 +358,7 @@ mod tests {
         assert!(!format!("{config:?}").contains("cret"));
     }
 
-    /// `docs/reference/configuration.md` as it must be.
+    /// The expected content of `docs/reference/configuration.md`.
     fn page() -> String {
         let mut page = String::from(
             "# The configuration\n\nMade from `parlor.default.toml` by a test; edit that file. How the layers work: \

@@ -1,12 +1,12 @@
-//! Followers: parts that read on from a durable cursor and feed something that can be made again, or told, from
-//! what the store holds. The hot path carries none of their cost.
+//! Consumers: parts that read on from a durable cursor and maintain data derived from the store. The write path bears
+//! none of their cost.
 //!
-//! Invariants: a cursor is written in the same transaction and file as what it feeds, so a crash repeats a little and
-//! loses nothing; one node at a time runs a follower, by a lease that every write demands (`store/consumers.rs`);
-//! a follower sees states, never steps; what goes wrong with it is told in the log and the metrics, tried again, and
-//! harms nothing else.
+//! Invariants: a cursor is written in the same transaction and file as the derived data, so a crash repeats a little
+//! work and loses nothing; one node at a time runs a consumer, under a lease that every write checks
+//! (`store/consumers.rs`); a consumer sees states, not individual changes; its failures are logged, counted, retried,
+//! and affect nothing else.
 //!
-//! Absent on purpose: an order among followers, and any follower that a commit waits for.
+//! Absent on purpose: an order among consumers, and any consumer that a commit waits for.
 
 pub mod search;
 
@@ -23,13 +23,13 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-/// The shortest rest between two steps; longer ones are followed by a rest as long, so that a follower that has much
-/// to do leaves at least half of a core to others.
+/// The shortest pause between two steps. After a longer step the pause is as long as the step, so that a busy consumer
+/// leaves at least half a core to others.
 const PAUSE_MIN: Duration = Duration::from_millis(30);
-/// The rest after a failure.
+/// The pause after a failure.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepResult {
     /// There is more to read.
@@ -40,22 +40,23 @@ pub enum StepResult {
     Lost,
 }
 
-/// Something that follows the store.
+/// A part that consumes the store's changes.
 pub trait Consumer: Send + 'static {
-    /// What it is called in the log.
+    /// Its name in the log.
     const NAME: &'static str;
 
-    /// Takes the lease and reads the cursor, if it is free.
+    /// Acquires the lease, if it is free, and reads the cursor.
     fn acquire_lease(&mut self) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Reads a little and feeds it. After an error the lease is taken anew, and with it the durable cursor.
+    /// Reads some changes and processes them. After an error the lease is acquired again, and the durable cursor read
+    /// with it.
     fn step(&mut self) -> impl Future<Output = Result<StepResult>> + Send;
 
-    /// Gives the lease back.
+    /// Releases the lease.
     fn release(&mut self) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// A follower that runs.
+/// A running consumer.
 #[derive(Debug)]
 pub struct ConsumerHandle {
     stop: watch::Sender<bool>,
@@ -63,8 +64,8 @@ pub struct ConsumerHandle {
 }
 
 impl ConsumerHandle {
-    /// Starts a follower. It is woken when `committed` changes, and looks by itself after each `interval`: other
-    /// nodes commit, too.
+    /// Starts a consumer. It wakes up when `committed` changes, and after each `interval`, because other nodes commit
+    /// too.
     pub fn start<F: Consumer>(
         consumer: F,
         committed: watch::Receiver<Version>,
@@ -76,10 +77,10 @@ impl ConsumerHandle {
         Self { stop, task }
     }
 
-    /// Lets it finish its step and give its lease back.
+    /// Lets it finish its step and release its lease.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        // It has no result; that it failed was told when it did.
+        // It has no result; a failure was logged when it happened.
         drop(self.task.await);
     }
 }
@@ -105,14 +106,14 @@ async fn run<F: Consumer>(
         }
         if matches!(step, Ok(StepResult::Idle | StepResult::Lost)) {
             tokio::select! {
-                // Whoever commits may be gone before the followers are.
+                // The committing part may end before the consumers do.
                 _ = timeout(interval, committed.changed()) => {}
                 _ = stopped.changed() => break,
             }
         }
     }
     if has_lease && let Err(cause) = consumer.release().await {
-        info!(consumer = F::NAME, %cause, "a lease was not given back; it runs out");
+        info!(consumer = F::NAME, %cause, "a lease was not released; it will expire");
     }
     true
 }
@@ -131,11 +132,11 @@ async fn step<F: Consumer>(consumer: &mut F, has_lease: &mut bool) -> Result<Ste
     Ok(step)
 }
 
-/// Says once that a follower fails, and once that it goes on.
+/// Logs when a consumer starts to fail and when it recovers.
 fn log_transition<F: Consumer>(is_failing: &mut bool, cause: Option<&Error>) {
     match (cause, *is_failing) {
-        (Some(cause), false) => warn!(consumer = F::NAME, %cause, "a follower cannot go on; it tries again"),
-        (None, true) => info!(consumer = F::NAME, "a follower goes on"),
+        (Some(cause), false) => warn!(consumer = F::NAME, %cause, "a consumer failed; it will retry"),
+        (None, true) => info!(consumer = F::NAME, "a consumer has recovered"),
         _ => {}
     }
     *is_failing = cause.is_some();

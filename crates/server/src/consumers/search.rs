@@ -1,5 +1,5 @@
-//! The follower that keeps the search index: new messages by their ids, edited and deleted ones by the versions of
-//! their changes.
+//! The consumer that maintains the search index. It reads new messages by id, edited and deleted ones by the version of
+//! the change.
 
 use super::{Consumer, StepResult};
 use crate::{
@@ -24,58 +24,58 @@ use std::{
 };
 use tracing::info;
 
-/// Messages read in one step.
+/// How many messages one step reads.
 const MESSAGES_MAX: usize = 1000;
-/// Bytes of text after which a step ends. Every text is kept whole, so this is what bounds the terms of a step: of
-/// Chinese, every character and every two in a row are terms, two for three bytes.
+/// How many bytes of text end a step. Texts are never split, so this bounds the terms of a step: in Chinese, every
+/// character and every pair of neighbours is a term, two for three bytes.
 const BYTES_MAX: usize = 256 * 1024;
-/// How long a lease lasts; it is renewed when half of it is over.
+/// How long a lease lasts; it is renewed after half of that time.
 const LEASE_MS: i64 = 10_000;
 
-/// What the follower works with.
+/// What the search indexer needs.
 #[derive(Clone, Debug)]
 pub struct SearchIndexerOptions {
-    /// What it follows.
+    /// The store it reads.
     pub store: Store,
-    /// What it feeds.
+    /// The index it writes.
     pub index: Index,
-    /// Time.
+    /// Clock and randomness.
     pub environment: Environment,
-    /// What is counted.
+    /// Metrics.
     pub metrics: Arc<Metrics>,
-    /// The start of this server.
+    /// The epoch of this server.
     pub node: Epoch,
 }
 
-/// See the file.
+/// Maintains the search index.
 #[derive(Debug)]
 pub struct SearchIndexer {
     options: SearchIndexerOptions,
     writer: Option<IndexWriter>,
-    /// When the lease is to be renewed, by the steady clock.
+    /// When the lease is to be renewed, on the steady clock.
     renew_at: i64,
-    /// On SQLite nobody else can hold the lease when a server starts: the data folder is locked.
+    /// On SQLite no other server can have the lease when this one starts, because the data folder is locked.
     is_first: bool,
-    /// Text left the index and may still stand in its log.
+    /// Whether text that left the index may still be in its log.
     needs_checkpoint: bool,
 }
 
-/// What was read in one step.
+/// What one step read.
 struct IndexBatch {
     documents: Vec<Document>,
     position: ConsumerPosition,
-    /// When the oldest message that is not in the index yet was written.
+    /// When the oldest message that is not yet in the index was sent.
     waiting_since: Option<i64>,
     is_all: bool,
     now: Version,
 }
 
 impl SearchIndexer {
-    /// A follower that has not begun.
+    /// Creates an indexer that has not started.
     #[must_use]
     pub fn new(options: SearchIndexerOptions) -> Self {
         let is_first = options.index.is_file();
-        // What a server before this one left in the log is folded, too.
+        // Also removes what an earlier server left in the log.
         Self { options, writer: None, renew_at: 0, is_first, needs_checkpoint: true }
     }
 
@@ -112,13 +112,13 @@ impl SearchIndexer {
         Ok(Some(IndexBatch { documents, position, waiting_since, is_all, now: now.version }))
     }
 
-    /// Begins from nothing: the database is another one than the cursor is of, or the index has another form.
+    /// Starts over: the cursor is from another database, or the index has another format.
     async fn rebuild(&mut self, position: ConsumerPosition) -> Result<StepResult> {
         let SearchIndexerOptions { store, index, metrics, .. } = &self.options;
         let now = store.read(|snapshot| Ok(snapshot.cursor)).await?;
         if position.cursor.epoch != Epoch(0) {
             metrics.search_rebuilds.inc();
-            info!("the search index is of another database or version; it is built anew");
+            info!("the search index belongs to another database or version; rebuilding it");
         }
         let cursor = Cursor { epoch: now.epoch, version: Version(0) };
         let position = ConsumerPosition { format: FORMAT, cursor, base: now.version };
@@ -137,7 +137,7 @@ impl SearchIndexer {
         let until = environment.now_ms() + LEASE_MS;
         let Some(writer) = &mut self.writer else { return Ok(false) };
         if read.documents.is_empty() {
-            // Nothing is lost if the cursor stays: what lies between has nothing to read.
+            // The stored cursor can stay behind, because there is nothing to index in between.
             writer.position = read.position;
             if environment.steady_ms() < self.renew_at {
                 return Ok(true);
@@ -189,7 +189,7 @@ impl Consumer for SearchIndexer {
         self.schedule_renewal();
         self.writer = given.map(|(lease, mut position)| {
             if is_damaged {
-                // Of no form that is known: it is built anew.
+                // No format has this number, so the index is rebuilt.
                 position.format = 0;
             }
             IndexWriter::new(lease, position)
@@ -199,7 +199,7 @@ impl Consumer for SearchIndexer {
 
     async fn step(&mut self) -> Result<StepResult> {
         if self.options.index.is_damaged() {
-            // A search found it so. It is mended with the next lease.
+            // A search found the damage. The index is rebuilt when the lease is acquired again.
             return Ok(StepResult::Lost);
         }
         let Some(position) = self.writer.as_ref().map(|writer| writer.position) else { return Ok(StepResult::Lost) };
@@ -227,7 +227,7 @@ impl Consumer for SearchIndexer {
     }
 }
 
-/// New messages and those whose text may be another; a change that left the text alone is none here.
+/// Returns documents for new messages and for those whose text may have changed, not for other changes.
 fn documents(created: &[MessageRow], changed: &[MessageRow]) -> Vec<Document> {
     let new: HashSet<MessageId> = created.iter().map(|row| row.id).collect();
     let was_changed = |row: &&MessageRow| was_edited_or_deleted(row) && !new.contains(&row.id);
@@ -264,7 +264,7 @@ fn terms(row: &MessageRow) -> BTreeSet<Term> {
     terms
 }
 
-/// What is looked through: the text, the subject, the names of files.
+/// Returns the searchable parts of a message: its text, its subject, and the names of its files.
 pub(crate) fn searchable_texts(row: &MessageRow) -> Vec<&str> {
     let details = &row.details;
     let names = details.attachments.iter().map(|attachment| attachment.name.as_str());

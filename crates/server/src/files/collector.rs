@@ -1,4 +1,4 @@
-//! The collector: removes what was deleted, what nobody goes on with, and what no row knows.
+//! The collector: removes deleted files, abandoned uploads, and blobs that no row refers to.
 
 use super::{Files, storage::preview_of};
 use crate::store;
@@ -12,15 +12,15 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Rows looked at in one round.
+/// How many rows are processed in one round.
 const BATCH: i64 = 200;
 
-/// How long whoever feeds an upload is given to give way.
+/// How long an ingest gets to give way.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pictures of people and groups that nobody has are kept so long: they are named a moment after they came.
+/// How long pictures that no user or group uses are kept: they are stored a moment before they are assigned.
 const UNUSED_MS: i64 = 10 * 60 * 1000;
 
-/// Why a step ended early; the next round tries again.
+/// Why a step ended early; the next round retries.
 #[derive(Debug, thiserror::Error)]
 enum CollectError {
     #[error(transparent)]
@@ -29,14 +29,14 @@ enum CollectError {
     Storage(#[from] io::Error),
 }
 
-/// Runs for ever, a round at a time.
+/// Runs forever, one round at a time.
 pub(crate) async fn run(files: Arc<Files>) {
     let mut interval = tokio::time::interval(Duration::from_millis(files.config.collect_ms));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut swept, mut pictures_checked) = (Instant::now(), None::<Instant>);
     loop {
         interval.tick().await;
-        // What was deleted comes first, and no step waits for another to succeed.
+        // Deleted files come first, and no step depends on the success of another.
         log_failure(files.remove_freed()).await;
         log_failure(files.remove_stale_uploads()).await;
         log_failure(files.remove_orphaned_partials()).await;
@@ -55,19 +55,19 @@ pub(crate) async fn run(files: Arc<Files>) {
 
 async fn log_failure(step: impl Future<Output = Result<(), CollectError>>) {
     if let Err(error) = step.await {
-        tracing::warn!(%error, "Files that are no longer needed could not all be removed");
+        tracing::warn!(%error, "Some files that are no longer needed could not be removed");
     }
 }
 
 impl Files {
-    /// Uploads that nobody goes on with.
+    /// Removes abandoned uploads.
     async fn remove_stale_uploads(&self) -> Result<(), CollectError> {
         let before = self.unsent_before();
         self.store.clamp_future_uploads(self.environment.now_ms()).await?;
         let mut last = (i64::MIN, FileId(0));
         loop {
             let page = self.store.stale_uploads(before, last, BATCH).await?;
-            // Those that are fed stay, so the next page begins after them.
+            // Uploads that are being received stay, so the next page starts after them.
             let Some(end) = page.last() else { return Ok(()) };
             last = *end;
             for (_, id) in page {
@@ -83,14 +83,14 @@ impl Files {
         }
     }
 
-    /// Pictures of people and groups that are nobody's any more.
+    /// Removes pictures that no user or group uses any more.
     async fn remove_unused_pictures(&self) -> Result<(), CollectError> {
         let (before, now_ms) = (self.environment.ageing_ms() - UNUSED_MS, self.environment.now_ms());
         self.store.remove_unused_pictures(before, now_ms).await?;
         Ok(())
     }
 
-    /// Parts of uploads that ended while nobody could remove them.
+    /// Removes partial files of uploads that ended while they could not be removed.
     async fn remove_orphaned_partials(&self) -> Result<(), CollectError> {
         let partials = self.partials.clone();
         let there = tokio::task::spawn_blocking(move || partials.list()).await.map_err(io::Error::other)??;
@@ -116,7 +116,7 @@ impl Files {
             end.clone_into(&mut last);
             for blob in page {
                 if let Err(error) = self.remove_blob(&blob).await {
-                    tracing::warn!(%error, blob, "What was deleted could not be removed from the storage");
+                    tracing::warn!(%error, blob, "A deleted file could not be removed from the storage");
                     continue;
                 }
                 self.store.remove_freed_blob(blob).await?;
@@ -130,7 +130,7 @@ impl Files {
         self.storage.remove(blob).await
     }
 
-    /// What is in the storage and in no row for long: an older copy of the database was put back.
+    /// Removes old blobs that no row refers to. They remain when an older copy of the database was restored.
     async fn sweep(&self) -> Result<(), CollectError> {
         let before = self.unsent_before();
         if !self.is_exclusive().await? {
@@ -143,30 +143,30 @@ impl Files {
             }
             match self.storage.remove(&name).await {
                 Ok(()) => drop(self.metrics.files_collected.inc()),
-                Err(error) => tracing::warn!(%error, name, "What no row knows could not be removed from the storage"),
+                Err(error) => tracing::warn!(%error, name, "An unknown file could not be removed from the storage"),
             }
         }
         Ok(())
     }
 
-    /// Whether the storage is this database's alone: its mark is there, and nobody else's.
+    /// Returns whether only this database uses the storage: its mark is there, and no other.
     async fn is_exclusive(&self) -> Result<bool, CollectError> {
         let own = self.mark().await?;
         let marks = self.storage.marks().await?;
         let is_exclusive = marks == [own.clone()];
         if !is_exclusive && !marks.is_empty() {
-            tracing::warn!(own, ?marks, "The storage for files is another database's too: nothing unknown is removed");
+            tracing::warn!(own, ?marks, "Another database uses the same file storage: unknown files are not removed");
         }
         Ok(is_exclusive)
     }
 
-    /// The name under which this database marks its storage.
+    /// Returns the name of this database's mark in the storage.
     async fn mark(&self) -> Result<String, CollectError> {
         let secret = self.store.secret("files", self.environment.random()).await?;
         Ok(secret.iter().take(16).fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}")))
     }
 
-    /// Marks the storage as this database's, once before the first file is kept.
+    /// Marks the storage as this database's, once before the first file is stored.
     pub(super) async fn mark_storage(&self) -> io::Result<()> {
         let marking = async {
             let mark = self.mark().await.map_err(io::Error::other)?;
@@ -176,11 +176,11 @@ impl Files {
         Ok(())
     }
 
-    /// Removes what there is of an upload on this machine.
+    /// Removes all partial files of an upload on this machine.
     pub(super) async fn remove_partials(&self, id: FileId) {
         let partials = self.partials.clone();
         if tokio::task::spawn_blocking(move || partials.remove(id)).await.is_err() {
-            tracing::warn!("A part of an upload was not removed");
+            tracing::warn!("The partial files of an upload could not be removed");
         }
     }
 
@@ -188,10 +188,10 @@ impl Files {
         self.environment.ageing_ms() - i64::try_from(self.config.unsent_ms).unwrap_or(i64::MAX)
     }
 
-    /// Compares the rows with the storage. Changes nothing.
+    /// Compares the rows with the storage without changing anything.
     ///
     /// # Errors
-    /// The store or the storage is not there.
+    /// The store or the storage is unavailable.
     pub(crate) async fn verify(&self) -> Result<StorageReport, super::storage::StorageError> {
         let mut verified = StorageReport::default();
         let mut after = String::new();
@@ -220,16 +220,16 @@ impl Files {
     }
 }
 
-/// What comparing the rows with the storage brought.
+/// The result of comparing the rows with the storage.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StorageReport {
-    /// As they should be.
+    /// Complete.
     pub(crate) whole: u64,
-    /// Not in the storage.
+    /// Missing from the storage.
     pub(crate) missing: u64,
-    /// Of another size.
+    /// Of a different size.
     pub(crate) wrong: u64,
-    /// In the storage and in no row: the collector removes them in time.
+    /// In the storage but in no row: the collector will remove them.
     pub(crate) unknown: u64,
 }
 

@@ -1,9 +1,9 @@
-//! How a file is handed to a browser: what may be shown in place, under which name it is saved (RFC 6266), and
-//! which part of it is asked for (RFC 9110, section 14).
+//! How a file is served to a browser: what may be displayed inline, the name it is saved under (RFC 6266), and which
+//! range of it is requested (RFC 9110, section 14).
 
 use std::{fmt::Write as _, ops::Range};
 
-/// What a browser may show in place: pictures that were read and written anew, sound and film. All else is saved.
+/// What a browser may display inline: re-encoded pictures, audio and video. Everything else is saved.
 const INLINE_TYPES: [&str; 14] = [
     "image/gif",
     "image/jpeg",
@@ -21,7 +21,7 @@ const INLINE_TYPES: [&str; 14] = [
     "video/webm",
 ];
 
-/// The value of `Content-Disposition`.
+/// Returns the value of `Content-Disposition`.
 pub(crate) fn of(media_type: &str, name: &str) -> String {
     let how = if INLINE_TYPES.contains(&media_type) { "inline" } else { "attachment" };
     let is_plain =
@@ -41,14 +41,14 @@ pub(crate) fn of(media_type: &str, name: &str) -> String {
     value
 }
 
-/// What a `Range` header asks for.
+/// What a `Range` header requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RequestedRange {
-    /// Nothing in particular, or what is not understood, which is to be ignored; several ranges too.
+    /// No range, several ranges, or something not understood, which is to be ignored.
     All,
-    /// One range, which lies in the file.
+    /// One range within the file.
     Range(Range<u64>),
-    /// One range, of which nothing lies in the file.
+    /// One range outside of the file.
     Unsatisfiable,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn requested_range(header: Option<&str>, length: u64) -> RequestedRan
     let Some((first, last)) = set.trim().split_once('-') else { return RequestedRange::All };
     let number = |text: &str| -> Option<u64> {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // One too large to count is beyond any end.
+        // A number too large to parse is beyond any end.
         is_number.then(|| text.parse().unwrap_or(u64::MAX))
     };
     match (number(first), number(last)) {

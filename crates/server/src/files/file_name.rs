@@ -1,18 +1,18 @@
-//! Names of files: whatever an uploader says becomes a name that is safe to show and to save under.
+//! File names: turns whatever an uploader sends into a name that is safe to show and to save under.
 
 use crate::domain::visible;
 
-/// Characters that a name keeps at the most.
+/// The maximum length of a name in characters.
 const CHARS_MAX: usize = 255;
-/// Of these the end, from the last dot on, when a name is cut.
+/// How much of that is kept for the extension when a name is cut.
 const EXTENSION_CHARS_MAX: usize = 16;
-/// What a file without a name is called.
+/// The name of a file without a name.
 const NAMELESS: &str = "file";
 /// Names that mean devices on Windows, with any extension.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// The last part of a path, without characters that control, turn or hide text, without what other systems take for
-/// something else, and not too long.
+/// Returns the last part of a path, without control, direction or invisible characters, without anything that other
+/// systems treat specially, and of limited length.
 #[must_use]
 pub fn sanitize(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -30,7 +30,7 @@ pub fn sanitize(given: &str) -> String {
     cut(&name)
 }
 
-/// What some system does not take in a name.
+/// Replaces characters that some systems do not allow in names.
 fn replace_reserved(character: char) -> char {
     if "<>:\"|?*".contains(character) { '_' } else { character }
 }

@@ -1,4 +1,4 @@
-//! Finishing an upload: what it is, what is kept of it, and keeping it.
+//! Finishes uploads: detects what a file is, processes it, and stores it.
 
 use super::{
     Files,
@@ -26,37 +26,37 @@ use std::{
 };
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-/// What is read as a picture.
+/// Media types that are processed as pictures.
 const PICTURES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
 
-/// What is walked through as a film is.
+/// Media types that are processed as videos.
 const VIDEOS: [&str; 5] = ["image/avif", "image/heic", "image/heif", "video/mp4", "video/quicktime"];
 
-/// How many times as long as a look may take its turn is waited for.
+/// How many times as long as processing may take its permit is waited for.
 pub(super) const WAIT_FACTOR: u32 = 6;
 
-/// The turn to look at a picture. It is kept by the work itself: the one who asked may be gone before that ends.
+/// Permission to process a picture. The work itself holds it, because the caller may be gone before the work ends.
 #[derive(Debug)]
 pub(crate) struct ImagePermit {
     _share: OwnedSemaphorePermit,
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is to be kept.
+/// What is to be stored.
 struct ProcessedFile {
     finished: FinishedUpload,
     bytes: PathBuf,
     preview: Option<PathBuf>,
 }
 
-/// Why nothing is kept.
+/// Why nothing is stored.
 enum RejectReason {
     Picture(pictures::Rejection),
     Video(String),
 }
 
 impl Files {
-    /// What a picture may be.
+    /// Returns the limits for pictures.
     pub(crate) fn picture_limits(&self) -> pictures::PictureLimits {
         pictures::PictureLimits {
             pixels_max: self.limits.image_pixels_max.into(),
@@ -65,8 +65,8 @@ impl Files {
         }
     }
 
-    /// Waits for the turn to look at a picture: of each person one at a time, so that nobody's slow ones hold up
-    /// everybody's. None: it did not come in time.
+    /// Waits for permission to process a picture. Each user gets one at a time, so that slow pictures of one user do
+    /// not hold up everybody. Returns none after a timeout.
     pub(crate) async fn acquire_image_permit(&self, user: UserId) -> Option<ImagePermit> {
         let waiting = async { (self.user_limits.take(user).await, self.image_permits.clone().acquire_owned().await) };
         let (share, process) =
@@ -74,7 +74,7 @@ impl Files {
         Some(ImagePermit { _share: share.ok()?, _permit: process.ok()? })
     }
 
-    /// Looks at an upload that is all there, and keeps it. The caller has its turn.
+    /// Processes a complete upload and stores it. The caller holds its lock.
     pub(super) async fn finish(self: &Arc<Self>, row: &FileRow) -> Result<Upload, Problem> {
         let processed = match self.process(row).await {
             Err(problem) if !problem.retryable => {
@@ -111,7 +111,7 @@ impl Files {
         let (partials, id, most) = (self.partials.clone(), row.id, self.limits.upload_bytes_max);
         let is_shown = row.announced_bytes <= self.limits.image_bytes_max.into();
         let looking = tokio::task::spawn_blocking(move || {
-            // Whoever takes too long is not waited for, and keeps the turn until he is done.
+            // Slow work is not waited for, but holds its permit until it ends.
             let _lock = turn;
             if is_video {
                 redact_video(&partials, id, media_type).map(|processed| processed.map_err(RejectReason::Video))
@@ -120,11 +120,11 @@ impl Files {
                     .map(|processed| processed.map_err(RejectReason::Picture))
             }
         });
-        // Walking through a film is bounded by itself. What overwrites it comes to its end first: it would write into
-        // what a newer feed brings.
+        // The walk through a video is bounded by itself. Its writes must end before a newer ingest writes to the same
+        // file.
         match timeout(if is_video { Duration::MAX } else { timeout_after }, looking).await {
             Ok(Ok(Ok(Ok(processed)))) if processed.finished.bytes > most => Err(Problem::new(Code::TooLarge)
-                .with_detail(format!("turned upright, the picture has more than {most} bytes"))
+                .with_detail(format!("once once turned upright, the picture has more than {most} bytes"))
                 .with_limit(most)),
             Ok(Ok(Ok(Ok(processed)))) => Ok(processed),
             Ok(Ok(Ok(Err(RejectReason::Video(why))))) => Err(unreadable(&why)),
@@ -143,13 +143,13 @@ impl Files {
     }
 }
 
-/// What is kept as it came.
+/// Returns a file that is stored as it is.
 fn unprocessed(bytes: PathBuf, length: u64, media_type: &str) -> ProcessedFile {
     let finished = FinishedUpload { bytes: length, media_type: media_type.to_owned(), ..FinishedUpload::default() };
     ProcessedFile { finished, bytes, preview: None }
 }
 
-/// Overwrites what a film tells beside.
+/// Overwrites the metadata of a video.
 fn redact_video(partials: &PartialFiles, id: FileId, media_type: &str) -> io::Result<Result<ProcessedFile, String>> {
     let path = partials.path(id);
     let mut file = File::options().read(true).write(true).open(&path)?;
@@ -162,8 +162,8 @@ fn redact_video(partials: &PartialFiles, id: FileId, media_type: &str) -> io::Re
     Ok(Ok(unprocessed(path, length, media_type)))
 }
 
-/// Looks at a picture, and writes what is to be kept. One that is not shown, or cannot be drawn, may be anything: it is
-/// a file like any other, but tells as little beside.
+/// Processes a picture and writes what is stored of it. A picture that is too large to show, or cannot be decoded, is
+/// stored like any other file, but also without metadata.
 fn process_picture(
     partials: &PartialFiles,
     id: FileId,
@@ -191,12 +191,12 @@ fn process_picture(
     }
 }
 
-/// What came is kept: whoever asks again is looked at again.
+/// The received bytes are kept, and processed again on the next request.
 fn too_busy() -> Problem {
-    Problem::new(Code::Unavailable).with_detail("the picture could not be looked at in time; go on with it later")
+    Problem::new(Code::Unavailable).with_detail("the picture could not be processed in time; try again later")
 }
 
-/// Writes what is made of a picture beside the upload.
+/// Writes the preview of a picture beside the upload.
 fn write_derived(
     partials: &PartialFiles,
     id: FileId,
@@ -222,24 +222,24 @@ fn write_derived(
     Ok(ProcessedFile { finished, bytes: partials.path_beside(id, "kept"), preview })
 }
 
-/// Broken, too large to be walked through, or a fault of the reader's: it may tell where it was taken, and is not
-/// published.
+/// The error for a file that is broken, too complex to walk, or not supported: it may reveal where it was recorded, and
+/// is not published.
 fn unreadable(why: &str) -> Problem {
     Problem::new(Code::UnsupportedType)
-        .with_detail(format!("the file begins as a picture or film and {why}: what it tells beside cannot be removed"))
+        .with_detail(format!("the file begins like a picture or video but {why}, so its metadata cannot be removed"))
 }
 
 fn too_many_pixels(width: u32, height: u32, limits: pictures::PictureLimits) -> Problem {
     let most = limits.pixels_max;
     Problem::new(Code::TooLarge)
-        .with_detail(format!("the picture has {width} by {height} pixels; up to {most} in all are taken"))
+        .with_detail(format!("the picture has {width} by {height} pixels; the maximum is {most} in total"))
         .with_limit(most)
 }
 
 fn too_many_frames(frames: u32, limits: pictures::PictureLimits) -> Problem {
     let most = limits.frames_max;
     Problem::new(Code::TooLarge)
-        .with_detail(format!("the animation has {frames} frames; up to {most}, and fewer of large ones, are taken"))
+        .with_detail(format!("the animation has {frames} frames; the maximum is {most}, less for large frames"))
         .with_limit(most.into())
 }
 

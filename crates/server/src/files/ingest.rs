@@ -1,8 +1,9 @@
-//! Taking the bytes of an upload in: one task for each, fed through a short queue by HTTP or by a socket.
+//! Receives the bytes of uploads: one task for each upload, fed through a short queue by HTTP or a socket.
 //!
-//! Invariants: one feed of an upload at a time; a newer one ends the older, for whoever comes back knows best that
-//! the old connection is dead. What is counted as received is written; what the row counts is on the disk. When the
-//! queue ends, however it does, what came is kept, and what is complete is finished, whether or not anybody waits.
+//! Invariants: an upload has one ingest at a time; a newer one ends the older, because a client that comes back knows
+//! that the old connection is dead. Bytes reported as received are written; bytes counted in the row are synced to
+//! disk. However the queue ends, what was received is kept, and a complete upload is finished, whether or not anybody
+//! waits.
 
 use super::{Files, storage_problem};
 use crate::domain::files::{FileRow, FileState};
@@ -26,48 +27,48 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What stands before the data in a binary frame: the upload's id and the offset, 8 bytes each.
+/// The header of a binary frame: the upload's id and the offset, 8 bytes each.
 pub(crate) const FRAME_HEAD_BYTES: u32 = 16;
-/// Pieces that wait to be written, where whoever hands them in waits too.
+/// How many chunks wait to be written before the sender has to wait.
 pub(crate) const QUEUE: usize = 4;
-/// Bytes gathered before they are written.
+/// How many bytes are buffered before they are written.
 const WRITE_BYTES: usize = 64 * 1024;
-/// Bytes after which the disk is asked to have them for good.
+/// How many bytes are written before they are synced to disk.
 const SYNC_BYTES: u64 = 8 * 1024 * 1024;
 
-/// An upload that is fed right now.
+/// An upload that is being received.
 #[derive(Debug)]
 pub(crate) struct ActiveUpload {
     received: AtomicU64,
-    /// Counts the feeds: whoever sees another number than his own gives way.
+    /// Counts the ingests: one that sees a number other than its own gives way.
     newest: watch::Sender<u64>,
     lock: Arc<Mutex<()>>,
 }
 
-/// Where a feed begins.
+/// Where an ingest starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartAt {
-    /// At the first byte, whatever was there.
+    /// At the first byte, discarding what was there.
     Beginning,
-    /// At this byte, if what is kept goes up to it.
+    /// At this byte, if exactly the bytes before it are stored.
     Offset(u64),
-    /// After what is kept.
+    /// After the stored bytes.
     Stored,
 }
 
-/// What came of beginning to feed.
+/// The outcome of starting an ingest.
 #[derive(Debug)]
 pub(crate) enum Ingest {
-    /// It is to be fed.
+    /// The upload accepts data.
     Open(IngestHandle),
-    /// It is there already.
+    /// The upload is already complete.
     Finished(Upload),
 }
 
-/// The handle by which an edge feeds.
+/// The handle through which an edge sends data.
 #[derive(Debug)]
 pub(crate) struct IngestHandle {
-    /// The upload as it was when the feed began.
+    /// The upload as it was when the ingest started.
     pub(crate) upload: Upload,
     /// How many bytes are written.
     pub(crate) progress: watch::Receiver<u64>,
@@ -76,24 +77,24 @@ pub(crate) struct IngestHandle {
 }
 
 impl IngestHandle {
-    /// Hands a piece in; waits while the disk is behind. False: it has failed, and `finish` says why.
+    /// Queues a chunk, waiting while the disk is behind. Returns false after a failure, which `finish` then returns.
     pub(crate) async fn send(&self, chunk: Bytes) -> bool {
         self.chunks.send(chunk).await.is_ok()
     }
 
-    /// All that there is was handed in. The upload has an attachment if it is complete.
+    /// Ends the data. The returned upload has an attachment if it is complete.
     pub(crate) async fn finish(self) -> Result<Upload, Problem> {
         drop(self.chunks);
         self.task.await.unwrap_or_else(|_| Err(Code::Internal.into()))
     }
 
-    /// The same in two steps, for whoever cannot wait: the queue is the caller's to close by dropping it.
+    /// Splits the handle for callers that cannot wait: dropping the queue ends the data.
     pub(crate) fn split(self) -> (mpsc::Sender<Bytes>, JoinHandle<Result<Upload, Problem>>) {
         (self.chunks, self.task)
     }
 }
 
-/// The turn to change an upload, and how to notice that somebody newer wants it.
+/// An exclusive lock on an upload, which notices when a newer caller wants it.
 #[derive(Debug)]
 pub(super) struct UploadLock {
     active: Arc<ActiveUpload>,
@@ -103,7 +104,7 @@ pub(super) struct UploadLock {
 }
 
 impl Files {
-    /// Ends whatever feeds the upload, and waits until it has.
+    /// Locks an upload, after ending the ingest that holds the lock.
     pub(super) async fn lock_upload(&self, id: FileId) -> UploadLock {
         let active = {
             let mut all = self.active.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,17 +128,17 @@ impl Files {
         UploadLock { active, number, newest, _guard: guard }
     }
 
-    /// How much of an upload is written, if it is fed right now.
+    /// Returns how much of an upload is written, if it is being received.
     pub(super) fn live_received(&self, id: FileId) -> Option<u64> {
         let all = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         let active = all.get(&id)?.upgrade()?;
         Some(active.received.load(Ordering::Acquire))
     }
 
-    /// Begins to feed an upload, through a queue of so many pieces.
+    /// Starts to receive an upload, through a queue of up to `pieces_max` chunks.
     ///
     /// # Errors
-    /// There is none, or it does not go on there.
+    /// There is no such upload, or it does not continue at that offset.
     pub(crate) async fn ingest(
         self: &Arc<Self>,
         owner: UserId,
@@ -156,7 +157,7 @@ impl Files {
         }
         let synced = if from == StartAt::Beginning { 0 } else { row.received };
         if synced < row.received {
-            // The row counts nothing that is about to be cut off.
+            // The row must not count bytes that are about to be cut off.
             let counted = self.store.record_received(id, synced, self.environment.now_ms()).await;
             counted?;
         }
@@ -179,7 +180,7 @@ impl Files {
             lock,
             file: Arc::new(file),
             offset,
-            // Less than the row says where the bytes are not on this machine.
+            // Less than the row's count if the bytes are not on this machine.
             synced: offset,
             buffer: BytesMut::new(),
             progress,
@@ -194,20 +195,20 @@ impl Files {
     }
 }
 
-/// The bytes that came do not follow on those that are kept.
-pub(crate) fn wrong_offset(synced: u64) -> Problem {
-    Problem::new(Code::WrongOffset).with_detail(format!("{synced} bytes are kept: the next is at offset {synced}"))
+/// Returns the error for bytes that do not follow the stored ones.
+pub(crate) fn wrong_offset(stored: u64) -> Problem {
+    Problem::new(Code::WrongOffset).with_detail(format!("{stored} bytes are stored: continue at offset {stored}"))
 }
 
-/// Why a feed ends before its queue does.
+/// Why an ingest ends before its queue does.
 enum IngestError {
-    /// A newer feed, or the one who gives the upload up.
+    /// A newer ingest wants the upload, or it is being canceled.
     Superseded,
-    /// The upload is gone.
+    /// The upload no longer exists.
     Gone,
-    /// More bytes came than were announced: it is given up.
+    /// More bytes came than were announced; the upload is deleted.
     TooLong,
-    /// The disk failed; what was there is dropped, to make room.
+    /// The disk failed; the partial file is emptied to make room.
     Disk(io::Error),
     /// The disk is nearly full.
     NearlyFull(Problem),
@@ -220,9 +221,9 @@ struct IngestTask {
     row: FileRow,
     lock: UploadLock,
     file: Arc<File>,
-    /// Written up to here.
+    /// How far the file is written.
     offset: u64,
-    /// Kept up to here, and the row says so.
+    /// How far the file is synced and counted in the row.
     synced: u64,
     buffer: BytesMut,
     progress: watch::Sender<u64>,
@@ -252,7 +253,7 @@ impl IngestTask {
                 chunk = queue.recv() => Some(chunk),
             };
             let Some(chunk) = chunk else {
-                // What was counted is kept for the newer one.
+                // The newer ingest continues after the received bytes.
                 self.sync().await?;
                 return Err(IngestError::Superseded);
             };
@@ -263,7 +264,7 @@ impl IngestTask {
             }
             self.files.metrics.upload_bytes.inc_by(chunk.len() as u64);
             self.buffer.extend_from_slice(&chunk);
-            // Whoever waits for what he sent to be written is not kept waiting for more to come.
+            // Written at once if nothing else is queued, so that the sender gets progress without sending more.
             if self.buffer.len() >= WRITE_BYTES || queue.is_empty() {
                 self.write().await?;
             }
@@ -290,7 +291,7 @@ impl IngestTask {
         Ok(())
     }
 
-    /// What the row counts is on the disk first.
+    /// Syncs the file before the row counts the bytes.
     async fn sync(&mut self) -> Result<(), IngestError> {
         let file = self.file.clone();
         let synced = tokio::task::spawn_blocking(move || file.sync_all()).await;
@@ -305,11 +306,11 @@ impl IngestTask {
         Ok(())
     }
 
-    /// Says why, and leaves nothing that is of no use.
+    /// Returns the error, after removing what is of no more use.
     async fn clean_up(&self, stop: IngestError) -> Problem {
         match stop {
             IngestError::Superseded => {
-                Problem::new(Code::Conflict).with_detail("another request goes on with this upload, or gave it up")
+                Problem::new(Code::Conflict).with_detail("another request has taken over this upload or canceled it")
             }
             IngestError::Gone => {
                 self.files.remove_partials(self.row.id).await;
@@ -319,20 +320,22 @@ impl IngestTask {
                 let announced = self.row.announced_bytes;
                 self.files.delete_upload(self.row.id).await;
                 Problem::new(Code::TooLarge)
-                    .with_detail(format!("more came than the {announced} bytes that were announced: it was given up"))
+                    .with_detail(format!(
+                        "more than the announced {announced} bytes were sent, so the upload was canceled"
+                    ))
                     .with_limit(announced)
             }
             IngestError::Disk(error) => {
                 let problem = storage_problem(&error);
-                // Room for others; the uploader may begin anew.
+                // Makes room for others; the uploader can start over.
                 let (file, now_ms) = (self.file.clone(), self.files.environment.now_ms());
                 let emptied = tokio::task::spawn_blocking(move || file.set_len(0)).await;
                 if !matches!(emptied, Ok(Ok(()))) {
-                    tracing::warn!("A part of an upload could not be emptied");
+                    tracing::warn!("The partial file of an upload could not be emptied");
                 }
                 self.lock.active.received.store(0, Ordering::Release);
                 if let Err(error) = self.files.store.record_received(self.row.id, 0, now_ms).await {
-                    tracing::warn!(%error, "An upload's beginning anew was not written");
+                    tracing::warn!(%error, "The reset of an upload could not be recorded");
                 }
                 problem
             }

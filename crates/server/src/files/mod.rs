@@ -1,14 +1,14 @@
-//! Files that people send: taken in, looked at, kept, served and forgotten.
+//! Files that users send: received, processed, stored, served and deleted.
 //!
-//! An upload in progress is a file in the folder `uploads` of the data folder. What is finished is in the storage: a
-//! folder, or an S3-compatible bucket. The rows of both are `store::files`; what messages carry is `commit`'s.
+//! An upload in progress is a file in the folder `uploads` of the data folder. Finished files are in the storage: a folder
+//! or an S3-compatible bucket. `store::files` has the rows of both; the files that messages carry are `commit`'s.
 //!
-//! Invariants: every name in the storage is in a row before it is there, so nothing in it is unknown; a row says
-//! `finished` only after its bytes are safely kept; what a row loses is first listed as freed, then removed; names
-//! that people gave never become paths; memory does not grow with a file's size, but for pictures that are looked at and
-//! the tables of videos, which have limits.
+//! Invariants: every name in the storage is in a row first, so nothing in it is unknown; a row becomes `finished` only
+//! after its bytes are safely stored; a blob that a row loses is first listed as freed, then removed; names given by users
+//! never become paths; memory does not grow with the size of a file, except for pictures being processed and the tables of
+//! videos, which have limits.
 //!
-//! Absent on purpose: links that work without a session; scanning for malware; archives are never opened.
+//! Absent on purpose: links that work without a session; malware scanning; archives are never opened.
 
 mod collector;
 pub(crate) mod disposition;
@@ -41,7 +41,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 pub(crate) use collector::run as collect;
 
-/// Everything about files. Shared by the edges and the collector.
+/// Files and their storage, shared by the edges and the collector.
 #[derive(Debug)]
 pub struct Files {
     pub(crate) storage: Storage,
@@ -51,21 +51,21 @@ pub struct Files {
     environment: Environment,
     limits: Limits,
     config: crate::config::FilesConfig,
-    /// Uploads that are fed right now.
+    /// Uploads that are being received.
     active: Mutex<HashMap<FileId, Weak<ActiveUpload>>>,
-    /// Turns to look at a picture.
+    /// Limits how many pictures are processed at the same time.
     image_permits: Arc<Semaphore>,
-    /// Of each person one picture at a time.
+    /// Limits each user to one picture at a time.
     user_limits: Shares,
-    /// Set once the storage says whose it is.
+    /// Set once the storage is marked as this database's.
     marked: OnceCell<()>,
 }
 
 impl Files {
-    /// For a server with this configuration. Folders are made when first needed.
+    /// Creates the file service. Folders are created when they are first needed.
     ///
     /// # Errors
-    /// The bucket's settings make no sense.
+    /// The settings of the bucket are invalid.
     pub(crate) fn new(
         config: &Config,
         store: Store,
@@ -87,32 +87,32 @@ impl Files {
         })
     }
 
-    /// A file without a name, which is gone when it is closed.
+    /// Creates an unnamed file, which is deleted when it is closed.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk failed.
     pub(crate) fn scratch(&self) -> io::Result<std::fs::File> {
         self.partials.scratch()
     }
 
-    /// Uploads that one socket sends at the same time.
+    /// Returns how many uploads a socket may send at the same time.
     pub(crate) fn uploads_of_a_socket_max(&self) -> u32 {
         self.limits.connection_uploads_max
     }
 
-    /// How much of a file one binary frame of a socket carries at the most.
+    /// Returns how much of a file a binary frame of a socket can carry.
     pub(crate) fn chunk_bytes_max(&self) -> u32 {
         let fits = self.limits.frame_bytes_max.saturating_sub(ingest::FRAME_HEAD_BYTES).max(1);
         self.limits.upload_chunk_bytes_max.min(fits)
     }
 }
 
-/// What the asker is told when the disk or the bucket failed; the cause goes to the log.
+/// Returns the error for clients when the disk or the bucket failed; the cause goes to the log.
 pub(crate) fn storage_problem(error: &io::Error) -> Problem {
-    tracing::warn!(%error, "A file cannot be kept or read");
+    tracing::warn!(%error, "A file could not be stored or read");
     let detail = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk for files is full",
-        _ => "the storage for files cannot be reached",
+        _ => "the file storage cannot be reached",
     };
     Problem::new(Code::Unavailable).with_detail(detail)
 }

@@ -1,13 +1,13 @@
-//! What a file is, by its first bytes; never by its name or by what the uploader says.
+//! Detects the type of a file from its first bytes, never from its name or from what the uploader claims.
 //!
-//! Whatever a browser might take for a page (HTML, SVG, XML) is plain bytes here.
+//! Anything that a browser might render as a page (HTML, SVG, XML) is treated as plain bytes.
 
-/// How many of the first bytes are looked at.
+/// How many of the first bytes are inspected.
 pub const HEAD_BYTES: usize = 4096;
-/// What nothing is known about.
+/// The type of unknown files.
 pub const BYTES: &str = "application/octet-stream";
 
-/// Beginnings of files: where, what, and what that is. The first that fits counts.
+/// Signatures: the offset, the bytes, and the media type. The first match wins.
 const SIGNATURES: [(usize, &[u8], &str); 30] = [
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -41,7 +41,7 @@ const SIGNATURES: [(usize, &[u8], &str); 30] = [
     (0, b"{\\rtf", "application/rtf"),
 ];
 
-/// What is inside of an archive that is a document, by what stands near its beginning.
+/// Types of documents that are zip archives, by bytes near their beginning.
 const DOCUMENTS: [(&[u8], &str); 7] = [
     (b"mimetypeapplication/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text"),
     (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "application/vnd.oasis.opendocument.spreadsheet"),
@@ -52,11 +52,11 @@ const DOCUMENTS: [(&[u8], &str); 7] = [
     (b"ppt/", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
 ];
 
-/// What would be run or drawn if a browser took the text for a page.
+/// Text that a browser would run or render if it took the file for a page.
 const PAGES: [&str; 12] =
     ["<!", "<?", "<html", "<head", "<body", "<svg", "<script", "<iframe", "<img", "<a", "<style", "<math"];
 
-/// The media type of a file that begins so.
+/// Returns the media type of a file that begins like this.
 #[must_use]
 pub fn media_type(head: &[u8]) -> &'static str {
     let head = &head[..head.len().min(HEAD_BYTES)];
@@ -78,7 +78,7 @@ pub fn media_type(head: &[u8]) -> &'static str {
 fn is_plain_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // A character may be cut by the end of what is looked at.
+        // The inspected bytes may end within a character.
         Err(error) if head.len() == HEAD_BYTES && error.error_len().is_none() => {
             std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
         }

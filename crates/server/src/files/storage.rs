@@ -1,7 +1,7 @@
-//! Where finished files are: a folder, or an S3-compatible bucket, through `object_store`.
+//! Storage of finished files: a folder or an S3-compatible bucket, through `object_store`.
 //!
-//! A name is 32 hexadecimal digits drawn at random, the first two of which are a folder; a smaller copy of a picture
-//! has the same name and `.preview`. Nothing that people said is part of a name.
+//! A name is 32 random hexadecimal digits, the first two of which are a folder; a picture's preview has the same name
+//! with `.preview`. Names never contain anything that users entered.
 
 use super::partial::{create_folder, sync_folder};
 use crate::config::Config;
@@ -21,25 +21,25 @@ use std::{
     time::Duration,
 };
 
-/// Bytes read or sent at once.
+/// How many bytes are read or sent at once.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Bytes of one part of a file that is put into a bucket (5 MiB is the least that S3 takes).
+/// The part size of uploads to a bucket (S3's minimum is 5 MiB).
 const S3_PART_BYTES: usize = 5 * 1024 * 1024;
-/// Parts on their way at once.
+/// How many parts are sent concurrently.
 const S3_PARTS: usize = 2;
 
-/// The folder of the marks of those who keep files here.
+/// The folder with the marks of the databases that keep files here.
 const MARKS: &str = "parlor";
 
-/// Until a bucket takes a connection, and how long it may say nothing.
+/// How long a bucket may take to accept a connection, and how long it may be silent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often it is asked again.
+/// How often a request is retried.
 const RETRIES: usize = 2;
 
-/// Why files cannot be kept where they are to be.
+/// Why the storage cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the storage for files: {0}")]
+#[error("file storage: {0}")]
 pub struct StorageError(String);
 
 impl From<io::Error> for StorageError {
@@ -54,7 +54,7 @@ impl From<crate::store::Error> for StorageError {
     }
 }
 
-/// The storage.
+/// The storage of finished files.
 #[derive(Debug)]
 pub struct Storage {
     backend: Backend,
@@ -66,7 +66,7 @@ enum Backend {
     Bucket(Arc<dyn ObjectStore>),
 }
 
-/// The name of the smaller copy.
+/// Returns the name of a blob's preview.
 pub(crate) fn preview_of(blob: &str) -> String {
     format!("{blob}.preview")
 }
@@ -76,7 +76,7 @@ fn name_of(blob: &str) -> Name {
     Name::from_iter([folder, rest])
 }
 
-/// The name of a blob, or of what is beside one, by where it is. None: it is somebody else's.
+/// Returns the name of a blob, or of a file beside one, from its path; none if it is not ours.
 fn blob_name(backend: &str) -> Option<String> {
     let (folder, rest) = backend.split_once('/')?;
     let (rest, end) = rest.split_once('.').map_or((rest, None), |(rest, end)| (rest, Some(end)));
@@ -86,27 +86,27 @@ fn blob_name(backend: &str) -> Option<String> {
 }
 
 impl Storage {
-    /// As configured.
+    /// Creates the configured storage.
     ///
     /// # Errors
-    /// The bucket's settings make no sense.
+    /// The settings of the bucket are invalid.
     pub(crate) fn new(config: &Config) -> Result<Self, StorageError> {
         let files = &config.files;
         let Some(bucket) = &files.s3_bucket else {
             let folder = files.folder.clone().unwrap_or_else(|| config.data.join("files"));
             return Ok(Self { backend: Backend::Folder { folder, store: OnceLock::new() } });
         };
-        // Another library may have chosen one already; any will do.
+        // Another library may already have installed a provider; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
             .with_region(&files.s3_region)
             .with_access_key_id(&files.s3_access_key_id)
             .with_secret_access_key(&files.s3_secret_access_key)
-            // Not everything that speaks S3 knows how to remove many at once.
+            // Not all S3-compatible services support bulk deletion.
             .with_disable_bulk_delete(true)
             .with_client_options(
-                // A large file may take its time, but not fall silent.
+                // A large file may take long, but the connection must not fall silent.
                 ClientOptions::new()
                     .with_timeout_disabled()
                     .with_connect_timeout(CONNECT_TIMEOUT)
@@ -120,7 +120,7 @@ impl Storage {
         Ok(Self { backend: Backend::Bucket(Arc::new(store)) })
     }
 
-    /// The folder, if it is one.
+    /// Returns the folder, unless the storage is a bucket.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match &self.backend {
             Backend::Folder { folder, .. } => Some(folder),
@@ -128,7 +128,7 @@ impl Storage {
         }
     }
 
-    /// None: nothing was ever kept in the folder, which is not there.
+    /// Returns none if the folder does not exist because nothing was stored yet.
     fn store(&self) -> io::Result<Option<Arc<dyn ObjectStore>>> {
         match &self.backend {
             Backend::Bucket(store) => Ok(Some(store.clone())),
@@ -145,7 +145,7 @@ impl Storage {
         }
     }
 
-    /// Keeps the bytes of a local file, which stays where it is. When this returns they are safe.
+    /// Stores the bytes of a local file, which stays where it is. They are durable when this returns.
     pub(crate) async fn put(&self, blob: &str, file: PathBuf) -> io::Result<()> {
         match &self.backend {
             Backend::Folder { folder, .. } => {
@@ -157,7 +157,7 @@ impl Storage {
         }
     }
 
-    /// Says that a database keeps its files here.
+    /// Marks the storage as used by a database.
     pub(crate) async fn put_mark(&self, mark: &str) -> io::Result<()> {
         let name = Name::from_iter([MARKS, mark]);
         match &self.backend {
@@ -180,14 +180,14 @@ impl Storage {
         }
     }
 
-    /// The databases that keep their files here, by their marks.
+    /// Returns the marks of the databases that use this storage.
     pub(crate) async fn marks(&self) -> io::Result<Vec<String>> {
         let Some(store) = self.store()? else { return Ok(Vec::new()) };
         let marks = store.list(Some(&Name::from(MARKS))).try_collect::<Vec<_>>().await.map_err(io::Error::other)?;
         Ok(marks.iter().filter_map(|mark| Some(mark.location.filename()?.to_owned())).collect())
     }
 
-    /// A range of a blob, piece by piece. None: there is no such blob.
+    /// Returns a range of a blob as a stream; none if there is no such blob.
     pub(crate) async fn get(
         &self,
         blob: &str,
@@ -208,7 +208,7 @@ impl Storage {
         }))
     }
 
-    /// How many bytes a blob has. None: there is no such blob.
+    /// Returns the size of a blob in bytes; none if there is no such blob.
     pub(crate) async fn bytes(&self, blob: &str) -> io::Result<Option<u64>> {
         let Some(store) = self.store()? else { return Ok(None) };
         match store.head(&name_of(blob)).await {
@@ -217,7 +217,7 @@ impl Storage {
         }
     }
 
-    /// Removes a blob. That it is not there is no failure.
+    /// Removes a blob. It is not an error if there is none.
     pub(crate) async fn remove(&self, blob: &str) -> io::Result<()> {
         let Some(store) = self.store()? else { return Ok(()) };
         match store.delete(&name_of(blob)).await {
@@ -226,7 +226,7 @@ impl Storage {
         }
     }
 
-    /// The names of all that is there and named as blobs are, with the time when each came.
+    /// Lists all objects that are named like blobs, with the times they were stored.
     pub(crate) fn list(&self) -> io::Result<BoxStream<'static, io::Result<(String, i64)>>> {
         let Some(store) = self.store()? else { return Ok(futures_util::stream::empty().boxed()) };
         let named = |meta: object_store::ObjectMeta| async move {
@@ -236,7 +236,7 @@ impl Storage {
     }
 }
 
-/// Gives a file a second name, on the same disk without copying it.
+/// Hard-links a file, or copies it from another file system.
 fn link(file: &Path, to: &Path) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("."));
     let above = folder.parent().unwrap_or(Path::new("."));
@@ -261,7 +261,7 @@ fn link(file: &Path, to: &Path) -> io::Result<()> {
     sync_folder(above)
 }
 
-/// Or one whose files have only one name each.
+/// Also true of file systems without hard links.
 fn is_another_disk(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
 }
@@ -293,7 +293,7 @@ async fn put_into_bucket(store: &dyn ObjectStore, name: &Name, file: PathBuf) ->
     }
     .await;
     if let Err(error) = written {
-        // The failure is what is told; a bucket forgets unfinished parts by its own rule.
+        // The original error is what matters; a bucket deletes unfinished parts by its own rules.
         let _ = upload.abort().await;
         return Err(error);
     }
@@ -301,7 +301,7 @@ async fn put_into_bucket(store: &dyn ObjectStore, name: &Name, file: PathBuf) ->
     Ok(())
 }
 
-/// A range of a local file, piece by piece.
+/// Returns a range of a local file as a stream.
 fn pieces(file: File, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send {
     futures_util::stream::try_unfold((file, range, true), |(mut file, range, is_first)| async move {
         if range.is_empty() {

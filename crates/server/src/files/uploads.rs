@@ -1,4 +1,4 @@
-//! Beginning uploads within their limits, asking how far they are, giving them up.
+//! Starts uploads within their limits, reports their progress, and cancels them.
 
 use super::{Files, file_name, partial};
 use crate::{
@@ -16,10 +16,10 @@ use parlor_protocol::{
 use std::{fmt::Write as _, io};
 
 impl Files {
-    /// Begins an upload, or finds the one of this `client_id`.
+    /// Starts an upload, or returns the one with this `client_id`.
     ///
     /// # Errors
-    /// A limit, or the `client_id` means another file.
+    /// A limit is exceeded, or the `client_id` belongs to another file.
     pub(crate) async fn begin(
         &self,
         owner: UserId,
@@ -41,7 +41,7 @@ impl Files {
         let most = self.limits.upload_bytes_max;
         if bytes > most {
             return Err(Problem::new(Code::TooLarge)
-                .with_detail(format!("the file has {bytes} bytes; up to {most} are taken"))
+                .with_detail(format!("the file has {bytes} bytes; the maximum is {most}"))
                 .with_limit(most));
         }
         self.check_room(bytes).await?;
@@ -54,7 +54,7 @@ impl Files {
             blob: new_blob_name(self.environment.random()),
             now_ms: self.environment.now_ms(),
             unsent_max: self.limits.uploads_unsent_max,
-            kept_bytes_max: self.limits.user_files_bytes_max,
+            quota_bytes: self.limits.user_files_bytes_max,
         };
         match self.store.begin_upload(new).await? {
             UploadStart::New(row) => Ok(row),
@@ -62,22 +62,24 @@ impl Files {
             UploadStart::TooManyUnsent => {
                 let most = self.limits.uploads_unsent_max;
                 Err(Problem::new(Code::LimitReached)
-                    .with_detail(format!("{most} files are under way or not sent yet; send or give up one of them"))
+                    .with_detail(format!("{most} files are being uploaded or not sent yet; send or cancel one of them"))
                     .with_limit(most.into()))
             }
-            UploadStart::TooManyBytes { kept } => {
+            UploadStart::TooManyBytes { used } => {
                 let most = self.limits.user_files_bytes_max;
                 Err(Problem::new(Code::LimitReached)
-                    .with_detail(format!("your files have {kept} bytes; with {bytes} more they would pass {most}"))
+                    .with_detail(format!(
+                        "your files have {used} bytes; {bytes} more would exceed the maximum of {most}"
+                    ))
                     .with_limit(most))
             }
         }
     }
 
-    /// How far an upload is.
+    /// Returns the state of an upload.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such upload.
     pub(crate) async fn upload(&self, owner: UserId, client_id: String) -> Result<Upload, Problem> {
         let row = self.row(owner, client_id).await?;
         let mut upload = row.upload();
@@ -85,50 +87,52 @@ impl Files {
             let partials = self.partials.clone();
             upload.received = match self.live_received(row.id) {
                 Some(received) => received,
-                None => tokio::task::spawn_blocking(move || partials.kept(row.id, row.received)).await.unwrap_or(0),
+                None => {
+                    tokio::task::spawn_blocking(move || partials.stored_length(row.id, row.received)).await.unwrap_or(0)
+                }
             };
         }
         Ok(upload)
     }
 
-    /// The upload of this `client_id`.
+    /// Returns the upload with this `client_id`.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such upload.
     pub(crate) async fn row(&self, owner: UserId, client_id: String) -> Result<FileRow, Problem> {
         text::client_id(&client_id, self.limits.client_id_chars_max)?;
         let row = self.store.upload(owner, client_id).await?;
         row.ok_or_else(|| Code::NotFound.into())
     }
 
-    /// Gives an upload up that no message carries.
+    /// Cancels an upload that no message carries.
     ///
     /// # Errors
-    /// There is none such.
+    /// There is no such unsent upload.
     pub(crate) async fn cancel(&self, owner: UserId, id: FileId) -> Result<(), Problem> {
         let row = self.store.upload_by_id(owner, id).await?;
         if row.is_none_or(|row| row.state == FileState::Sent) {
-            return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
+            return Err(Problem::new(Code::NotFound).with_detail("there is no such unsent upload"));
         }
         let _lock = self.lock_upload(id).await;
         let is_gone = self.store.remove_upload(id).await?;
         if !is_gone {
-            return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
+            return Err(Problem::new(Code::NotFound).with_detail("there is no such unsent upload"));
         }
         self.remove_partials(id).await;
         Ok(())
     }
 
-    /// Gives an upload up whose turn the caller has.
+    /// Deletes an upload that the caller has locked.
     pub(super) async fn delete_upload(&self, id: FileId) {
         if let Err(error) = self.store.remove_upload(id).await {
-            // It is collected like any other that nobody goes on with.
-            tracing::warn!(%error, "An upload that was refused is still there");
+            // The collector will remove it like any abandoned upload.
+            tracing::warn!(%error, "A refused upload could not be removed");
         }
         self.remove_partials(id).await;
     }
 
-    /// Refuses when the disk would have too little left.
+    /// Refuses data when too little disk space would be left.
     pub(crate) async fn check_room(&self, bytes: u64) -> Result<(), Problem> {
         let (partials, folder) = (self.partials.clone(), self.storage.folder().map(std::path::Path::to_owned));
         let free = tokio::task::spawn_blocking(move || {
@@ -140,7 +144,7 @@ impl Files {
         if free.saturating_sub(bytes) < self.config.free_bytes_min {
             tracing::warn!(free, "An upload was refused: the disk is nearly full");
             return Err(Problem::new(Code::Unavailable)
-                .with_detail(format!("the server has no room for {bytes} bytes more: its disk is nearly full")));
+                .with_detail(format!("the server has no room for {bytes} more bytes: its disk is nearly full")));
         }
         Ok(())
     }
@@ -154,7 +158,7 @@ fn check_same(row: FileRow, name: &str, bytes: u64) -> Result<FileRow, Problem> 
     if row.name == name && row.announced_bytes == bytes { Ok(row) } else { Err(Code::Conflict.into()) }
 }
 
-/// A name in the storage.
+/// Returns a new name for the storage.
 fn new_blob_name(random: [u8; 16]) -> String {
     random.iter().fold(String::with_capacity(32), |mut name, byte| {
         write!(name, "{byte:02x}").expect("writing into a String does not fail");

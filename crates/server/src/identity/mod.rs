@@ -312,14 +312,14 @@ pub(crate) async fn keep_picture(app: &App, owner: Option<UserId>, picture: Pict
     let digest =
         Sha256::new().chain_update(&picture.bytes).chain_update(owner.map_or(0, |owner| owner.0).to_be_bytes());
     let id = URL_SAFE_NO_PAD.encode(digest.finalize());
-    let kept_bytes_max = app.config.limits.user_files_bytes_max;
-    let new = NewPicture { id: id.clone(), owner, picture, now_ms: app.environment.now_ms(), kept_bytes_max };
+    let quota_bytes = app.config.limits.user_files_bytes_max;
+    let new = NewPicture { id: id.clone(), owner, picture, now_ms: app.environment.now_ms(), quota_bytes };
     if app.store.insert_picture(new).await? {
         return Ok(id);
     }
     Err(Problem::new(Code::LimitReached)
-        .with_detail(format!("your files and pictures would have more than {kept_bytes_max} bytes"))
-        .with_limit(kept_bytes_max))
+        .with_detail(format!("your files and pictures would have more than {quota_bytes} bytes"))
+        .with_limit(quota_bytes))
 }
 
 /// A login name as it is kept.

@@ -1,9 +1,10 @@
-//! Which messages to compare with a query, the newest first.
+//! Selects the messages to compare with a query, newest first.
 //!
-//! Whoever sees few messages has all of them compared. Otherwise the index is read in groups of blocks, the rarest
-//! word first, and each further lookup only where the ones before found something. Whoever is in few conversations
-//! has these looked up before any word; whoever is in more, where the words leave too many messages. Whoever sees
-//! no more than some thousands has these read at once, instead of looking for his conversations in each block.
+//! If the viewer can see only a few messages, all of them are compared. Otherwise the index is read in groups of
+//! blocks, the rarest word first, and each further lookup only where the ones before it found something. If the viewer
+//! is in a few conversations, these are looked up before any word; if in more, only where the words leave too many
+//! messages. If the viewer can see no more than some thousands of messages, their ids are read at once instead of
+//! looking up conversations in each block.
 
 use super::{
     SearchRequest,
@@ -21,27 +22,27 @@ use crate::store::{
 use parlor_protocol::ids::{ConversationId, MessageId, UserId};
 use std::collections::{HashSet, VecDeque};
 
-/// In no more conversations than this, they are looked up first.
+/// If the viewer is in at most this many conversations, these are looked up first.
 const CONVERSATIONS_FIRST_MAX: usize = 16;
-/// Whoever sees no more than so many times what is compared without the index has the ids of it all read at once,
-/// instead of having his conversations looked up in each block.
+/// If the viewer can see at most this many times the messages that are compared without the index, the ids of all of
+/// them are read at once, instead of looking up conversations in each block.
 const ALL_VISIBLE_FACTOR: i64 = 20;
-/// More candidates of one group of blocks than this are compared with the conversations first.
+/// If a group of blocks has more candidates than this, they are first filtered by conversation.
 const UNCHECKED_MAX: usize = 256;
-/// Terms of conversations looked up for one group of blocks, at the most.
+/// At most how many terms of conversations are looked up for one group of blocks.
 const CONVERSATION_TERMS_MAX: usize = 8192;
-/// Blocks looked at together: few at first, since most of what is looked for is recent.
+/// How many blocks are scanned together: few at first, since most results are recent.
 const GROUP_MIN: usize = 4;
 const GROUP_MAX: usize = 64;
-/// Blocks of one query.
+/// How many blocks one query may scan.
 const BLOCKS_MAX: u32 = 4096;
-/// Rows of the index read for one query.
+/// How many rows of the index one query may read.
 const ROWS_MAX: usize = 50_000;
 
-/// Rows of the index that one lookup takes; more, and fewer blocks are looked at together.
+/// How many rows of the index one lookup may read; if there are more, fewer blocks are scanned together.
 const LOOKUP_MAX: usize = 20_000;
 
-/// Where the index is read: by a connection of its own, or by the snapshot's.
+/// Access to the index: through its own connection or the snapshot's.
 pub(super) struct IndexAccess {
     index: store::index::Index,
     reader: Option<store::index::IndexReader>,
@@ -60,27 +61,27 @@ impl IndexAccess {
     }
 }
 
-/// What is still to be compared.
+/// The messages still to be compared.
 pub(super) struct Candidates {
     index: IndexAccess,
     ready: VecDeque<MessageId>,
-    /// Blocks to be looked at, the newest first.
+    /// The blocks still to be scanned, newest first.
     blocks: VecDeque<i64>,
-    /// There are older blocks than `blocks` has.
+    /// Whether there are older blocks than those in `blocks`.
     is_cut: bool,
     lookups: Vec<Lookup>,
-    /// The asker's conversations; none if there are too many to look each of them up.
+    /// The viewer's conversations; none if there are too many to look up each of them.
     conversations: Option<Vec<SearchedConversation>>,
-    /// The asker sees so few messages that all of them may be read at once.
+    /// Whether the viewer can see so few messages that all their ids may be read at once.
     has_few_messages: bool,
-    /// All of them, once the newest blocks were not enough or left too much.
+    /// All of them, once the newest blocks were not enough or left too many candidates.
     all_visible: Option<BlockHits>,
-    /// Only these conversations, where some were asked for.
+    /// The only conversations to be searched, if the query names any.
     within: Option<HashSet<ConversationId>>,
     after: MessageId,
     group: usize,
     rows: usize,
-    /// The oldest block that was looked at.
+    /// The oldest block that was scanned.
     reached: Option<i64>,
 }
 
@@ -129,7 +130,7 @@ impl Candidates {
         })
     }
 
-    /// The next ones, the newest first, at most `limit`; none at the end.
+    /// Returns the next candidates, newest first, at most `limit`; none at the end.
     pub(super) fn next(&mut self, snapshot: &mut Snapshot<'_>, limit: usize) -> Result<Vec<MessageId>> {
         while self.ready.is_empty() && !self.blocks.is_empty() && self.rows < ROWS_MAX {
             self.scan_next_blocks(snapshot)?;
@@ -137,25 +138,25 @@ impl Candidates {
         Ok(self.ready.drain(..limit.min(self.ready.len())).collect())
     }
 
-    /// Whether a message of this conversation was asked for.
+    /// Returns whether the query includes this conversation.
     pub(super) fn includes(&self, conversation: ConversationId) -> bool {
         self.within.as_ref().is_none_or(|within| within.contains(&conversation))
     }
 
-    /// Where to go on, if not everything was looked at.
+    /// Returns where the next page starts, unless everything was scanned.
     pub(super) fn stopped_at(&self) -> Option<MessageId> {
         let reached = self.reached.filter(|_| self.is_cut || !self.blocks.is_empty())?;
         Some(message_at(reached, 0))
     }
 
-    /// Where to go on after the last of these, if that is where its block ends.
+    /// Returns where to continue after the last of these ids, if its block ends there.
     pub(super) fn end_of_block(&self, ids: &[MessageId]) -> Option<MessageId> {
         let block = block_of(*ids.last()?);
         let is_done = self.ready.front().is_none_or(|next| block_of(*next) < block);
         is_done.then(|| message_at(block, 0))
     }
 
-    /// Looks at the next group of blocks.
+    /// Scans the next group of blocks.
     fn scan_next_blocks(&mut self, snapshot: &mut Snapshot<'_>) -> Result<()> {
         let mut group: Vec<i64> = self.blocks.drain(..self.group.min(self.blocks.len())).collect();
         self.group = (self.group * 2).min(GROUP_MAX);
@@ -166,7 +167,7 @@ impl Candidates {
             self.keep_viewer_conversations(snapshot, &group, &mut hits)?;
         }
         for lookup in &self.lookups {
-            // Too many words that begin so: fewer blocks, the rest later.
+            // If too many words have this prefix, fewer blocks are scanned now and the rest later.
             let slots = loop {
                 let blocks = blocks_left(&group, hits.as_ref());
                 let connection = self.index.connection(snapshot);
@@ -177,7 +178,7 @@ impl Candidates {
                 }
                 self.rows += LOOKUP_MAX;
                 if group.len() == 1 {
-                    // Then the texts decide.
+                    // Then the comparison of texts decides.
                     break None;
                 }
                 for block in group.drain(group.len() / 2..).rev() {
@@ -210,7 +211,7 @@ impl Candidates {
         Ok(())
     }
 
-    /// Keeps what stands in the asker's conversations, unless that takes too many lookups.
+    /// Keeps what is in the viewer's conversations, unless that takes too many lookups.
     fn keep_viewer_conversations(
         &mut self,
         snapshot: &mut Snapshot<'_>,
@@ -248,7 +249,7 @@ impl Candidates {
     }
 }
 
-/// What to look up, the rarest first.
+/// Returns the lookups of a query, rarest first.
 fn lookups(request: &SearchRequest) -> Vec<Lookup> {
     let mut lookups = request.words.lookups();
     lookups.extend(request.sender.map(|sender| Lookup::Exact(words::of_sender(sender))));
@@ -261,7 +262,7 @@ fn lookups(request: &SearchRequest) -> Vec<Lookup> {
     lookups
 }
 
-/// The blocks in which something is left.
+/// Returns the blocks that still have candidates.
 fn blocks_left(group: &[i64], hits: Option<&BlockHits>) -> Vec<i64> {
     group.iter().copied().filter(|block| hits.is_none_or(|hits| hits.contains_key(block))).collect()
 }

@@ -1,17 +1,17 @@
-//! The part of a message that is shown where it was found, in pieces.
+//! The excerpt of a message around the first match, in pieces.
 
 use parlor_protocol::reply::Piece;
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Characters, as people count them, of an excerpt.
+/// The length of an excerpt in graphemes.
 const LENGTH: usize = 160;
-/// How many of them stand before what was found first.
+/// How many of them precede the first match.
 const BEFORE: usize = 40;
-/// What stands where something was left out.
+/// Marks where text was left out.
 const LEFT_OUT: &str = "…";
 
-/// The excerpt of a text around the first hit; hits lie in their order and do not overlap.
+/// Returns the excerpt of a text around the first match; matches are in order and do not overlap.
 #[must_use]
 pub fn excerpt(text: &str, hits: &[Range<usize>]) -> Vec<Piece> {
     let first = hits.first().map_or(0, |hit| hit.start);
@@ -35,7 +35,8 @@ pub fn excerpt(text: &str, hits: &[Range<usize>]) -> Vec<Piece> {
     pieces
 }
 
-/// After the first space from `start` on, unless there is none before `first`: words are not cut without need.
+/// Moves to after the first space following `start`, if there is one before `first`, so that words are not cut
+/// needlessly.
 fn word_start(text: &str, start: usize, first: usize) -> usize {
     if start == 0 {
         return 0;
@@ -44,7 +45,7 @@ fn word_start(text: &str, start: usize, first: usize) -> usize {
     space.map_or(start, |(at, character)| start + at + character.len_utf8())
 }
 
-/// Neighbours of one kind are one piece.
+/// Merges neighbouring pieces of the same kind.
 fn push(pieces: &mut Vec<Piece>, text: &str, hit: bool) {
     if text.is_empty() {
         return;
@@ -61,7 +62,7 @@ mod tests {
     use crate::search::words::Words;
     use proptest::prelude::*;
 
-    /// The excerpt as one text, hits in brackets.
+    /// The excerpt as one text, with matches in brackets.
     fn marked(text: &str, query: &str) -> String {
         let hits = Words::new(query).find(&[text]).expect("it is there").remove(0);
         let marked = |piece: Piece| if piece.hit { format!("[{}]", piece.text) } else { piece.text };

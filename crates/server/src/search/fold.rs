@@ -1,11 +1,11 @@
-//! Folding a text for comparing, without losing where each folded character stood.
+//! Folds texts for comparison while tracking where each folded character came from.
 //!
-//! Folded is: compatibility forms made plain (NFKD), lower case, accents and invisible characters gone, letters that
-//! Unicode does not take apart spelled out (ß is ss, ø is o), composed again (NFC), so that kana keep their marks and
-//! Hangul its syllables. Every grapheme is folded by itself; each of its characters remembers the whole grapheme, so
-//! that nothing is ever cut in its middle. A ZERO WIDTH NON-JOINER after a letter stays as a gap that takes no room: it
-//! joins the parts of a word as a hyphen does. `web/src/inbox/view/folding.js` folds the same way, and
-//! `fixtures/folding.json` holds both to it.
+//! Folding replaces compatibility forms (NFKD), converts to lower case, removes accents and invisible characters,
+//! spells out letters that Unicode does not decompose (ß is ss, ø is o), and composes the result (NFC), so that kana
+//! keep their marks and Hangul its syllables. Every grapheme is folded separately, and each folded character remembers
+//! the whole grapheme, so a grapheme is never split. A ZERO WIDTH NON-JOINER after a letter stays as a gap without
+//! width: it joins the parts of a word like a hyphen. `folding.js` in the web client folds the same way, and
+//! `fixtures/folding.json` checks both.
 //!
 //! Absent on purpose: stemming, and anything that depends on a language.
 
@@ -16,16 +16,16 @@ use unicode_segmentation::UnicodeSegmentation as _;
 /// ZERO WIDTH NON-JOINER.
 pub(super) const JOINT: char = '\u{200c}';
 
-/// What a character is to a search.
+/// The role of a character in a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// Part of a word of a script that writes spaces between words.
+    /// Part of a word in a script with spaces between words.
     Word,
-    /// Of a script without spaces, or of Hangul, whose words are rarely looked for from their beginning.
+    /// Part of a script without spaces, or of Hangul, whose words are rarely searched by their beginning.
     Run,
     /// A symbol or emoji, which stands for itself.
     Sign,
-    /// Whatever lies between.
+    /// Anything in between.
     Gap,
 }
 
@@ -34,7 +34,7 @@ pub enum Class {
 pub struct Letter {
     /// The character.
     pub folded: char,
-    /// What it is.
+    /// Its class.
     pub class: Class,
     /// Where its grapheme begins in the text, in bytes.
     pub(super) start: usize,
@@ -42,22 +42,22 @@ pub struct Letter {
     pub(super) end: usize,
 }
 
-/// Letters of one class that follow each other; a sign is alone.
+/// Consecutive letters of one class; a sign is always alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece<'a> {
-    /// What they are.
+    /// Their class.
     pub class: Class,
-    /// They themselves, at least one.
+    /// The letters, at least one.
     pub letters: &'a [Letter],
 }
 
-/// The bytes of the text that these letters came from.
+/// Returns the bytes of the text that these letters came from.
 #[must_use]
 pub fn span(letters: &[Letter]) -> Range<usize> {
     letters.first().map_or(0..0, |first| first.start..letters.last().map_or(first.end, |last| last.end))
 }
 
-/// The folded letters of a text.
+/// Returns the folded letters of a text.
 #[must_use]
 pub fn fold(text: &str) -> Vec<Letter> {
     let mut letters = Vec::with_capacity(text.len());
@@ -88,14 +88,14 @@ pub fn fold(text: &str) -> Vec<Letter> {
     letters
 }
 
-/// The pieces of folded letters, gaps left out.
+/// Returns the pieces of folded letters, without gaps.
 pub fn pieces(letters: &[Letter]) -> impl Iterator<Item = Piece<'_>> {
     let same = |one: &Letter, other: &Letter| one.class == other.class && one.class != Class::Sign;
     let pieces = letters.chunk_by(same).map(|letters| Piece { class: letters[0].class, letters });
     pieces.filter(|piece| piece.class != Class::Gap)
 }
 
-/// Letters that no normal form takes apart.
+/// Letters that no normal form decomposes.
 fn spelled_out(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ß' => "ss",
@@ -111,11 +111,11 @@ fn spelled_out(letter: char) -> Option<&'static str> {
         'ŋ' => "n",
         'ĸ' => "k",
         'ς' => "σ",
-        // Keyboards for Persian and Urdu have letters of their own for these.
+        // Persian and Urdu keyboards have separate letters for these.
         'ی' | 'ى' => "ي",
         'ک' => "ك",
         'ھ' | 'ہ' => "ه",
-        // Letters that are written where an apostrophe is meant.
+        // Letters typed instead of an apostrophe.
         '\u{2b9}'..='\u{2bc}' | '\u{2be}' | '\u{2bf}' | '\u{2c8}' | '\u{2ca}' | '\u{2cb}' => "'",
         '٠'..='٩' => DIGITS[(u32::from(letter) - 0x660) as usize],
         '۰'..='۹' => DIGITS[(u32::from(letter) - 0x6F0) as usize],
@@ -123,10 +123,10 @@ fn spelled_out(letter: char) -> Option<&'static str> {
     })
 }
 
-/// The digits of Arabic and Persian are those of everybody.
+/// Arabic and Persian digits equal the ASCII ones.
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// Accents and vowel points that people leave out, and what cannot be seen.
+/// Accents and vowel points that are often left out, and invisible characters.
 fn is_dropped(character: char) -> bool {
     if character.is_ascii() {
         return false;
@@ -135,11 +135,11 @@ fn is_dropped(character: char) -> bool {
         u32::from(character),
         // Latin, Greek and Cyrillic accents, and those of symbols.
         0x300..=0x36F | 0x483..=0x487 | 0x1AB0..=0x1AFF | 0x1DC0..=0x1DFF | 0x20D0..=0x20FF | 0xFE20..=0xFE2F
-        // Hebrew and Arabic points, and the stroke that stretches Arabic words.
+        // Hebrew and Arabic points, and the tatweel, which stretches Arabic words.
         | 0x591..=0x5BD | 0x5BF | 0x5C1 | 0x5C2 | 0x5C4 | 0x5C5 | 0x5C7
         | 0x610..=0x61A | 0x640 | 0x64B..=0x65F | 0x670 | 0x6D6..=0x6DC | 0x6DF..=0x6E4 | 0x6E7 | 0x6E8
         | 0x6EA..=0x6ED
-        // Soft hyphens, joiners, marks of direction, variation selectors, tags, tones of skin.
+        // Soft hyphens, joiners, direction marks, variation selectors, tags, skin tones.
         | 0xAD | 0x61C | 0x180B..=0x180F | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F
         | 0xFE00..=0xFE0F | 0xFEFF | 0x1F3FB..=0x1F3FF | 0xE0000..=0xE01EF
     )
@@ -158,7 +158,7 @@ fn class(folded: char) -> Class {
     }
 }
 
-/// Of a script whose words are not told apart by spaces; its digits are words.
+/// Letters of scripts that do not separate words by spaces; their digits count as words.
 fn is_without_spaces(letter: char) -> bool {
     matches!(
         u32::from(letter),
@@ -170,7 +170,7 @@ fn is_without_spaces(letter: char) -> bool {
         | 0x1780..=0x17DF
         // Hangul.
         | 0x1100..=0x11FF | 0x3130..=0x318F | 0xA960..=0xA97F | 0xAC00..=0xD7FF
-        // Kana, Bopomofo, and the signs among Han.
+        // Kana, Bopomofo, and Han punctuation.
         | 0x3005..=0x3007 | 0x3021..=0x3029 | 0x3031..=0x3035 | 0x3041..=0x312F | 0x31A0..=0x31BF | 0x31F0..=0x31FF
         | 0x1AFF0..=0x1B16F
         // Han and Yi.
@@ -182,7 +182,7 @@ fn is_without_spaces(letter: char) -> bool {
 mod tests {
     use super::*;
 
-    /// The folded pieces of a text, with a space between them.
+    /// The folded pieces of a text, separated by spaces.
     fn folded(text: &str) -> String {
         let letters = fold(text);
         let pieces = pieces(&letters).map(|piece| piece.letters.iter().map(|letter| letter.folded).collect::<String>());

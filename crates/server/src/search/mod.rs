@@ -1,13 +1,13 @@
-//! Finding messages by what they say.
+//! Searches messages.
 //!
-//! The index (`store/index`, fed by `consumers/search`) names candidates, nothing more: what is shown was read, and
-//! compared with the query, from the messages as they are now, through the asker's membership. So nothing that was
-//! edited away, deleted, hidden or left behind is found, however far the index lags.
+//! The index (`store/index`, maintained by `consumers/search`) only names candidates: results are read from the
+//! messages in their current state, compared with the query, and reached through the viewer's membership. So nothing
+//! that was edited away, deleted, hidden or left is found, however far the index lags.
 //!
-//! Invariants: the newest first, by id, so that pages neither repeat nor leave out; one query looks at a bounded number
-//! of messages, bytes and rows of the index, and then answers what it has, with where to go on; it is one unit of work of
-//! the store; searches never take all of its threads; where to go on is a message that the asker sees or where
-//! a block begins, so that it tells nothing of what others wrote.
+//! Invariants: results are ordered by id, newest first, so pages neither repeat nor skip any; a query looks at a
+//! bounded number of messages, bytes and index rows, then returns what it has and where to continue; it is one unit of
+//! work of the store; searches never occupy all of the store's threads; the position to continue from is a message that
+//! the viewer sees or the beginning of a block, so it reveals nothing about others' messages.
 
 mod candidates;
 pub mod excerpt;
@@ -41,16 +41,15 @@ use tokio::{
 };
 use words::Words;
 
-/// Messages compared at first; then twice as many each time, up to the most.
+/// How many messages are compared first; then twice as many each time, up to the maximum.
 const CHUNK_MIN: usize = 64;
 const CHUNK_MAX: usize = 512;
-/// Bytes of text compared for one query.
+/// How many bytes of text one query may compare.
 const COMPARED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Messages looked at for each that the asker sees and that may be compared.
+/// How many messages are scanned for each that the viewer sees and that may be compared.
 const SCANNED_FACTOR: usize = 4;
 
-/// Who may search now: one search of each person at a time, and of all together so many that the store has
-/// connections left for everything else.
+/// Limits concurrent searches: one per user, and few enough in total to leave store connections for everything else.
 #[derive(Debug)]
 pub struct Turns {
     people: Shares,
@@ -59,7 +58,8 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// For a store with so many connections that read; whoever waits longer than `patience` is refused.
+    /// Creates a limiter for a store with this many reading connections. Whoever waits longer than `patience` is
+    /// refused.
     #[must_use]
     pub fn new(readers: u32, patience: Duration) -> Self {
         let most = readers.saturating_sub(2).max(1);
@@ -68,7 +68,7 @@ impl Turns {
 
     async fn take(&self, person: UserId) -> std::result::Result<[OwnedSemaphorePermit; 2], Problem> {
         let turn = async {
-            // First the own: whoever searches twice waits for himself and not before others.
+            // The user's own permit first, so that a second search waits only for the first and blocks nobody else.
             let own = self.people.take(person).await?;
             Ok([own, self.all.clone().acquire_owned().await.expect("it is never closed")])
         };
@@ -76,33 +76,33 @@ impl Turns {
     }
 }
 
-/// What is looked for.
+/// A parsed search.
 #[derive(Debug)]
 struct SearchRequest {
     words: Words,
     scope: SearchScope,
     sender: Option<UserId>,
     has_file: bool,
-    /// Lower ids only.
+    /// Only messages with lower ids.
     after: MessageId,
-    /// From, and before.
+    /// From (inclusive) and until (exclusive), in milliseconds.
     written: (i64, i64),
     rows: usize,
 }
 
-/// Looks for messages.
+/// Searches messages.
 ///
 /// # Errors
-/// The query is refused, or the store is not there.
+/// The query is invalid, or the store is unavailable.
 pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::result::Result<Found, Problem> {
     let Some(index) = &app.index else {
-        return Err(Problem::new(Code::NotAllowed).with_detail("search is switched off here"));
+        return Err(Problem::new(Code::NotAllowed).with_detail("search is disabled on this server"));
     };
     let request = parse_request(app, search, rows)?;
     let turn = app.searches.take(user).await?;
     let (index, bounds) = (index.clone(), SearchBounds::of(&app.config.limits));
     let found = app.store.read(move |snapshot| {
-        // Held until the work is done, whoever still waits for it.
+        // Held until the work is done, even if the caller is gone.
         let _turn = turn;
         if let Some(conversation) = request.scope.conversation
             && !snapshot.is_member(user, conversation)?
@@ -116,7 +116,7 @@ pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::
     found.await?.ok_or(Code::NotFound.into())
 }
 
-/// How much one search may take.
+/// How much one search may process.
 #[derive(Clone, Copy)]
 struct SearchBounds {
     unindexed: i64,
@@ -146,19 +146,19 @@ fn parse_request(app: &App, search: Search, rows: u32) -> std::result::Result<Se
     let invalid = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
     let is_control = |character: char| character.is_control() && !character.is_whitespace();
     if search.query.contains(is_control) {
-        return Err(invalid("`query`: no control characters are expected"));
+        return Err(invalid("`query`: control characters are not allowed"));
     }
     if search
         .context
         .as_ref()
         .is_some_and(|key| key.kind.contains(char::is_control) || key.id.contains(char::is_control))
     {
-        return Err(invalid("`context`: no control characters are expected"));
+        return Err(invalid("`context`: control characters are not allowed"));
     }
     let time = |name: &str, text: Option<&String>, absent: i64| match text.map(|text| text.parse::<jiff::Timestamp>()) {
         None => Ok(absent),
         Some(Ok(time)) => Ok(time.as_millisecond()),
-        Some(Err(_)) => Err(invalid(&format!("`{name}`: a time such as 2026-11-22T09:12:03Z is expected"))),
+        Some(Err(_)) => Err(invalid(&format!("`{name}`: expected a time such as 2026-11-22T09:12:03Z"))),
     };
     let written = (time("from", search.from.as_ref(), i64::MIN)?, time("until", search.until.as_ref(), i64::MAX)?);
     let is_filtered = search.conversation.is_some()
@@ -168,19 +168,19 @@ fn parse_request(app: &App, search: Search, rows: u32) -> std::result::Result<Se
         || search.until.is_some()
         || search.has_file;
     if words.is_empty() && (!is_filtered || !search.query.trim().is_empty()) {
-        return Err(invalid("`query`: a word is expected, or something else to look for"));
+        return Err(invalid("`query`: expected a word or another filter"));
     }
     let after = match search.after.as_deref().map(str::parse) {
         None => MessageId(i64::MAX),
         Some(Ok(id)) => MessageId(id),
-        Some(Err(_)) => return Err(invalid("`after`: the `next` of the page before is expected")),
+        Some(Err(_)) => return Err(invalid("`after`: expected the `next` of the previous page")),
     };
     let scope = SearchScope { conversation: search.conversation, context: search.context };
     let (sender, has_file) = (search.sender, search.has_file);
     Ok(SearchRequest { words, scope, sender, has_file, after, written, rows: rows as usize })
 }
 
-/// The newest hits, and where to go on if that may not be all.
+/// Returns the newest hits, and where to continue if there may be more.
 fn collect_hits(
     snapshot: &mut Snapshot<'_>,
     index: IndexAccess,
@@ -194,7 +194,7 @@ fn collect_hits(
     let (mut scanned, mut compared, mut compared_bytes) = (0, 0, 0);
     let mut chunk = CHUNK_MIN;
     loop {
-        // Between two chunks texts are compared, which may take long.
+        // Comparing the texts of a chunk may take long, so the caller is checked in between.
         snapshot.connection().check_caller()?;
         let ids = candidates.next(snapshot, chunk)?;
         if ids.is_empty() {
@@ -202,7 +202,7 @@ fn collect_hits(
         }
         scanned += ids.len();
         let rows = snapshot.visible_messages(user, &ids)?;
-        // Nothing that others wrote has a say in where this ends.
+        // Messages of others must not influence where this ends.
         let last = rows.last().map(|row| row.id);
         compared += rows.len();
         let chunk_bytes = rows.iter().flat_map(searchable_texts).map(str::len).sum::<usize>();
@@ -229,7 +229,7 @@ fn collect_hits(
     }
 }
 
-/// Whether a message that the asker may see is what was looked for.
+/// Returns whether a message that the viewer may see matches the search.
 fn is_hit(row: &MessageRow, request: &SearchRequest) -> bool {
     row.created_at >= request.written.0
         && row.created_at < request.written.1
@@ -260,12 +260,12 @@ fn build_reply(
     Ok(Found { results, conversations, users, next: next.map(|id| id.0.to_string()) })
 }
 
-/// The excerpt of that part of the message in which most was found.
+/// Returns the excerpt of the part of the message with the most matches.
 fn excerpt_of(row: &MessageRow, words: &Words) -> Vec<parlor_protocol::reply::Piece> {
     let searchable_texts = searchable_texts(row);
     let hits = words.find(&searchable_texts).unwrap_or_else(|| vec![Vec::new(); searchable_texts.len()]);
     let parts = searchable_texts.into_iter().zip(hits).filter(|(text, _)| !text.is_empty());
-    // Of equal ones the first, which max_by_key would not take.
+    // Of equal parts the first; max_by_key alone would return the last.
     let best = parts.rev().max_by_key(|(_, hits)| hits.len());
     best.map(|(text, hits)| excerpt::excerpt(text, &hits)).unwrap_or_default()
 }

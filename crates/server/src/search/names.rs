@@ -1,19 +1,19 @@
-//! What a person is found by: the beginnings of the words of a name, and any part of it in a script without spaces.
+//! What a user is found by: the beginnings of the words of their name, and any part of it in a script without spaces.
 //!
-//! `O'Brien` is found by "obrien", "o'brien" and "brien", `Jean-Pierre` by "jean pierre", `김철수` by "철수". The web
-//! client filters its list in the same way (`folding.js`).
+//! `O'Brien` is found by "obrien", "o'brien" and "brien", `Jean-Pierre` by "jean pierre", `김철수` by "철수". The web client
+//! filters its list in the same way (`folding.js`).
 
 use super::{
     fold::{Class, Letter, fold, pieces},
     units::{Joint, Unit, is_start, units},
 };
 
-/// The form of [`name_words`]: raise it, and what the store keeps is made anew.
+/// The format of [`name_words`]. Raising it recomputes what the store has.
 pub const FORM: i64 = 1;
-/// Characters of a word that are compared.
+/// How many characters of a word are compared.
 const WORD_CHARS_MAX: usize = 32;
 
-/// What a name is found by, each after a space.
+/// Returns what a name is found by, each part after a space.
 #[must_use]
 pub fn name_words(name: &str) -> String {
     let letters = fold(name);
@@ -33,16 +33,16 @@ pub fn name_words(name: &str) -> String {
     words
 }
 
-/// One thing that a name must have: the whole, or all of its parts.
+/// Something that a name must contain: the whole, or all of its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameTerm {
-    /// A word as it was asked for, without what joins its parts.
+    /// A word of the query, without what joins its parts.
     pub whole: String,
-    /// Its parts, where it has more than one.
+    /// Its parts, if it has several.
     pub parts: Vec<String>,
 }
 
-/// What a query asks of a name.
+/// Returns what a query requires of a name.
 #[must_use]
 pub fn name_terms(query: &str) -> Vec<NameTerm> {
     let letters = fold(query);

@@ -1,28 +1,28 @@
-//! The letters of words in one row, each with what stands before it, so that `e-mail`, `email` and `e mail`, or `1,299`
+//! The letters of words in one sequence, each with what precedes it, so that `e-mail`, `email` and `e mail`, or `1,299`
 //! and `1299`, can be compared.
 //!
 //! Signs that are part of a word are letters of it: `+` and `#` after a letter (`C++`, `C#`), a currency or `%` after a
-//! number. Of what stands directly before a word, [`Unit::sign`] keeps the signs that tell it from another: `#tag`,
-//! `@name`, `$5`, `.NET`.
+//! number. Of the signs directly before a word, [`Unit::sign`] keeps those that change its meaning: `#tag`, `@name`,
+//! `$5`, `.NET`.
 
 use super::fold::{Class, JOINT, Letter};
 
-/// What stands between a letter and the one before it.
+/// What is between a letter and the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Joint {
-    /// Nothing: they are of one word.
+    /// Nothing: both belong to one word.
     None,
-    /// What people also leave out: an apostrophe, a hyphen, a separator between digits.
+    /// Something often left out: an apostrophe, a hyphen, a separator between digits.
     Soft,
-    /// What joins two words that are not one: `@`, `/`, `&`, a full stop.
+    /// Something that joins two different words: `@`, `/`, `&`, a full stop.
     Hard,
-    /// A space within a long number, such as that of a telephone or of an account.
+    /// A space within a long number, such as a telephone or account number.
     Spaced,
-    /// A space before three digits that end a number of thousands.
+    /// A space before the last three digits of a number of thousands.
     Thousand,
     /// A space between two words.
     Space,
-    /// Anything else, or a beginning.
+    /// Anything else, or the beginning of the text.
     End,
 }
 
@@ -31,7 +31,7 @@ pub enum Joint {
 pub struct Unit {
     /// The folded letter.
     pub folded: char,
-    /// What stands between it and the unit before.
+    /// What is between it and the unit before.
     pub joint: Joint,
     /// A sign directly before it, and where that begins in the text, in bytes.
     pub sign: Option<(char, usize)>,
@@ -41,12 +41,12 @@ pub struct Unit {
     pub end: usize,
 }
 
-/// The shortest number of an account in its international form has so many characters.
+/// The length of the shortest international account number (IBAN).
 const ACCOUNT_CHARS_MIN: usize = 15;
-/// Characters between two groups of digits of one number.
+/// At most how many characters separate two groups of digits of one number.
 const SPACED_MAX: usize = 3;
 
-/// The units of folded letters.
+/// Returns the units of folded letters.
 #[must_use]
 pub fn units(letters: &[Letter]) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::with_capacity(letters.len());
@@ -77,13 +77,14 @@ pub fn units(letters: &[Letter]) -> Vec<Unit> {
     units
 }
 
-/// Whether a match may begin at this unit: where a word or a part of it begins, and where letters and digits meet.
+/// Returns whether a match may begin at this unit: at the beginning of a word or of a part of it, and between letters
+/// and digits.
 #[must_use]
 pub fn is_start(units: &[Unit], at: usize) -> bool {
     at == 0 || units[at].joint != Joint::None || is_switch(units[at - 1].folded, units[at].folded)
 }
 
-/// Whether letters and digits meet between these two.
+/// Returns whether one is a letter and the other a digit.
 #[must_use]
 pub fn is_switch(before: char, after: char) -> bool {
     let is_sign = |character: char| matches!(character, '+' | '#');
@@ -116,7 +117,7 @@ fn joint(before: Unit, gap: &[Letter], after: char) -> Joint {
     }
 }
 
-/// Whether a sign is a letter of the word before it.
+/// Returns whether a sign counts as a letter of the word before it.
 fn is_affix(units: &[Unit], gap: &[Letter], sign: char) -> bool {
     let before = |back: usize| units.len().checked_sub(back).map_or(' ', |at| units[at].folded);
     match sign {
@@ -127,12 +128,12 @@ fn is_affix(units: &[Unit], gap: &[Letter], sign: char) -> bool {
     }
 }
 
-/// Signs that tell a word from the same word without them.
+/// Signs that change the meaning of the word they precede.
 fn is_sign(sign: char) -> bool {
     sign == '.' || is_kept(sign)
 }
 
-/// Those of them that the index keeps: of `.` there are too many.
+/// Those of them that the index keeps; `.` is too frequent.
 #[must_use]
 pub fn is_kept(sign: char) -> bool {
     matches!(sign, '#' | '@') || is_currency(sign)
@@ -150,7 +151,7 @@ fn is_currency(sign: char) -> bool {
     )
 }
 
-/// Spaces within numbers that only what follows tells apart: thousands, and numbers of accounts.
+/// Classifies spaces within numbers that only the following digits can explain: thousands, and account numbers.
 fn join_numbers(units: &mut [Unit]) {
     let starts: Vec<usize> = (0..units.len()).filter(|&at| units[at].joint != Joint::None).collect();
     let end = |group: usize, units: &[Unit]| starts.get(group + 1).copied().unwrap_or(units.len());
@@ -174,7 +175,7 @@ fn join_numbers(units: &mut [Unit]) {
     }
 }
 
-/// The last group of the number of an account that begins with this group, or the group itself: two letters and two
+/// Returns the last group of the account number that begins with this group, or the group itself: two letters and two
 /// digits, then groups of four.
 fn account_end(units: &[Unit], starts: &[usize], group: usize) -> usize {
     let from = starts[group];

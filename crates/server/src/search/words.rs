@@ -1,11 +1,11 @@
-//! What a message is found by: the terms under which the index keeps it, what a query asks the index for, and
-//! whether a message's text as it is now really has what was asked.
+//! What a message is found by: the terms in the index, the lookups of a query, and whether a message's current text
+//! matches.
 //!
-//! Words are looked for by their beginnings. From wherever a word or a part of it begins, the index keeps what is joined
-//! to it as one word: of `INV-2026/0042` that is `inv20260042`, `20260042` and `0042`, so that it is found with and without
-//! its signs. What is asked for with a sign that people do not leave out, such as `C++`, `#tag` or `R&D`, is found with
-//! that sign only. Of scripts without spaces the index keeps pairs of characters, so that any two or more in a row can be
-//! looked for; since pairs may stand in different places, the text itself decides.
+//! Words are found by their prefixes. From wherever a word or a part of it begins, the index has everything joined to
+//! it as one word: for `INV-2026/0042` these are `inv20260042`, `20260042` and `0042`, so it is found with and without
+//! its signs. A query with a sign that is not usually left out, such as `C++`, `#tag` or `R&D`, only matches with that
+//! sign. For scripts without spaces the index has pairs of characters, so that any two or more in a row can be found;
+//! since pairs may be in different places, the text itself decides.
 
 use super::{
     fold::{Class, Letter, fold, pieces, span},
@@ -14,16 +14,16 @@ use super::{
 use parlor_protocol::ids::{ConversationId, UserId};
 use std::{collections::BTreeSet, ops::Range};
 
-/// Characters of a word that the index keeps; what lies beyond is compared in the text itself.
+/// How many characters of a word the index has; the rest is compared in the text itself.
 const WORD_CHARS_MAX: usize = 32;
-/// Beginnings of words up to so many characters are terms of their own: too many words begin with them.
+/// Prefixes up to this length are terms of their own, because too many words begin with them.
 const BEGINNING_CHARS: usize = 2;
-/// Numbers that are asked for with so many characters are found across their spaces.
+/// Numbers in a query with at least this many digits are found across spaces.
 const NUMBER_CHARS_MIN: usize = 6;
-/// A word with a hyphen is found in two words, if so many letters come before.
+/// A hyphenated word also matches two separate words, if at least this many letters come before.
 const APART_CHARS_MIN: usize = 3;
 
-/// A term of the index: one letter for its kind, then what it says.
+/// A term of the index: a letter for its kind, then its content.
 pub type Term = Vec<u8>;
 
 /// The term of a word, or of a pair, run or sign.
@@ -31,30 +31,30 @@ fn word(text: &str) -> Term {
     term(b'w', text.as_bytes())
 }
 
-/// The term of everything that begins so.
+/// The term of everything with this prefix.
 fn beginning(text: &str) -> Term {
     term(b'b', text.as_bytes())
 }
 
-/// The term of everything.
+/// Returns the term of all messages.
 #[must_use]
 pub fn anything() -> Term {
     vec![b'a']
 }
 
-/// The term of what carries a file.
+/// Returns the term of messages with a file.
 #[must_use]
 pub fn has_file() -> Term {
     vec![b'f']
 }
 
-/// The term of what stands in a conversation.
+/// Returns the term of messages in a conversation.
 #[must_use]
 pub fn in_conversation(conversation: ConversationId) -> Term {
     numbered(b'c', conversation.0)
 }
 
-/// The term of what a person wrote.
+/// Returns the term of messages from a sender.
 #[must_use]
 pub fn of_sender(sender: UserId) -> Term {
     numbered(b's', sender.0)
@@ -108,46 +108,46 @@ fn string(letters: &[Letter]) -> String {
     letters.iter().map(|letter| letter.folded).collect()
 }
 
-/// What a text says from a start on: the word, and what is joined to it.
+/// Returns the word at the start, with everything joined to it.
 fn joined(units: &[Unit]) -> String {
     let is_joined = |unit: &&Unit| !matches!(unit.joint, Joint::Space | Joint::End);
     let rest = units[1..].iter().take_while(is_joined).take(WORD_CHARS_MAX - 1);
     units[..1].iter().chain(rest).map(|unit| unit.folded).collect()
 }
 
-/// What the index is asked for: every message that it finds must have all of these.
+/// An index lookup. Every message that a query finds matches all of its lookups.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lookup {
     /// This term.
     Exact(Term),
-    /// Any term from the first up to, and without, the second.
+    /// Any term from the first up to, but excluding, the second.
     Between(Term, Term),
 }
 
-/// One thing that must be there.
+/// Something that a text must contain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Pattern {
     class: Class,
     letters: Vec<char>,
-    /// Of a word, what stands before each of its letters.
+    /// For a word, what precedes each of its letters.
     joints: Vec<Joint>,
-    /// What must stand before it.
+    /// The sign that must precede it.
     sign: Option<char>,
 }
 
-/// A word as it was asked for, or, of a number with spaces, all its parts in whatever places.
+/// A word of a query, or, for a number with spaces, all its parts in any place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct QueryWord {
     whole: Pattern,
     parts: Vec<Pattern>,
 }
 
-/// What somebody looks for, as words.
+/// The words of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(Vec<QueryWord>);
 
 impl Words {
-    /// Those of a query, each once.
+    /// Parses a query; each word counts once.
     #[must_use]
     pub fn new(query: &str) -> Self {
         let letters = fold(query);
@@ -173,24 +173,24 @@ impl Words {
         Self(words.into_iter().collect())
     }
 
-    /// There are none.
+    /// Returns whether there are no words.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of words.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// What to ask the index for, the longest and so the rarest first.
+    /// Returns the index lookups, the longest and therefore rarest first.
     #[must_use]
     pub fn lookups(&self) -> Vec<Lookup> {
         let mut lookups = BTreeSet::new();
         for QueryWord { whole, parts } in &self.0 {
-            // The whole and all parts have only the first part's letters in common.
+            // The whole and the parts only have the first part's letters in common.
             parts.first().unwrap_or(whole).look_up(&mut lookups);
         }
         let mut lookups: Vec<_> = lookups.into_iter().collect();
@@ -202,7 +202,7 @@ impl Words {
         lookups
     }
 
-    /// Where in each of the texts something stands that is looked for, if all of it stands somewhere.
+    /// Returns where the words of the query are in each text, if all of them are found.
     #[must_use]
     pub fn find(&self, searchable_texts: &[&str]) -> Option<Vec<Vec<Range<usize>>>> {
         let patterns: Vec<&Pattern> = self
@@ -218,7 +218,7 @@ impl Words {
             let parts = found.by_ref().take(word_of_query.parts.len()).filter(|found| !found).count() == 0;
             whole || (parts && !word_of_query.parts.is_empty())
         };
-        // Each takes its own from `found`, so none is left out.
+        // Each word consumes its own entries of `found`, so all must be visited.
         let missing = self.0.iter().filter(|word_of_query| !is_there(word_of_query)).count();
         (missing == 0).then_some(hits)
     }
@@ -232,7 +232,7 @@ impl Pattern {
         Self { class: Class::Word, letters, joints, sign: units[0].sign.map(|(sign, _)| sign) }
     }
 
-    /// Adds what every text has in which this is found.
+    /// Adds lookups that match every text in which this is found.
     fn look_up(&self, lookups: &mut BTreeSet<Lookup>) {
         match self.class {
             Class::Gap => {}
@@ -249,7 +249,8 @@ impl Pattern {
         }
     }
 
-    /// A word that may also be written in two is looked up in parts, each from where a text surely has a start.
+    /// Looks up a word that may also be written as two by its parts, each from a position where a text certainly has a
+    /// start.
     fn look_up_word(&self, lookups: &mut BTreeSet<Lookup>) {
         let mut from = Some(0);
         for at in 1..=self.letters.len() {
@@ -267,13 +268,13 @@ impl Pattern {
         }
     }
 
-    /// Whether a text may have a space there: `follow-up` finds "follow up".
+    /// Returns whether a text may have a space there: `follow-up` finds "follow up".
     fn may_be_apart(&self, at: usize) -> bool {
         let is_number = self.letters[at - 1].is_ascii_digit() && self.letters[at].is_ascii_digit();
         self.joints[at] == Joint::Soft && at >= APART_CHARS_MIN && !is_number
     }
 
-    /// Whether this word stands at a start of a text.
+    /// Returns whether the word is at this start in a text.
     fn is_at(&self, units: &[Unit]) -> bool {
         let count = self.letters.len();
         let is_same =
@@ -282,7 +283,7 @@ impl Pattern {
         units.len() >= count && has_sign && units[..count].iter().enumerate().all(is_same)
     }
 
-    /// Whether what stands before a letter in a text is what was asked for, or left out there.
+    /// Returns whether what precedes a letter in a text equals the query's joint, or may be left out.
     fn allows_joint(&self, at: usize, unit: &Unit) -> bool {
         match unit.joint {
             Joint::None => self.joints[at] != Joint::Hard,
@@ -301,7 +302,7 @@ fn lookup(sign: Option<char>, letters: &[char]) -> Lookup {
     }
     let low = word(&sign.into_iter().collect::<String>()).into_iter().chain(text.into_bytes()).collect::<Term>();
     let mut high = low.clone();
-    // No UTF-8 has this byte.
+    // This byte never occurs in UTF-8.
     high.push(0xff);
     Lookup::Between(low, high)
 }
@@ -332,7 +333,7 @@ fn find_in(text: &str, patterns: &[&Pattern], found: &mut [bool]) -> Vec<Range<u
     merged(hits)
 }
 
-/// In their order, without overlap.
+/// Sorts and merges overlapping matches.
 fn merged(mut hits: Vec<Range<usize>>) -> Vec<Range<usize>> {
     hits.sort_unstable_by_key(|hit| hit.start);
     let mut merged: Vec<Range<usize>> = Vec::with_capacity(hits.len());

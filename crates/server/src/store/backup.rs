@@ -1,4 +1,4 @@
-//! Copies of a SQLite database: made while it is in use, and put back when it is not.
+//! Copies of a SQLite database: made while it is in use, restored while it is not.
 
 use super::{Dialect, Error, Result, Store, column, connection::Connection, open::Purpose};
 use rusqlite::OpenFlags;
@@ -9,17 +9,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why a copy was not made or not put back.
+/// Why a copy could not be made or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// It is PostgreSQL's affair.
+    /// PostgreSQL has its own tools for this.
     #[error("the database is PostgreSQL: use pg_dump and pg_restore")]
     Postgres,
-    /// The target is there already.
-    #[error("there is a file {0} already")]
+    /// The target file already exists.
+    #[error("the file {0} already exists")]
     Exists(PathBuf),
-    /// The copy is not a whole database of Parlor.
-    #[error("{0} is not a whole database of Parlor: {1}")]
+    /// The copy is not a complete Parlor database.
+    #[error("{0} is not a complete Parlor database: {1}")]
     NotWhole(PathBuf, String),
     /// A file cannot be read or written.
     #[error("{0}: {1}")]
@@ -30,7 +30,7 @@ pub enum CopyError {
 }
 
 impl Store {
-    /// Writes a copy, whole as of one moment, while the database is in use. Says how many bytes it has.
+    /// Writes a consistent copy while the database is in use, and returns its size in bytes.
     ///
     /// # Errors
     /// See [`CopyError`].
@@ -39,7 +39,7 @@ impl Store {
             return Err(CopyError::Postgres);
         }
         let (file, store) = (file.to_owned(), self.clone());
-        // Writers go on meanwhile: it is one read transaction of a connection of its own.
+        // Writers are not blocked: this is one read transaction on its own connection.
         let copied = tokio::task::spawn_blocking(move || {
             copy(&file, |part| {
                 let mut source = store.0.opener.open(Purpose::LongRunning, None)?;
@@ -60,7 +60,7 @@ fn copy(file: &Path, copy_into: impl FnOnce(&str) -> Result<()>) -> std::result:
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
         _ => {}
     }
-    // VACUUM takes an empty file; this one is its owner's only.
+    // VACUUM accepts an empty file; creating it first makes it readable by its owner only.
     OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).map_err(at)?;
     let text = part.to_str().ok_or_else(|| at(io::Error::other("its name is not UTF-8")))?;
     let copied = match copy_into(text) {
@@ -68,7 +68,7 @@ fn copy(file: &Path, copy_into: impl FnOnce(&str) -> Result<()>) -> std::result:
         Err(error) => Err(error.into()),
     };
     if copied.is_err() {
-        // The failure is what is told; what is left of the copy is of no use.
+        // The original error is what matters; the incomplete copy is useless.
         let _ = fs::remove_file(&part);
     }
     copied?;
@@ -77,8 +77,8 @@ fn copy(file: &Path, copy_into: impl FnOnce(&str) -> Result<()>) -> std::result:
     Ok(bytes)
 }
 
-/// Puts a copy in the place of the database in a folder, which nobody uses. What was there is kept beside it under
-/// a name that ends in `suffix`, and is returned.
+/// Replaces the database in a folder that no server uses with a copy. The old database is kept under a name that ends
+/// in `suffix`, which is returned.
 ///
 /// # Errors
 /// See [`CopyError`].
@@ -91,7 +91,7 @@ pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Resul
     let mut kept = None;
     if database.exists() {
         let aside = beside(database, suffix);
-        // The log belongs to its database and holds its newest changes.
+        // The write-ahead log belongs to its database and holds its newest changes.
         for end in ["-wal", "-shm", ""] {
             let from = beside(database, end);
             if from.exists() {
@@ -105,8 +105,8 @@ pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Resul
     Ok(kept)
 }
 
-/// No cursor given out before is good in what is put back. Those past the copy are not of it; but also one from before
-/// it may belong to a client that has since heard, live, of what the copy does not have.
+/// Invalidates all cursors. A cursor past the copy points to a different history, and even one from before it may
+/// belong to a client that has since received live events that the copy does not contain.
 fn delete_starts(file: &Path) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     Connection::sqlite(file, flags, c"unix", "")?.execute("DELETE FROM starts", &[]).map(drop)
@@ -118,7 +118,7 @@ fn beside(file: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes sure that the bytes are on the disk, then gives the file its name.
+/// Syncs the file to disk, then gives it its final name.
 fn sync_and_rename(part: &Path, file: &Path) -> std::result::Result<(), CopyError> {
     let at = |error| CopyError::File(file.to_owned(), error);
     File::open(part).and_then(|part| part.sync_all()).map_err(at)?;
@@ -127,7 +127,7 @@ fn sync_and_rename(part: &Path, file: &Path) -> std::result::Result<(), CopyErro
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)
 }
 
-/// Whether a file is a whole database with our tables.
+/// Checks that a file is a complete database with our tables.
 fn check(file: &Path) -> std::result::Result<(), CopyError> {
     let not_whole = |why: String| CopyError::NotWhole(file.to_owned(), why);
     if !file.is_file() {

@@ -1,9 +1,9 @@
 //! Rows as parameters: `WITH v(a, b) AS (VALUES ($1, $2), …)`.
 //!
-//! PostgreSQL is given all rows at once, since each statement is a trip to its server and back; padded to powers of two
-//! with rows of NULL, so that a statement has few forms, each prepared once. NULL matches nothing; inserts leave such
-//! rows out. SQLite is given one row after the other: the statement has one form, and a table of one row is planned away.
-//! So what follows on `v` must mean the same for all rows at once as for each of them.
+//! PostgreSQL gets all rows in one statement, since each statement is a round trip. They are padded to powers of two
+//! with rows of NULL, so that a statement has few forms, each prepared once; NULL matches nothing, and inserts skip
+//! such rows. SQLite gets one row after the other: the statement has one form, and the planner removes a table of one
+//! row. So the SQL after `v` must mean the same for all rows at once as for each of them.
 
 use super::{
     Result,
@@ -112,7 +112,7 @@ pub(crate) struct BulkParams<'a, const COLUMNS: usize> {
 }
 
 impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
-    /// An empty table.
+    /// Creates an empty table.
     pub(crate) fn new(names: [&'static str; COLUMNS]) -> Self {
         Self { names, values: Vec::new() }
     }
@@ -122,17 +122,17 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
         self.values.extend(row);
     }
 
-    /// Nothing to do.
+    /// Returns whether there are no rows.
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// Runs the statement, if there is a row.
+    /// Runs the statement, unless there are no rows.
     pub(crate) fn execute(&mut self, connection: &mut Connection, rest: &str) -> Result<()> {
         self.for_each(connection, rest, |_| Ok(()))
     }
 
-    /// Hands each of the statement's rows to `on_row`; none if there is no row to ask for.
+    /// Passes each of the statement's rows to `on_row`; does nothing if there are no parameter rows.
     pub(crate) fn for_each(
         &mut self,
         connection: &mut Connection,
@@ -142,7 +142,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
         self.for_each_while(connection, rest, |row| on_row(row).map(|()| true))
     }
 
-    /// The same, until `on_row` says that this is enough.
+    /// The same, until `on_row` returns false.
     pub(crate) fn for_each_while(
         &mut self,
         connection: &mut Connection,
@@ -169,7 +169,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
         Ok(())
     }
 
-    /// What `read` makes of the statement's rows.
+    /// Returns what `read` makes of each of the statement's rows.
     pub(crate) fn query<T>(
         &mut self,
         connection: &mut Connection,
@@ -184,12 +184,12 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
         Ok(all)
     }
 
-    /// Inserts the rows into a table that has columns of these names.
+    /// Inserts the rows into a table with columns of these names.
     pub(crate) fn insert(&mut self, connection: &mut Connection, table: &str) -> Result<()> {
         self.insert_or(connection, table, "")
     }
 
-    /// Inserts the rows, or replaces those whose first `keys` columns, which are unique, are the same.
+    /// Inserts the rows, or replaces existing ones with the same first `keys` columns, which are unique.
     pub(crate) fn upsert(&mut self, connection: &mut Connection, table: &str, keys: usize) -> Result<()> {
         let (keys, others) = self.names.split_at(keys);
         let set: Vec<String> = others.iter().map(|name| format!("{name} = excluded.{name}")).collect();
@@ -197,7 +197,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
         self.insert_or(connection, table, &or)
     }
 
-    /// On SQLite without a subquery: for `INSERT … SELECT` it keeps a copy of every page that a statement changes.
+    /// On SQLite without a subquery: for `INSERT … SELECT` it copies every page that a statement changes.
     fn insert_or(&mut self, connection: &mut Connection, table: &str, or: &str) -> Result<()> {
         let columns = self.names.join(", ");
         if !connection.is_sqlite() {
@@ -210,7 +210,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
         connection.for_each_set(&sql, self.values.chunks(COLUMNS), |_| Ok(true))
     }
 
-    /// Updates the rows whose first column is the same, which is unique.
+    /// Updates the rows that have the same first column, which is unique.
     pub(crate) fn update(&mut self, connection: &mut Connection, table: &str) -> Result<()> {
         let [key, others @ ..] = &self.names[..] else { return Ok(()) };
         let is_sqlite = connection.is_sqlite();
@@ -225,7 +225,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
         connection.for_each_set(&format!("UPDATE {table} SET {set} WHERE {key} = ?1"), rows, |_| Ok(true))
     }
 
-    /// Fills the last statement's rows up to a power of two.
+    /// Pads the last statement's rows to a power of two.
     fn pad(&mut self) {
         let rest = (self.values.len() / COLUMNS) % rows_max(COLUMNS);
         if rest == 0 {
@@ -240,14 +240,14 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
     }
 }
 
-/// Rows of so many columns that one statement takes: a power of two. PostgreSQL takes 65,535 parameters. Only the largest
-/// groups need more than one statement.
+/// The number of rows of this many columns that fit into one statement: a power of two. PostgreSQL accepts 65,535
+/// parameters, so only the largest groups need more than one statement.
 const fn rows_max(columns: usize) -> usize {
     let most = 65_535 / columns;
     if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 }
 }
 
-/// `WITH v(…) AS (VALUES …)` before `rest`, which has no parameters of its own.
+/// Returns `WITH v(…) AS (VALUES …)` followed by `rest`, which has no parameters of its own.
 fn text<const COLUMNS: usize>(names: &[&str; COLUMNS], rows: usize, rest: &str) -> String {
     let mut sql = String::with_capacity(64 + rest.len() + rows * COLUMNS * 8);
     sql.push_str("WITH v(");

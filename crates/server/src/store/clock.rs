@@ -1,4 +1,4 @@
-//! The clock, starts of servers, the log of commits, and the store's own secrets.
+//! The clock, server starts, the commit log, and the store's own secrets.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{Dialect, Error, ErrorCause, Result, Store, batch, column, connection::Connection, rows::RowReader};
@@ -10,23 +10,23 @@ use std::sync::atomic::Ordering;
 pub struct CommitRow {
     pub first: Version,
     pub last: Version,
-    /// Scopes touched, with the version of each.
+    /// The scopes it touched, each with its version.
     pub scopes: Vec<(Scope, Version)>,
 }
 
-/// What is stamped so much later than now was stamped by a clock that was set back since.
+/// A timestamp further in the future than this comes from a clock that has since been set back.
 pub(super) const CLOCK_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
-/// Starts that are remembered; a cursor of an older one is reset.
+/// How many starts are remembered; a cursor from an older one is reset.
 const STARTS_KEPT: i64 = 1000;
 
 impl Store {
-    /// Notes that a server starts: from here on cursors carry `epoch`. Until it is noted nothing is committed, so that a
-    /// cursor that was given out before, of the epoch before, is of no version that this start does not know.
+    /// Records that a server starts; from now on cursors carry `epoch`. Nothing is committed before the start is
+    /// recorded, so a cursor of the previous epoch never has a version that this start does not know.
     ///
-    /// Says whether cursors from before were forgotten.
+    /// Returns whether earlier cursors were invalidated.
     ///
     /// # Errors
-    /// The store is not there, or nothing can be written.
+    /// The store is unavailable or cannot be written.
     pub async fn start(&self, epoch: Epoch, now_ms: i64) -> Result<bool> {
         let receipts = self.0.receipts;
         let is_forgotten = self.commits().write(move |transaction| start(transaction, epoch, now_ms, receipts)).await?;
@@ -34,7 +34,7 @@ impl Store {
         Ok(is_forgotten)
     }
 
-    /// Whether the start of this server is noted.
+    /// Fails until the start of this server is recorded.
     pub(super) fn started(&self) -> Result<()> {
         if self.0.is_started.load(Ordering::Acquire) {
             return Ok(());
@@ -42,36 +42,37 @@ impl Store {
         Err(Error::Unavailable(ErrorCause::Message("nothing could be written since the server started")))
     }
 
-    /// The version of the last commit.
+    /// Returns the version of the last commit.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn version(&self) -> Result<Version> {
         let sql = "SELECT version FROM clock";
         self.query(move |connection| connection.query_one(sql, &[], |row| column(row, 0).map(Version))).await
     }
 
-    /// Whether a commit of this node came to be: how an unanswered COMMIT is resolved.
+    /// Returns whether a commit of this node took effect. This resolves a COMMIT that got no answer.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn has_commit(&self, node: Epoch, first: Version, last: Version) -> Result<bool> {
         let looking = self.0.writers.transact(move |transaction| {
-            // The clock's row first: if the database is still about to commit, it holds it, and this waits for the end.
+            // The clock's row first: if the database is still about to commit, it holds that row's lock, and this waits
+            // for the outcome.
             transaction.execute("UPDATE clock SET version = version WHERE one = 1", &[])?;
             let sql = "SELECT 1 FROM commits WHERE last_version = $1 AND first_version = $2 AND node = $3";
             let found = transaction.query_optional(sql, &[last.0.into(), first.0.into(), node.0.into()], |_| Ok(()))?;
             Ok((found.is_some(), false))
         });
-        // With what was waited for the COMMIT it is to stay within the patience of those who wait.
+        // Together with the wait for COMMIT itself, this must stay within the callers' timeout.
         let within = tokio::time::timeout(self.0.timeout / 5, looking).await;
         Ok(within.unwrap_or(Err(Error::Timeout))?.0)
     }
 
-    /// Commits after a version, the oldest first, at most `limit`.
+    /// Returns commits after a version, oldest first, up to `limit`.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn commits_after(&self, version: Version, limit: i64) -> Result<Vec<CommitRow>> {
         let sql = "SELECT first_version, last_version, scopes FROM commits WHERE last_version > $1 \
                    ORDER BY last_version LIMIT $2";
@@ -85,12 +86,12 @@ impl Store {
         .await
     }
 
-    /// Forgets commits before a time, and those before them that say a time which is still to come.
+    /// Deletes commits from before a time. Commits with a timestamp in the future are deleted along with older ones.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn prune_commits(&self, before_ms: i64, now_ms: i64) -> Result<()> {
-        // The oldest rows come first in the key, so finding the boundary reads no more than is forgotten.
+        // The key has the oldest rows first, so finding the boundary reads no more rows than are deleted.
         let sql = "SELECT last_version FROM commits WHERE committed_at BETWEEN $1 AND $2 ORDER BY last_version LIMIT 1";
         let bounds = [before_ms.into(), now_ms.saturating_add(CLOCK_AHEAD_MS).into()];
         let first_kept = self
@@ -101,10 +102,10 @@ impl Store {
         self.write(move |transaction| transaction.execute(sql, &[first_kept.into()]).map(drop)).await
     }
 
-    /// Everybody who is in a conversation, or left it at or after a version, and whether they left.
+    /// Returns the members of a conversation and those who left it at or after a version, each with whether they left.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn members_and_leavers(
         &self,
         conversation: ConversationId,
@@ -120,20 +121,20 @@ impl Store {
         .await
     }
 
-    /// The sessions of a person that have not ended; none if the person is disabled.
+    /// Returns the sessions of a user that have not ended; none if the user is disabled.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn active_sessions(&self, user: UserId) -> Result<Vec<SessionId>> {
         let sql =
             "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id AND u.disabled = 0 WHERE s.user_id = $1";
         self.query(move |connection| connection.query(sql, &[user.0.into()], |row| column(row, 0).map(SessionId))).await
     }
 
-    /// A secret of this store, made the first time.
+    /// Returns one of the store's secrets, which is created on first use.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn secret(&self, name: &'static str, fresh: [u8; 32]) -> Result<Vec<u8>> {
         let known = self.query(move |connection| secret(connection, name)).await?;
         if let Some(known) = known {
@@ -142,23 +143,23 @@ impl Store {
         self.write(move |transaction| {
             let sql = "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
             transaction.execute(sql, &[name.into(), fresh.as_slice().into()])?;
-            // Another node may have been first.
-            secret(transaction, name)?.ok_or_else(|| Error::Corrupt("a new secret is not there".to_owned()))
+            // Another node may have created it first.
+            secret(transaction, name)?.ok_or_else(|| Error::Corrupt("a new secret is missing".to_owned()))
         })
         .await
     }
 
-    /// On SQLite, folds the log into the file and empties it. Waits for nobody: false if somebody reads or writes just
-    /// now, and it is to be tried again.
+    /// On SQLite, checkpoints the write-ahead log and truncates it. Returns false without waiting if another connection
+    /// is reading or writing; the caller should retry.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn truncate_log(&self) -> Result<bool> {
         if self.0.dialect != Dialect::Sqlite {
             return Ok(true);
         }
         self.aside(|connection| {
-            // Most of the work is done while others go on; only the rest keeps them out.
+            // The passive checkpoint does most of the work without blocking anyone; only the rest blocks others.
             connection.query_optional("PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(()))?;
             connection.query_optional("PRAGMA busy_timeout = 20", &[], |_| Ok(()))?;
             connection.query_one("PRAGMA wal_checkpoint(TRUNCATE)", &[], |row| Ok(column::<i64>(row, 0)? == 0))
@@ -182,8 +183,8 @@ fn start(transaction: &mut Connection, epoch: Epoch, now_ms: i64, receipts: bool
     Ok(is_forgotten)
 }
 
-/// Where receipts were switched by the operator since the last start, every row of a member is told otherwise now,
-/// and no version says so: cursors from before are forgotten, and everybody loads anew.
+/// When the operator has switched receipts since the last start, members look different to everyone without a new
+/// version. All cursors are invalidated, so every client reloads.
 fn forget_cursors_if_receipts_changed(transaction: &mut Connection, receipts: bool) -> Result<bool> {
     let now = vec![u8::from(receipts)];
     let before = secret(transaction, "receipts")?.unwrap_or_else(|| vec![1]);

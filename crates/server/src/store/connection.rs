@@ -1,8 +1,8 @@
-//! One connection to either database: statements in, rows out, and nothing in between.
+//! A connection to either database: statements in, rows out.
 //!
-//! Invariants: a connection is used by one thread at a time and lives on the store's threads only; a statement ends
-//! when nobody waits for its answer any longer, on SQLite in its midst, on PostgreSQL at its time-out; what a connection
-//! was interrupted in never touches the work that follows on it.
+//! Invariants: a connection is used by one thread at a time, and only on the store's threads; a statement ends when its
+//! caller stops waiting, on SQLite while it runs, on PostgreSQL at its timeout; interrupting one unit of work never
+//! affects the next.
 
 use super::{Error, Result, bulk_params::Param, postgres::Postgres, threads::Caller};
 use rusqlite::{OpenFlags, config::DbConfig, types::ValueRef};
@@ -13,14 +13,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Statements that a connection to SQLite keeps prepared: every form of every statement that is in frequent use.
+/// How many prepared statements a SQLite connection caches: enough for all forms of all frequent statements.
 const STATEMENTS_KEPT: usize = 256;
-/// Steps of SQLite's machine between two looks whether somebody still waits; about a tenth of a millisecond.
+/// SQLite virtual-machine steps between two checks whether the caller is still waiting; about 0.1 ms.
 const PROGRESS_STEPS: i32 = 4000;
-/// The longest that a connection to PostgreSQL is kept, so that a setting of its server that changed reaches all.
+/// How long a PostgreSQL connection is kept at most, so that changed server settings reach every connection.
 const CONNECTION_LIFETIME: Duration = Duration::from_mins(10);
 
-/// Who waits for the work in progress.
+/// The caller that waits for the current work.
 type Current = Arc<Mutex<Option<Arc<Caller>>>>;
 
 /// A connection.
@@ -28,7 +28,7 @@ pub(crate) struct Connection {
     driver: Driver,
     current: Current,
     opened_at: Instant,
-    /// Statements run so far.
+    /// How many statements have run so far.
     pub(super) statements: u64,
 }
 
@@ -37,7 +37,7 @@ enum Driver {
     Postgres(Box<Postgres>),
 }
 
-/// Where a row's columns are read from: the driver's own row.
+/// The driver's own row, from which columns are read.
 #[derive(Clone, Copy)]
 pub(crate) enum Row<'row> {
     Sqlite(&'row rusqlite::Row<'row>),
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Opens a SQLite file, which must be there, and runs `setup_sql` on it.
+    /// Opens an existing SQLite file and runs `setup_sql` on it.
     pub(super) fn sqlite(file: &Path, flags: OpenFlags, vfs: &std::ffi::CStr, setup_sql: &str) -> Result<Self> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = rusqlite::Connection::open_with_flags_and_vfs(file, flags, vfs)?;
@@ -69,7 +69,7 @@ impl Connection {
         Ok(Self { driver: Driver::Sqlite(connection), current, opened_at: Instant::now(), statements: 0 })
     }
 
-    /// Takes a connection to PostgreSQL.
+    /// Wraps a PostgreSQL connection.
     pub(super) fn postgres(postgres: Postgres) -> Self {
         let driver = Driver::Postgres(Box::new(postgres));
         Self { driver, current: Current::default(), opened_at: Instant::now(), statements: 0 }
@@ -87,26 +87,26 @@ impl Connection {
         matches!(self.driver, Driver::Sqlite(_))
     }
 
-    /// Whose work comes now. Without one nothing is interrupted.
+    /// Sets the caller of the work that follows. Without a caller nothing is interrupted.
     pub(super) fn set_caller(&mut self, caller: Option<Arc<Caller>>) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = caller;
     }
 
-    /// Whose work this is.
+    /// Returns the caller of the current work.
     pub(super) fn caller(&self) -> Option<Arc<Caller>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether other work may be done on it.
+    /// Returns whether the connection can be used for other work.
     pub(super) fn is_reusable(&self) -> bool {
         match &self.driver {
-            // A transaction that is still open could not be ended.
+            // A transaction that is still open could not be rolled back.
             Driver::Sqlite(connection) => connection.is_autocommit(),
             Driver::Postgres(postgres) => postgres.is_reusable() && self.opened_at.elapsed() < CONNECTION_LIFETIME,
         }
     }
 
-    /// Whether it can be used after a rest: on PostgreSQL it may have been ended at the other side meanwhile.
+    /// Returns whether the connection still works after being idle: the PostgreSQL server may have closed it.
     pub(super) fn is_alive(&mut self, deadline: Instant) -> bool {
         match &mut self.driver {
             Driver::Sqlite(_) => true,
@@ -114,7 +114,7 @@ impl Connection {
         }
     }
 
-    /// Goes on only while somebody waits: for work that takes long between two statements.
+    /// Fails if the caller no longer waits. For long computations between two statements.
     pub(crate) fn check_caller(&self) -> Result<()> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|caller| !caller.is_waiting()) { Err(Error::Timeout) } else { Ok(()) }
@@ -124,23 +124,24 @@ impl Connection {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|caller| caller.deadline)
     }
 
-    /// Begins a transaction that writes. On SQLite it takes the lock of the only writer at once: who reads first and
-    /// writes then cannot wait for it.
+    /// Begins a write transaction. On SQLite it takes the write lock immediately, since a transaction that reads first
+    /// cannot wait for that lock later.
     pub(super) fn begin_write(&mut self) -> Result<()> {
         self.check_caller()?;
-        // On PostgreSQL whatever the database's default: under a stricter level, reads would be older than the lock.
+        // On PostgreSQL regardless of the database's default: at a stricter level, reads would see a state older than
+        // the lock.
         self.run(if self.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN ISOLATION LEVEL READ COMMITTED" })
     }
 
-    /// Begins a transaction whose reads are all of one moment.
+    /// Begins a transaction whose reads all see one state.
     pub(super) fn begin_read(&mut self) -> Result<()> {
         self.check_caller()?;
         self.run(if self.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" })
     }
 
-    /// Ends a transaction; it is durable when this returns.
+    /// Commits the transaction, which is durable when this returns.
     pub(super) fn commit(&mut self) -> Result<()> {
-        // Nothing interrupts what may have happened already; on PostgreSQL the time-out still holds.
+        // A COMMIT that may already have taken effect is not interrupted; on PostgreSQL the timeout still applies.
         let deadline = self.deadline();
         if let Driver::Sqlite(_) = &self.driver {
             self.set_caller(None);
@@ -157,12 +158,12 @@ impl Connection {
         committed
     }
 
-    /// Ends a transaction as if it never was. If it cannot be ended, the connection is not kept, which ends it too.
+    /// Rolls the transaction back. If that fails, the connection is closed, which ends the transaction as well.
     pub(super) fn roll_back(&mut self) {
         let deadline = self.deadline();
         match &mut self.driver {
             Driver::Sqlite(connection) => {
-                // On a full disk SQLite has ended it by itself.
+                // On a full disk SQLite has already rolled it back.
                 if !connection.is_autocommit() {
                     *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     drop(connection.prepare_cached("ROLLBACK").and_then(|mut statement| statement.raw_execute()));
@@ -181,7 +182,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Runs a text of several statements without parameters: migrations and settings.
+    /// Runs several statements without parameters: migrations and settings.
     pub(super) fn batch(&mut self, text: &str) -> Result<()> {
         self.check_caller()?;
         let deadline = self.deadline();
@@ -191,7 +192,7 @@ impl Connection {
         }
     }
 
-    /// Runs a statement that gives no rows; says how many it touched.
+    /// Runs a statement that returns no rows, and returns how many rows it affected.
     pub(crate) fn execute(&mut self, sql: &str, parameters: &[Param<'_>]) -> Result<u64> {
         self.check_caller()?;
         self.statements += 1;
@@ -206,7 +207,7 @@ impl Connection {
         }
     }
 
-    /// Hands each row to `on_row`, until it says that this is enough.
+    /// Passes each row to `on_row` until that returns false.
     pub(crate) fn for_each(
         &mut self,
         sql: &str,
@@ -232,9 +233,9 @@ impl Connection {
         }
     }
 
-    /// Runs a statement with one set of parameters after the other, and hands each row to `on_row`, until it says that this
-    /// is enough. Only on SQLite, which needs no trip to a server for each. SQLite numbers `$1`, `$2` and so on in the
-    /// order in which they first stand in the statement; where that is not their own order, write `?1`.
+    /// Runs a statement once for each set of parameters, and passes each row to `on_row` until that returns false. For
+    /// SQLite only, where statements need no round trip to a server. SQLite numbers `$1`, `$2` and so on in the order
+    /// of their first appearance in the statement; where that is not the intended order, write `?1`.
     pub(super) fn for_each_set<'a, 'v: 'a>(
         &mut self,
         sql: &str,
@@ -244,7 +245,7 @@ impl Connection {
         self.check_caller()?;
         self.statements += 1;
         let Driver::Sqlite(connection) = &mut self.driver else {
-            return Err(Error::Corrupt("sets of parameters are for SQLite".to_owned()));
+            return Err(Error::Corrupt("sets of parameters are only for SQLite".to_owned()));
         };
         let mut statement = connection.prepare_cached(sql)?;
         for set in sets {
@@ -261,7 +262,7 @@ impl Connection {
         Ok(())
     }
 
-    /// What `read` makes of the rows.
+    /// Returns what `read` makes of each row.
     pub(crate) fn query<T>(
         &mut self,
         sql: &str,
@@ -276,7 +277,7 @@ impl Connection {
         Ok(all)
     }
 
-    /// What `read` makes of the first row, if there is one.
+    /// Returns what `read` makes of the first row, if there is one.
     pub(crate) fn query_optional<T>(
         &mut self,
         sql: &str,
@@ -291,7 +292,7 @@ impl Connection {
         Ok(first)
     }
 
-    /// What `read` makes of the only row.
+    /// Returns what `read` makes of the only row.
     pub(crate) fn query_one<T>(
         &mut self,
         sql: &str,
@@ -299,24 +300,24 @@ impl Connection {
         read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<T> {
         let row = self.query_optional(sql, parameters, read)?;
-        row.ok_or_else(|| Error::Corrupt("a row that is always there is missing".to_owned()))
+        row.ok_or_else(|| Error::Corrupt("a required row is missing".to_owned()))
     }
 }
 
-/// `$1` names the first parameter and may stand more than once, in any order.
+/// Binds parameters by number: `$1` is the first and may appear several times, in any order.
 fn bind(statement: &mut rusqlite::Statement<'_>, sql: &str, parameters: &[Param<'_>]) -> Result<()> {
     for place in 1..=statement.parameter_count() {
         let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
         let value = name.and_then(|name| parameters.get(name.checked_sub(1)?));
-        let value = value.ok_or_else(|| Error::Corrupt(format!("a statement has a parameter too few: {sql}")))?;
+        let value = value.ok_or_else(|| Error::Corrupt(format!("a statement lacks a parameter: {sql}")))?;
         statement.raw_bind_parameter(place, value)?;
     }
     Ok(())
 }
 
-/// What a column may hold.
+/// A type that a column can be read as.
 pub(crate) trait Column: Sized {
-    /// Reads it by its position.
+    /// Reads the column at a position.
     fn read(row: Row<'_>, position: usize) -> Result<Self>;
 }
 
@@ -332,7 +333,7 @@ impl Column for Option<i64> {
                 ValueRef::Integer(number) => Ok(Some(number)),
                 other => Err(bad_column(position, other.data_type())),
             },
-            // Of any width.
+            // Integers of any width.
             Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| bad_column(position, error)),
         }
     }
@@ -378,7 +379,7 @@ macro_rules! impl_non_null {
 }
 impl_non_null!(i64, String, Vec<u8>);
 
-/// A column by its position.
+/// Reads a column by its position.
 pub(crate) fn column<T: Column>(row: Row<'_>, position: usize) -> Result<T> {
     T::read(row, position)
 }

@@ -1,7 +1,8 @@
-//! How far a follower has read, and who runs it: a row beside what it feeds, written in the same transactions.
+//! How far a consumer has read, and which node runs it: a row beside the consumer's own data, written in the same
+//! transactions.
 //!
-//! Invariant: every write demands the lease's number, which rises with each taking, so that whoever was thought
-//! dead and comes back writes nothing. Times decide only when a lease may be taken.
+//! Invariant: every write checks the lease number, which rises each time the lease is acquired, so a node that was
+//! presumed dead and comes back writes nothing. Timestamps only decide when a lease may be acquired.
 
 use super::{Result, connection::Connection, rows::RowReader};
 use parlor_protocol::{
@@ -9,45 +10,45 @@ use parlor_protocol::{
     ids::{Epoch, Version},
 };
 
-/// How many times as long as a lease it may last by another node's clock and still be believed.
+/// A lease that lasts longer than this many lease times by this node's clock is not believed.
 const CLOCKS_APART: i64 = 6;
 
-/// The right to run a follower, until somebody else takes it.
+/// The right to run a consumer, until another node acquires it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Which follower.
+    /// The consumer's name.
     pub name: &'static str,
-    /// Higher with each taking.
+    /// Rises each time the lease is acquired.
     pub number: i64,
 }
 
-/// How far a follower has read.
+/// How far a consumer has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerPosition {
-    /// The form of what it wrote.
+    /// The format of the data it wrote.
     pub format: i64,
-    /// Everything up to here was read.
+    /// Everything up to here has been read.
     pub cursor: Cursor,
-    /// The clock when it began from nothing.
+    /// The clock's version when it started from scratch.
     pub base: Version,
 }
 
-/// Who wants a lease, and until when.
+/// Who requests a lease, and until when.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseRequest {
-    /// The start of the server.
+    /// The epoch of the requesting server.
     pub holder: Epoch,
-    /// Now.
+    /// The current time.
     pub now_ms: i64,
-    /// Until then nobody else may take it.
+    /// Until when no other node may acquire it.
     pub until_ms: i64,
-    /// Nobody else can be alive: it is taken from whoever has it.
+    /// No other node can be running, so the lease is taken over unconditionally.
     pub is_alone: bool,
 }
 
-/// Makes the row, if there is none.
+/// Creates the row if there is none.
 pub(super) fn ensure(connection: &mut Connection, name: &'static str) -> Result<()> {
-    // Looked for first: a full disk, or another that writes, keeps nobody from reading.
+    // Looked up first, so that a full disk or another writer does not prevent reading.
     let sql = "SELECT 1 FROM followers WHERE name = $1";
     if connection.query_optional(sql, &[name.into()], |_| Ok(()))?.is_some() {
         return Ok(());
@@ -57,7 +58,7 @@ pub(super) fn ensure(connection: &mut Connection, name: &'static str) -> Result<
     connection.execute(sql, &[name.into()]).map(drop)
 }
 
-/// Takes the lease, if it is free, over, or one's own.
+/// Acquires the lease if it is free, expired, or already this node's.
 pub(super) fn acquire(
     connection: &mut Connection,
     name: &'static str,
@@ -66,7 +67,8 @@ pub(super) fn acquire(
     let sql = "UPDATE followers SET lease = lease + 1, holder = $2, until_ms = $3 \
                WHERE name = $1 AND (holder = $2 OR until_ms <= $4 OR until_ms > $6 OR $5 <> 0) \
                RETURNING lease, format, epoch, version, base";
-    // No clock that is right says so late a time: the one that did was set back since, and its lease is over.
+    // No correct clock yields such a late expiry: the clock that wrote it has since been set back, and the lease is
+    // over.
     let believed = request.now_ms.saturating_add((request.until_ms - request.now_ms).saturating_mul(CLOCKS_APART));
     let parameters = [
         name.into(),
@@ -85,8 +87,8 @@ pub(super) fn acquire(
     })
 }
 
-/// Notes how far was read, and keeps the lease; says whether one still has it. The first statement of a follower's
-/// transaction: from here on nobody takes the lease before its end.
+/// Records how far was read and extends the lease; returns whether this node still has it. It is the first statement of
+/// a consumer's transaction: from here until its end no other node can acquire the lease.
 pub(super) fn advance(
     connection: &mut Connection,
     lease: &Lease,
@@ -107,7 +109,7 @@ pub(super) fn advance(
     Ok(connection.execute(sql, &parameters)? == 1)
 }
 
-/// Gives the lease back, if one still has it.
+/// Releases the lease if this node still has it.
 pub(super) fn release(connection: &mut Connection, lease: &Lease) -> Result<()> {
     let sql = "UPDATE followers SET until_ms = 0 WHERE name = $1 AND lease = $2";
     connection.execute(sql, &[lease.name.into(), lease.number.into()]).map(drop)

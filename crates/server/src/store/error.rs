@@ -1,4 +1,4 @@
-//! What people are told when the store fails: the one mapping that every edge uses. The cause goes to the log.
+//! What clients are told when the store fails. All edges use this one mapping; the cause goes to the log.
 
 use super::Error;
 use parlor_protocol::error::{Code, Problem};

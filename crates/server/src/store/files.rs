@@ -1,4 +1,4 @@
-//! Uploads in progress and files as they are served. What messages carry changes in `batch` only.
+//! Uploads in progress, and files as they are served. Files that messages carry change in `batch` only.
 
 use super::{
     Result, Store,
@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use parlor_protocol::ids::{FileId, UserId};
 
-/// An upload to be begun.
+/// An upload to be started.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns are described in the migrations")]
 pub struct NewUploadRow {
@@ -28,23 +28,23 @@ pub struct NewUploadRow {
     pub kept_bytes_max: u64,
 }
 
-/// What came of beginning one.
+/// The outcome of starting an upload.
 #[derive(Clone, Debug)]
 pub enum UploadStart {
-    /// It is new.
+    /// It was created.
     New(FileRow),
-    /// It was there already under this `client_id`.
+    /// There already was one with this `client_id`.
     Existing(FileRow),
-    /// The person has as many as there may be that no message carries.
+    /// The user has as many unsent files as allowed.
     TooManyUnsent,
-    /// The person has so many bytes that this one would be too much.
+    /// The upload would exceed the user's storage quota.
     TooManyBytes {
-        /// How many there are.
+        /// How many bytes they use.
         kept: u64,
     },
 }
 
-/// What was found out about a file when all of it was there.
+/// What is known about a file once it is complete.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the columns are described in the migrations")]
 pub struct FinishedUpload {
@@ -55,8 +55,8 @@ pub struct FinishedUpload {
     pub preview: Option<Preview>,
 }
 
-/// What a person, `$1`, has of bytes that are kept: files, and pictures of people and groups. Files that are forwarded
-/// count once: for who uploaded them; when that file is gone, for the owner of the oldest copy.
+/// How many stored bytes count for user `$1`: files, and pictures of users and groups. A forwarded file counts once:
+/// for its uploader, or, once that file is gone, for the owner of the oldest copy.
 pub(super) const USED_BYTES: &str = "\
     (SELECT COALESCE(CAST(SUM(bytes) AS BIGINT), 0) FROM files f WHERE owner = $1 AND (client_id NOT LIKE ' %' \
     OR NOT EXISTS (SELECT 1 FROM files o WHERE o.blob = f.blob AND (o.client_id NOT LIKE ' %' \
@@ -68,19 +68,19 @@ fn int(number: u64) -> i64 {
 }
 
 impl Store {
-    /// Begins an upload, within what its owner may have. The same `client_id` twice is one.
+    /// Starts an upload within its owner's limits. Starting the same `client_id` again returns the existing one.
     ///
-    /// Bytes count once, however often they are forwarded, so that nobody keeps bytes that count for nobody.
+    /// Bytes count once however often they are forwarded, and always for somebody.
     pub async fn begin_upload(&self, new: NewUploadRow) -> Result<UploadStart> {
         self.write(move |transaction| begin(transaction, &new)).await
     }
 
-    /// The upload of this `client_id`.
+    /// Returns the upload with this `client_id`.
     pub async fn upload(&self, owner: UserId, client_id: String) -> Result<Option<FileRow>> {
         self.query(move |connection| by_client_id(connection, owner, &client_id)).await
     }
 
-    /// The upload of this id.
+    /// Returns the upload with this id.
     pub async fn upload_by_id(&self, owner: UserId, id: FileId) -> Result<Option<FileRow>> {
         let sql = format!("SELECT {FILE} FROM files f WHERE f.id = $1 AND f.owner = $2");
         self.query(move |connection| {
@@ -89,7 +89,7 @@ impl Store {
         .await
     }
 
-    /// So much of an upload is safely on the disk. False: there is no such upload in progress any more.
+    /// Records how much of an upload is safely on disk. Returns false if the upload is no longer in progress.
     pub async fn record_received(&self, id: FileId, received: u64, now_ms: i64) -> Result<bool> {
         let sql = "UPDATE files SET received = $1, touched_at = $2 WHERE id = $3 AND state = 'uploading'";
         self.write(move |transaction| {
@@ -98,13 +98,13 @@ impl Store {
         .await
     }
 
-    /// All of it is in the storage. None: there is no such upload in progress any more.
+    /// Marks an upload as finished: all of it is in the storage. Returns none if the upload is no longer in progress.
     pub async fn finish_upload(&self, id: FileId, finished: FinishedUpload, now_ms: i64) -> Result<Option<FileRow>> {
         let sql = format!(
             "UPDATE files SET state = 'finished', received = announced_bytes, bytes = $1, media_type = $2, \
              width = $3, height = $4, blur_hash = $5, has_preview = $6, touched_at = $7 \
              WHERE id = $8 AND state = 'uploading' RETURNING {}",
-            // SQLite knows no other name of the table there.
+            // In RETURNING, SQLite does not accept an alias of the table.
             FILE.replace("f.", "")
         );
         self.write(move |transaction| {
@@ -123,7 +123,7 @@ impl Store {
         .await
     }
 
-    /// Gives a file up that no message carries. False: there is none such.
+    /// Deletes a file that no message carries. Returns false if there is none.
     pub async fn remove_upload(&self, id: FileId) -> Result<bool> {
         let sql = "DELETE FROM files WHERE id = $1 AND state <> 'sent' RETURNING blob";
         self.write(move |transaction| {
@@ -133,7 +133,8 @@ impl Store {
         .await
     }
 
-    /// Gives a file up that no message carries and nobody touched since. False: there is none such.
+    /// Deletes a file that no message carries and that was not touched since a given time. Returns false if there is
+    /// none.
     pub async fn remove_stale_upload(&self, id: FileId, touched_before: i64) -> Result<bool> {
         let sql = "DELETE FROM files WHERE id = $1 AND state <> 'sent' AND touched_at < $2 RETURNING blob";
         self.write(move |transaction| {
@@ -143,7 +144,8 @@ impl Store {
         .await
     }
 
-    /// Files that no message carries and nobody touched since, those longest ago first, after a place in that order.
+    /// Returns files that no message carries and that were not touched since a given time, least recently touched
+    /// first, starting after a position in that order.
     pub async fn stale_uploads(
         &self,
         touched_before: i64,
@@ -159,8 +161,8 @@ impl Store {
         .await
     }
 
-    /// Files that no message carries and that say a time which is still to come were touched now: a clock that was set
-    /// back since would have them kept for as long as it was ahead.
+    /// Resets future timestamps of unsent files to now. They come from a clock that has since been set back, and would
+    /// keep the files for as long as it was ahead.
     pub async fn clamp_future_uploads(&self, now_ms: i64) -> Result<()> {
         let ahead = now_ms.saturating_add(CLOCK_AHEAD_MS);
         let sql = "SELECT 1 FROM files WHERE state <> 'sent' AND touched_at > $1 LIMIT 1";
@@ -171,7 +173,7 @@ impl Store {
         self.write(move |transaction| transaction.execute(sql, &[now_ms.into(), ahead.into()]).map(drop)).await
     }
 
-    /// Whether an upload is in progress.
+    /// Returns whether an upload is in progress.
     pub async fn is_uploading(&self, id: FileId) -> Result<bool> {
         let sql = "SELECT state FROM files WHERE id = $1";
         let state: Option<String> =
@@ -179,14 +181,14 @@ impl Store {
         Ok(state.as_deref() == Some(FileState::Uploading.name()))
     }
 
-    /// What the storage need not keep any longer, in the order of names.
+    /// Returns blobs that can be removed from the storage, in the order of their names.
     pub async fn freed_blobs(&self, after: String, most: i64) -> Result<Vec<String>> {
         self.write(move |transaction| {
             if !transaction.is_sqlite() {
-                // The clock's row first: no commit is deleting the last copy, or making one, while this looks.
+                // The clock's row first, so that no commit deletes the last copy or creates a new one meanwhile.
                 transaction.execute("UPDATE clock SET version = version WHERE one = 1", &[])?;
             }
-            // A copy may have come to what was freed; its row frees it again when it goes.
+            // A freed blob may have been copied since; the copy's row frees it again when it is deleted.
             let sql = "DELETE FROM freed_blobs WHERE EXISTS (SELECT 1 FROM files f WHERE f.blob = freed_blobs.blob)";
             transaction.execute(sql, &[])?;
             let sql = "SELECT blob FROM freed_blobs WHERE blob > $1 ORDER BY blob LIMIT $2";
@@ -195,20 +197,20 @@ impl Store {
         .await
     }
 
-    /// Whether anything was freed. Cheaper than to ask what.
+    /// Returns whether there are freed blobs. Cheaper than listing them.
     pub async fn has_freed_blobs(&self) -> Result<bool> {
         let sql = "SELECT 1 FROM freed_blobs LIMIT 1";
         self.query(move |connection| Ok(connection.query_optional(sql, &[], |_| Ok(()))?.is_some())).await
     }
 
-    /// The storage has it no longer.
+    /// Records that a freed blob was removed from the storage.
     pub async fn remove_freed_blob(&self, blob: String) -> Result<()> {
         let sql = "DELETE FROM freed_blobs WHERE blob = $1";
         self.write(move |transaction| transaction.execute(sql, &[blob.into()]).map(drop)).await
     }
 
-    /// A file that this person may see: carried by a message in a conversation that the person is in, written since
-    /// the person may look, neither deleted nor hidden by the person; or the person's own, not yet sent.
+    /// Returns a file if the user may see it: it is carried by a message in a conversation the user is in, within their
+    /// visible history, and neither deleted nor hidden by them; or it is their own and not yet sent.
     pub async fn visible_file(&self, user: UserId, id: FileId) -> Result<Option<FileRow>> {
         let sql = format!(
             "SELECT {FILE} FROM files f WHERE f.id = $1 AND ((f.state = 'finished' AND f.owner = $2) \
@@ -223,7 +225,7 @@ impl Store {
         .await
     }
 
-    /// What the storage must have, in the order of names: the blob, its bytes, whether there is a preview.
+    /// Returns what the storage must contain, in the order of names: blob, size in bytes, and whether it has a preview.
     pub async fn stored_blobs(&self, after: String, most: i64) -> Result<Vec<(String, u64, bool)>> {
         let sql = "SELECT blob, MAX(bytes), MAX(has_preview) FROM files WHERE state <> 'uploading' AND blob > $1 \
                    GROUP BY blob ORDER BY blob LIMIT $2";
@@ -236,7 +238,7 @@ impl Store {
         .await
     }
 
-    /// Whether any row, or the list of what was freed, has it.
+    /// Returns whether a file row or the list of freed blobs refers to a blob.
     pub async fn has_blob(&self, blob: String) -> Result<bool> {
         let sql = "SELECT 1 FROM files WHERE blob = $1 UNION ALL SELECT 1 FROM freed_blobs WHERE blob = $1 LIMIT 1";
         self.query(move |connection| Ok(connection.query_optional(sql, &[blob.into()], |_| Ok(()))?.is_some())).await
@@ -245,7 +247,7 @@ impl Store {
 
 fn begin(transaction: &mut Connection, new: &NewUploadRow) -> Result<UploadStart> {
     if !transaction.is_sqlite() {
-        // Two at once count each other.
+        // Locks the owner's row, so that two concurrent uploads count each other.
         transaction.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", &[new.owner.0.into()])?;
     }
     if let Some(found) = by_client_id(transaction, new.owner, &new.client_id)? {
@@ -274,7 +276,7 @@ fn begin(transaction: &mut Connection, new: &NewUploadRow) -> Result<UploadStart
     ];
     transaction.execute(sql, &parameters)?;
     let row = by_client_id(transaction, new.owner, &new.client_id)?;
-    row.map(UploadStart::New).ok_or_else(|| super::Error::Corrupt("a new file is not there".to_owned()))
+    row.map(UploadStart::New).ok_or_else(|| super::Error::Corrupt("a new file is missing".to_owned()))
 }
 
 fn by_client_id(connection: &mut Connection, owner: UserId, client_id: &str) -> Result<Option<FileRow>> {
@@ -282,7 +284,7 @@ fn by_client_id(connection: &mut Connection, owner: UserId, client_id: &str) -> 
     connection.query_optional(&sql, &[client_id.into(), owner.0.into()], |row| RowReader::new(row).file())
 }
 
-/// Notes that the storage need not keep it, if there is one; says whether there is.
+/// Marks a blob as freed, if there is one; returns whether there is.
 fn free(transaction: &mut Connection, blob: Option<String>) -> Result<bool> {
     let Some(blob) = blob else { return Ok(false) };
     let sql = "INSERT INTO freed_blobs (blob) VALUES ($1) ON CONFLICT (blob) DO NOTHING";

@@ -1,10 +1,10 @@
-//! Where people signed in before.
+//! The places that users have signed in from.
 
 use super::{Result, Store};
 use parlor_protocol::ids::UserId;
 
 impl Store {
-    /// Whether a person signed in from there before.
+    /// Returns whether a user has signed in from this place before.
     pub(crate) async fn is_known_place(&self, user: UserId, place: [u8; 32]) -> Result<bool> {
         let sql = "SELECT 1 FROM known_places WHERE user_id = $1 AND place = $2";
         let found = self.query(move |connection| {
@@ -13,7 +13,7 @@ impl Store {
         Ok(found.await?.is_some())
     }
 
-    /// Remembers where a person signed in, and forgets all but the newest `most`.
+    /// Remembers places that a user signed in from, and forgets all but the newest `most`.
     pub(crate) async fn remember_places(
         &self,
         user: UserId,
@@ -34,7 +34,7 @@ impl Store {
         .await
     }
 
-    /// Forgets where a person signed in.
+    /// Forgets all places that a user signed in from.
     pub(crate) async fn forget_places(&self, user: UserId) -> Result<()> {
         let sql = "DELETE FROM known_places WHERE user_id = $1";
         self.write(move |transaction| transaction.execute(sql, &[user.0.into()]).map(drop)).await

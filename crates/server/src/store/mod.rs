@@ -1,11 +1,14 @@
-//! The durable truth: SQLite or PostgreSQL, behind one type.
+//! Durable storage in SQLite or PostgreSQL, behind one type.
 //!
-//! Each statement stands once, in the dialect that both share; where they truly differ, the method shows both. Reads and
-//! writes are units of work: closures that a thread of the store runs to their end (`threads.rs`).
-//! Invariants: `commit` is the only writer of conversations, members, messages, people and contexts; all
-//! statements of one answer run in one snapshot, the clock among them; rows are reached through membership; nobody holds
-//! a connection or a snapshot while waiting for something else.
-//! Absent on purpose: rules (they are `domain`'s) and a trait (there is one store).
+//! Each statement is written once, in the dialect that both databases share; where they truly differ, the method has
+//! both versions. Reads and writes are units of work: closures that a thread of the store runs to completion
+//! (`threads.rs`).
+//!
+//! Invariants: `commit` is the only writer of conversations, members, messages, users and contexts; all statements of
+//! one answer, the clock's included, run in one snapshot; rows are reached through membership; nothing holds a
+//! connection or a snapshot while it waits for something else.
+//!
+//! Absent on purpose: rules (they are in `domain`) and a trait (there is one store).
 
 pub mod backup;
 pub mod batch;
@@ -44,12 +47,12 @@ use threads::ThreadPool;
 
 pub use open::{Durability, StoreOptions};
 
-/// Which database answers.
+/// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// One file beside the server.
+    /// A file beside the server.
     Sqlite,
-    /// A server of its own.
+    /// A separate server.
     Postgres,
 }
 
@@ -63,24 +66,24 @@ struct StoreInner {
     opener: Opener,
     timeout: Duration,
     readers: ThreadPool,
-    /// On SQLite the only thread that writes; on PostgreSQL nobody waits there behind a commit.
+    /// On SQLite this is the only thread that writes; on PostgreSQL these writes do not queue behind commits.
     writers: ThreadPool,
-    /// On PostgreSQL, a thread of its own for commits.
+    /// The thread for commits on PostgreSQL.
     commits: Option<ThreadPool>,
     limits: Arc<Limits>,
-    /// Whether anybody is told how far others have read.
+    /// Whether members can see how far others have read.
     receipts: bool,
-    /// The start of this server is noted: until then nothing is committed.
+    /// Whether the start of this server is recorded; nothing is committed before that.
     is_started: AtomicBool,
 }
 
-/// What a fault of the store came from.
+/// The cause of a store error.
 #[derive(Debug, thiserror::Error)]
 pub enum ErrorCause {
     /// SQLite.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// PostgreSQL, or the way to it.
+    /// PostgreSQL, or the connection to it.
     #[error(transparent)]
     Postgres(#[from] sqlx::Error),
     /// A file or a thread.
@@ -92,35 +95,35 @@ pub enum ErrorCause {
 }
 
 impl ErrorCause {
-    /// The primary result code of SQLite (<https://sqlite.org/rescode.html>).
+    /// Returns SQLite's primary result code (<https://sqlite.org/rescode.html>).
     fn sqlite_code(&self) -> Option<i32> {
         let Self::Sqlite(error) = self else { return None };
         error.sqlite_error().map(|failure| failure.extended_code & 0xff)
     }
 }
 
-/// What can go wrong in the store.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not there, busy, or full: nothing happened, and the same may succeed later.
+    /// The database is unreachable, busy or full. Nothing happened, and a retry may succeed.
     #[error("the store is not available: {0}")]
     Unavailable(#[source] ErrorCause),
-    /// It did not answer within its time: a frozen database, or a network that went away silently.
+    /// The database did not answer in time: it is frozen, or the network dropped silently.
     #[error("the store did not answer in time")]
     Timeout,
-    /// The data or the statement is at fault.
+    /// The data or the statement is wrong.
     #[error("the store refused: {0}")]
     Refused(#[source] ErrorCause),
-    /// A row does not hold what the program wrote.
-    #[error("the store holds a row that cannot be: {0}")]
+    /// A row contains something this program never writes.
+    #[error("the store contains an invalid row: {0}")]
     Corrupt(String),
-    /// The schema is newer than this program, or a setting makes it unsafe.
+    /// The schema is newer than this program, or a setting makes the database unsafe.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// Busy, locked, I/O error, cannot open, full and read-only are no fault of the data
-/// (<https://sqlite.org/rescode.html>); interrupted is whatever nobody waits for any longer.
+/// Busy, locked, I/O error, cannot open, full and read-only say nothing about the data
+/// (<https://sqlite.org/rescode.html>). Interrupted means that the caller stopped waiting.
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error().map(|failure| failure.extended_code & 0xff) {
@@ -143,8 +146,8 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Connection, resource and operator classes, time-outs, read-only and lost serialisation (appendix A of PostgreSQL's
-/// manual).
+/// Connection, resource and operator errors, timeouts, read-only mode and serialization failures (appendix A of the
+/// PostgreSQL manual).
 fn is_transient(code: Option<&str>) -> bool {
     code.is_some_and(|code| {
         ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
@@ -153,27 +156,27 @@ fn is_transient(code: Option<&str>) -> bool {
 }
 
 impl Error {
-    /// Whether the store is not there, rather than something at fault.
+    /// Returns whether the store is unavailable, as opposed to a problem with the data.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Timeout)
     }
 }
 
-/// A result of the store.
+/// The result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Store {
-    /// Which database answers.
+    /// The kind of database.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.dialect
     }
 
-    /// Reads in one snapshot: a unit of work, from its first statement to its last on one of the store's threads.
+    /// Reads in one snapshot: `work` runs from its first statement to its last on one of the store's threads.
     ///
     /// # Errors
-    /// What the work ended with, or the store is not there.
+    /// The error of the work, or the store is unavailable.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
@@ -182,14 +185,14 @@ impl Store {
         self.0.readers.run(move |connection| Snapshot::run(connection, &limits, receipts, work)).await
     }
 
-    /// How many units of work are under way.
+    /// Returns how many units of work are running or queued.
     #[must_use]
     pub fn busy(&self) -> usize {
         let commits = self.0.commits.as_ref().map_or(0, ThreadPool::busy);
         self.0.readers.busy() + self.0.writers.busy() + commits
     }
 
-    /// Reads what one statement gives.
+    /// Runs a read outside a transaction, usually a single statement.
     async fn query<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
@@ -197,8 +200,8 @@ impl Store {
         self.0.readers.run(work).await
     }
 
-    /// Writes rows without a version, for the modules that own them (sign-ins, pictures, secrets, followers' cursors).
-    /// It is durable when this returns.
+    /// Writes rows that have no version, for the modules that own them (sessions, pictures, secrets, consumers'
+    /// cursors). The write is durable when this returns.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
@@ -206,7 +209,7 @@ impl Store {
         self.0.writers.write(work).await
     }
 
-    /// Does what may take long on a connection and a thread of its own, without a time-out.
+    /// Runs long work on its own connection and thread, without a timeout.
     async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,

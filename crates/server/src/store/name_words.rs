@@ -1,24 +1,24 @@
-//! The words that people are found by, worked out again where they have an older form.
+//! The words that users are found by, recomputed when their stored format is outdated.
 
 use super::{Result, bulk_params::BulkParams, column, connection::Connection};
 use crate::search::names::{FORM, name_words};
 
-/// Names worked out at once.
+/// How many names are processed at a time.
 const ROWS_MAX: i64 = 1000;
 
-/// Whether the words of names are kept in the form of this program.
+/// Returns whether the stored words have this program's format.
 ///
 /// # Errors
-/// The store is not there.
+/// The store is unavailable.
 pub(super) fn are_current(connection: &mut Connection) -> Result<bool> {
     let sql = "SELECT form FROM forms WHERE name = 'name_words'";
     connection.query_one(sql, &[], |row| Ok(column::<i64>(row, 0)? == FORM))
 }
 
-/// Works out the words of every name again, if another program kept them in another form.
+/// Recomputes the words of all names if they were stored in another format.
 ///
 /// # Errors
-/// The store is not there.
+/// The store is unavailable.
 pub(super) fn recompute(connection: &mut Connection) -> Result<()> {
     if are_current(connection)? {
         return Ok(());

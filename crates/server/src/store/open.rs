@@ -1,4 +1,4 @@
-//! Opening a store: settings that make an acknowledged commit durable, and migrations.
+//! Opens a store: settings that make acknowledged commits durable, and migrations.
 
 use super::{
     Dialect, Error, Result, Store, StoreInner, column, connection::Connection, name_words, postgres::Postgres,
@@ -14,13 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How hard a commit presses on the disk.
+/// How safely a commit is written to disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
     /// An acknowledged change survives a power cut.
     Full,
-    /// An acknowledged change survives a crash of the server, not always a power cut.
+    /// An acknowledged change survives a crash of the server, but not always a power cut.
     Relaxed,
 }
 
@@ -31,21 +31,21 @@ pub struct StoreOptions {
     pub url: String,
     /// See [`Durability`].
     pub durability: Durability,
-    /// Threads that read, each with its connection.
+    /// How many threads read, each with its own connection.
     pub readers: u32,
-    /// How long an answer is waited for, whatever it waits for.
+    /// How long a caller waits for an answer, queueing included.
     pub timeout: Duration,
-    /// Whether anybody is told how far others have read.
+    /// Whether members can see how far others have read.
     pub receipts: bool,
-    /// What snapshots keep to.
+    /// The limits that snapshots respect.
     pub limits: Limits,
 }
 
-/// Threads that write to PostgreSQL, beside the one that commits: for followers, sign-ins and uploads, and for looking
-/// a commit up.
+/// How many threads write to PostgreSQL besides the one that commits: for consumers, sessions, uploads, and looking up
+/// unanswered commits.
 const POSTGRES_WRITERS: u32 = 3;
 
-/// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
+/// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
 static MIGRATIONS: [(&str, &str, &str); 6] = [
     (
         "0001_first",
@@ -80,24 +80,24 @@ static MIGRATIONS: [(&str, &str, &str); 6] = [
 ];
 
 impl StoreOptions {
-    /// The SQLite file of a data folder.
+    /// Returns the URL of the SQLite file in a data folder.
     #[must_use]
     pub fn sqlite_url(folder: &Path) -> String {
         format!("sqlite:{}", folder.join("parlor.db").display())
     }
 
-    /// The SQLite file, if it is one.
+    /// Returns the SQLite file, unless the URL is PostgreSQL's.
     pub(super) fn sqlite_file(&self) -> Option<&Path> {
         self.url.strip_prefix("sqlite:").map(Path::new)
     }
 }
 
-/// What a connection is opened for.
+/// What a connection is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Read,
     Write,
-    /// What may take long and nobody waits behind.
+    /// Work that may take long and that nothing queues behind.
     LongRunning,
 }
 
@@ -112,15 +112,15 @@ pub(super) enum Opener {
 #[derive(Debug)]
 pub(super) struct SqliteFile {
     pub(super) file: PathBuf,
-    /// Settings of every connection.
+    /// Settings applied to every connection.
     setup_sql: String,
-    /// The part of SQLite that speaks with the system, the same for all connections.
+    /// SQLite's interface to the operating system, the same for all connections.
     vfs: OnceLock<&'static CStr>,
 }
 
 impl SqliteFile {
     pub(super) fn new(file: &Path, timeout: Duration, setup_sql: &str) -> Self {
-        // First, since the others may have to wait for somebody.
+        // The timeout comes first, since the other settings may have to wait for a lock.
         let setup_sql = format!("PRAGMA busy_timeout = {}; {setup_sql}", timeout.as_millis());
         Self { file: file.to_owned(), setup_sql, vfs: OnceLock::new() }
     }
@@ -134,7 +134,7 @@ impl SqliteFile {
             };
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
             let mut connection = Connection::sqlite(&self.file, flags, vfs, &setup_sql)?;
-            // Not before it is read is it looked at.
+            // SQLite looks at the file only when it is first read.
             connection.for_each("SELECT count(*) FROM sqlite_schema", &[], |_| Ok(true))?;
             Ok(connection)
         };
@@ -142,12 +142,12 @@ impl SqliteFile {
             return open(vfs);
         }
         let (vfs, opened) = match open(c"unix") {
-            // A full disk has no room for the file in which connections share where things are in the log. Where nobody
-            // else has the database open, it is kept in memory.
+            // A full disk has no room for the shared-memory file of the write-ahead log. If no other process has the
+            // database open, it is kept in memory instead.
             Err(Error::Unavailable(cause)) if matches!(cause.sqlite_code(), Some(10 | 13 | 14)) => {
                 match open(c"unix-excl") {
                     Ok(connection) => {
-                        tracing::warn!(%cause, file = %self.file.display(), "a database is opened for this server alone");
+                        tracing::warn!(%cause, file = %self.file.display(), "a database was opened for this server alone");
                         (c"unix-excl", Ok(connection))
                     }
                     Err(_) => return Err(Error::Unavailable(cause)),
@@ -165,7 +165,7 @@ impl SqliteFile {
 }
 
 impl Opener {
-    /// Whether it is this one, and not one like it.
+    /// Returns whether the two are the same opener, not merely equal.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Sqlite(one), Self::Sqlite(other)) => Arc::ptr_eq(one, other),
@@ -186,7 +186,7 @@ impl Opener {
         let options: PgConnectOptions =
             settings.url.parse().map_err(|error: sqlx::Error| Error::Unusable(format!("store.url: {error}")))?;
         let timeout = settings.timeout.as_millis();
-        // What is stronger than `on`, such as remote_apply, stays as the operator has it.
+        // Stronger settings than `on`, such as remote_apply, are left to the operator.
         let commit = match settings.durability {
             Durability::Full => {
                 "SELECT set_config('synchronous_commit', 'on', false) \
@@ -194,7 +194,7 @@ impl Opener {
             }
             Durability::Relaxed => "SET synchronous_commit = off",
         };
-        // Statements are short: compiling one takes longer than it does.
+        // Statements are short, so compiling one costs more than it saves.
         let setup_sql = format!(
             "{commit}; SET jit = off; SET statement_timeout = {timeout}; \
              SET idle_in_transaction_session_timeout = {timeout}; SET lock_timeout = {timeout};"
@@ -202,7 +202,7 @@ impl Opener {
         Ok(Self::Postgres(Arc::new((options.disable_statement_logging(), setup_sql))))
     }
 
-    /// Opens a connection, on PostgreSQL within a time.
+    /// Opens a connection, on PostgreSQL before a deadline.
     pub(super) fn open(&self, purpose: Purpose, deadline: Option<Instant>) -> Result<Connection> {
         match self {
             Self::Sqlite(file) => file.open(purpose),
@@ -214,7 +214,7 @@ impl Opener {
         }
     }
 
-    /// Threads that each open a connection.
+    /// Starts threads that each open a connection.
     pub(super) fn start(&self, name: &str, count: u32, timeout: Duration, purpose: Purpose) -> Result<ThreadPool> {
         let opener = self.clone();
         ThreadPool::start(name, count, timeout, move |deadline| opener.open(purpose, deadline))
@@ -222,11 +222,11 @@ impl Opener {
 }
 
 impl Store {
-    /// Opens the store and brings its schema up to date.
+    /// Opens the store and migrates its schema.
     ///
     /// # Errors
-    /// The database is not there, its schema is newer than this program, or `fsync` is off while
-    /// the durability asked for is full.
+    /// The database is not there, its schema is newer than this program, or `fsync` is off while the durability asked
+    /// for is full.
     pub async fn open(settings: &StoreOptions) -> Result<Self> {
         let opener = Opener::new(settings)?;
         let dialect = if matches!(opener, Opener::Sqlite(_)) { Dialect::Sqlite } else { Dialect::Postgres };
@@ -248,7 +248,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Waits for what runs and closes every connection; on SQLite the log is folded into the file.
+    /// Waits for running work and closes every connection; on SQLite this also checkpoints the log.
     pub async fn close(&self) {
         self.0.readers.close().await;
         if let Some(commits) = &self.0.commits {
@@ -258,23 +258,23 @@ impl Store {
     }
 }
 
-/// Looks whether the database is safe and of this program, and migrates it where it is older.
+/// Checks that the database is safe and not newer than this program, and migrates it if it is older.
 fn prepare(connection: &mut Connection, durability: Durability) -> Result<()> {
     let is_postgres = !connection.is_sqlite();
     if is_postgres && durability == Durability::Full {
         let fsync: String = connection.query_one("SELECT current_setting('fsync')", &[], |row| column(row, 0))?;
         if fsync != "on" {
             return Err(Error::Unusable(
-                "PostgreSQL runs with fsync off, so a power cut may lose what was acknowledged; \
+                "PostgreSQL runs with fsync off, so a power cut may lose acknowledged changes; \
                  switch it on, or set store.durability = \"relaxed\""
                     .to_owned(),
             ));
         }
     }
-    // Where nothing is to be done nothing is written: a full disk keeps nobody from reading.
+    // If nothing needs to be done, nothing is written: a full disk must not prevent reading.
     match missing(connection) {
         Ok(missing) if missing.is_empty() && name_words::are_current(connection)? => return Ok(()),
-        // A database without the table is a new one.
+        // A database without this table is new.
         Ok(_) | Err(Error::Refused(_)) => {}
         Err(error) => return Err(error),
     }
@@ -285,7 +285,7 @@ fn prepare(connection: &mut Connection, durability: Durability) -> Result<()> {
 }
 
 fn migrate(connection: &mut Connection) -> Result<()> {
-    // On PostgreSQL several nodes may start at once; one of them migrates.
+    // On PostgreSQL several nodes may start at the same time; only one of them migrates.
     if !connection.is_sqlite() {
         connection.execute("SELECT pg_advisory_xact_lock(7271)", &[])?;
     }
@@ -297,12 +297,12 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     name_words::recompute(connection)
 }
 
-/// The migrations that were not done yet.
+/// Returns the migrations that were not applied yet.
 fn missing(connection: &mut Connection) -> Result<Vec<&'static (&'static str, &'static str, &'static str)>> {
     let done: Vec<String> = connection.query("SELECT name FROM migrations ORDER BY name", &[], |row| column(row, 0))?;
     if let Some(unknown) = done.iter().find(|name| MIGRATIONS.iter().all(|(known, ..)| known != name)) {
         return Err(Error::Unusable(format!(
-            "the database was written by a newer Parlor (it has the migration {unknown}); run that version"
+            "the database was written by a newer Parlor (it has migration {unknown}); run that version"
         )));
     }
     Ok(MIGRATIONS.iter().filter(|(name, ..)| !done.iter().any(|done| done == name)).collect())

@@ -1,4 +1,4 @@
-//! Pictures of people, by a hash of their bytes and their owner; never changed once written.
+//! Pictures of users and groups, addressed by a hash of their bytes and owner; immutable once written.
 
 use super::{Result, Store, clock::CLOCK_AHEAD_MS, column, files::USED_BYTES};
 use parlor_protocol::ids::UserId;
@@ -10,29 +10,30 @@ pub(crate) struct Picture {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// A picture to be kept.
+/// A picture to be stored.
 #[derive(Clone, Debug)]
 pub(crate) struct NewPicture {
     pub(crate) id: String,
-    /// The person for whom it counts; nobody in the demo.
+    /// The user whose quota it counts for; none in the demo.
     pub(crate) owner: Option<UserId>,
     pub(crate) picture: Picture,
     pub(crate) now_ms: i64,
-    /// What all pictures and files of its owner may have.
-    pub(crate) kept_bytes_max: u64,
+    /// The quota for all pictures and files of its owner.
+    pub(crate) quota_bytes: u64,
 }
 
 impl Store {
-    /// Keeps a picture. The same one twice is kept once, and counts as new. False: its owner would have too much.
+    /// Stores a picture. Storing the same one again keeps one copy and renews its age. Returns false if it would exceed
+    /// the owner's quota.
     pub(crate) async fn insert_picture(&self, new: NewPicture) -> Result<bool> {
         let sql = "INSERT INTO pictures (id, media_type, bytes, created_at, owner) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at";
-        let kept = format!("SELECT {USED_BYTES}");
+        let used = format!("SELECT {USED_BYTES}");
         self.write(move |transaction| {
-            let NewPicture { id, owner, picture: Picture { media_type, bytes }, now_ms, kept_bytes_max } = new;
+            let NewPicture { id, owner, picture: Picture { media_type, bytes }, now_ms, quota_bytes } = new;
             if let Some(owner) = owner {
-                let kept: i64 = transaction.query_one(&kept, &[owner.0.into()], |row| column(row, 0))?;
-                if u64::try_from(kept).unwrap_or(0).saturating_add(bytes.len() as u64) > kept_bytes_max {
+                let used: i64 = transaction.query_one(&used, &[owner.0.into()], |row| column(row, 0))?;
+                if u64::try_from(used).unwrap_or(0).saturating_add(bytes.len() as u64) > quota_bytes {
                     return Ok(false);
                 }
             }
@@ -43,8 +44,8 @@ impl Store {
         .await
     }
 
-    /// Removes pictures that came before a time, or say one that is still to come, and that no person and no conversation
-    /// has. Says how many.
+    /// Removes pictures that no user or conversation uses, if they were stored before a given time or have a timestamp
+    /// in the future. Returns how many.
     pub async fn remove_unused_pictures(&self, came_before: i64, now_ms: i64) -> Result<u64> {
         let ahead = now_ms.saturating_add(CLOCK_AHEAD_MS);
         let unnamed = "(created_at < $1 OR created_at > $2) \
@@ -61,7 +62,7 @@ impl Store {
         self.write(move |transaction| transaction.execute(&sql, &[came_before.into(), ahead.into()])).await
     }
 
-    /// A picture.
+    /// Returns a picture.
     pub(crate) async fn picture(&self, id: String) -> Result<Option<Picture>> {
         let sql = "SELECT media_type, bytes FROM pictures WHERE id = $1";
         self.query(move |connection| {

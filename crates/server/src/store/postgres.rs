@@ -1,6 +1,5 @@
-//! A connection to PostgreSQL, driven by the thread that owns it: each statement is waited for in place, up to the time
-//! at which its asker stops waiting. A server that says nothing, frozen or beyond a dead network, holds up its thread no
-//! longer than that.
+//! A connection to PostgreSQL, driven by the thread that owns it: each statement is awaited in place until its caller's
+//! deadline. A server that does not answer, frozen or behind a dead network, blocks its thread no longer than that.
 
 use super::{Error, ErrorCause, Result, bulk_params::Param, connection::Row};
 use futures_util::TryStreamExt as _;
@@ -11,25 +10,25 @@ use sqlx::{
 use std::time::{Duration, Instant};
 use tokio::{runtime::Runtime, time::timeout_at};
 
-/// Statements that a connection keeps prepared.
+/// How many prepared statements a connection caches.
 const STATEMENTS_KEPT: usize = 256;
 
-/// After so long without use, a connection is tried before work is done on it.
+/// A connection that was idle for longer than this is pinged before it is used.
 const IDLE_BEFORE_PING: Duration = Duration::from_millis(200);
 
-/// See the module.
+/// See the module documentation.
 pub(super) struct Postgres {
-    // Before the runtime that drives it.
+    // Declared before the runtime that drives it, so that it is dropped first.
     connection: PgConnection,
     runtime: Runtime,
     used_at: Instant,
     is_in_transaction: bool,
-    /// It is not known what comes next on it, or it may not write.
+    /// The state of the protocol is unknown, or the connection cannot write.
     is_broken: bool,
 }
 
 impl Postgres {
-    /// Connects, and runs `setup_sql`.
+    /// Connects and runs `setup_sql`.
     pub(super) fn connect(options: PgConnectOptions, setup_sql: &str, deadline: Option<Instant>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -41,7 +40,7 @@ impl Postgres {
             connection.execute(sqlx::raw_sql(AssertSqlSafe(setup_sql.to_owned()))).await?;
             Ok(connection)
         };
-        // A server that refuses a connection says nothing about what was to be done on it.
+        // A refused connection says nothing about the work that was to run on it.
         let connection = wait(&runtime, deadline, connecting).map_err(|error| match error {
             Error::Refused(cause) => Error::Unavailable(cause),
             error => error,
@@ -53,7 +52,7 @@ impl Postgres {
         !self.is_broken && !self.is_in_transaction
     }
 
-    /// Whether the server still answers on it.
+    /// Returns whether the server still answers on this connection.
     pub(super) fn is_alive(&mut self, deadline: Instant) -> bool {
         if self.used_at.elapsed() < IDLE_BEFORE_PING {
             return true;
@@ -117,13 +116,14 @@ impl Postgres {
         answer
     }
 
-    /// Whoever was not answered does not know what the next answer is to.
+    /// Marks the connection as broken where the next answer could belong to an earlier statement.
     fn note_failure<T>(&mut self, answer: Result<T>) -> Result<T> {
         self.used_at = Instant::now();
         if let Err(error) = &answer {
             self.is_broken |= match error {
                 Error::Unavailable(ErrorCause::Postgres(sqlx::Error::Database(refused))) => {
-                    // It was opened while the database was to be read only, and stays so; or the server ends it.
+                    // The connection was opened while the database was read-only, and stays so; or the server is
+                    // closing it.
                     refused.code().is_some_and(|code| code == "25006" || code.starts_with("57P"))
                 }
                 Error::Timeout | Error::Unavailable(_) => true,

@@ -1,5 +1,5 @@
-//! Who may see whom, whom to tell that somebody writes, and when people were last here. The last has no version: this
-//! module writes it.
+//! Who may see whose presence, whom to notify of typing, and when users were last seen. That last time has no version;
+//! this module writes it.
 
 use super::{
     Result, Store,
@@ -10,11 +10,11 @@ use parlor_protocol::ids::{ConversationId, UserId};
 use std::collections::{HashMap, HashSet};
 
 impl Store {
-    /// Of these pairs (who asks, about whom) those where the one may see the other's presence: the only place that
-    /// decides it. Both are in one conversation now, and the other shows it.
+    /// Returns those pairs (watcher, user) where the watcher may see the user's presence. This is the only place that
+    /// decides it: both are members of a common conversation now, and the user shares their presence.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn visible_pairs(
         &self,
         pairs: impl IntoIterator<Item = (UserId, UserId)>,
@@ -36,10 +36,10 @@ impl Store {
         Ok(found.await?.into_iter().collect())
     }
 
-    /// When these people were last here, as far as it is known.
+    /// Returns when these users were last seen, where that is known.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, i64>> {
         if users.is_empty() {
             return Ok(HashMap::new());
@@ -56,13 +56,13 @@ impl Store {
         Ok(found.await?.into_iter().collect())
     }
 
-    /// Remembers when people were here. It moves back only from a time that no clock says which is right: the one that
-    /// said it was set back since.
+    /// Records when users were last seen. A time moves back only if it was recorded by a clock that has since been set
+    /// back.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn save_last_seen(&self, mut seen: Vec<(UserId, i64)>) -> Result<()> {
-        // In one order, so that two nodes do not wait for each other.
+        // In a fixed order, so that two nodes do not deadlock.
         seen.sort_unstable();
         let sql = "INSERT INTO last_seen (user_id, seen_at) SELECT v.user_id, v.seen_at FROM v \
                    WHERE v.user_id IS NOT NULL ORDER BY v.user_id ON CONFLICT (user_id) DO UPDATE \
@@ -78,10 +78,10 @@ impl Store {
         .await
     }
 
-    /// Everybody who is in a conversation now, at most `most`, if the asker is one of them; else nobody.
+    /// Returns the members of a conversation, at most `most`, if the viewer is one of them; otherwise nobody.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub async fn audience(&self, viewer: UserId, conversation: ConversationId, most: u32) -> Result<Vec<UserId>> {
         let sql = "SELECT m.user_id FROM members a JOIN members m ON m.conversation_id = a.conversation_id \
                    WHERE a.conversation_id = $1 AND a.user_id = $2 AND a.has_left = 0 AND m.has_left = 0 LIMIT $3";

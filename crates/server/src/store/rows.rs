@@ -1,4 +1,4 @@
-//! Rows read back from their columns. Each list of columns stands here once, with the function that reads it.
+//! Rows read from their columns. Each column list is defined once, beside the function that reads it.
 
 use super::{
     Error, Result, column,
@@ -11,28 +11,28 @@ use parlor_protocol::{
     model::{Context, ContextKey, User},
 };
 
-/// A person's columns, of `users u`.
+/// The columns of a user, from `users u`.
 pub(super) const USER: &str = "u.id, u.login, u.name, u.password_hash, u.picture, u.disabled, u.profile_version, u.version, u.created_at, \
      u.receipts, u.presence";
-/// A conversation's columns, of `conversations c` and `contexts x`.
+/// The columns of a conversation, from `conversations c` and `contexts x`.
 pub(super) const CONVERSATION: &str = "c.id, c.kind, c.direct_key, c.title, c.context_id, COALESCE(x.closed, 0), \
      c.created_by, c.client_id, c.fingerprint, c.created_at, c.version, c.activity, c.last_seq, c.last_message_id, \
      c.member_count, c.picture, c.uncounted_seq, c.history_from_max";
-/// How many columns a conversation has.
+/// The number of columns of a conversation.
 pub(super) const CONVERSATION_COLUMNS: usize = 18;
-/// A member's columns, of `members m`, `users u` and `context_roles r`.
+/// The columns of a member, from `members m`, `users u` and `context_roles r`.
 pub(super) const MEMBER: &str = "u.id, u.name, u.picture, u.profile_version, u.disabled, u.receipts, m.role, \
      r.role, m.joined_version, m.history_from, m.read_seq, m.delivered_seq, m.sent_seq, m.has_left, m.version, \
      m.personal_version, m.read_at, m.hidden_seq";
-/// A message's columns, of `messages g`.
+/// The columns of a message, from `messages g`.
 pub(super) const MESSAGE: &str = "g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, g.created_at, g.details, \
      g.changed_version";
-/// A context's columns, of `contexts x`.
+/// The columns of a context, from `contexts x`.
 pub(super) const CONTEXT: &str = "x.id, x.kind, x.external_id, x.title, x.detail, x.url, x.image, x.status, x.tone, \
      x.closed, x.version";
 
-/// How many messages after a `seq` the member `m` has not read, counted one by one up to `most`: those of others that
-/// were neither deleted, nor hidden from the member, nor are lines of the system.
+/// How many messages after a `seq` member `m` has not read, counted one by one up to `most`: messages of others that
+/// are neither deleted, hidden by the member, nor system messages.
 pub(super) fn unread_after(seq: &str, most: i64) -> String {
     format!(
         "(SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = m.conversation_id AND g.seq > {seq} \
@@ -42,8 +42,8 @@ pub(super) fn unread_after(seq: &str, most: i64) -> String {
     )
 }
 
-/// What a member `m` has not read of a conversation `c`: a subtraction, unless his own messages, deleted ones, hidden
-/// ones or lines of the system lie after his marker; then a count.
+/// How many messages of conversation `c` member `m` has not read: a subtraction, unless the member's own, deleted,
+/// hidden or system messages follow their read marker; then a count.
 pub(super) fn unread() -> String {
     let count = unread_after("m.read_seq", UNREAD_MAX);
     format!(
@@ -52,11 +52,11 @@ pub(super) fn unread() -> String {
     )
 }
 
-/// A file's columns, of `files f`.
+/// The columns of a file, from `files f`.
 pub(super) const FILE: &str = "f.id, f.owner, f.client_id, f.name, f.bytes, f.announced_bytes, f.received, f.state, \
      f.media_type, f.width, f.height, f.blur_hash, f.blob, f.has_preview, f.touched_at";
 
-/// Reads columns one after the other.
+/// Reads a row's columns one after the other.
 pub(super) struct RowReader<'row> {
     row: Row<'row>,
     next: usize,
@@ -98,12 +98,12 @@ impl<'row> RowReader<'row> {
 
     pub(super) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
         let bytes: Vec<u8> = self.take()?;
-        bytes.try_into().map_err(|_| Error::Corrupt(format!("{N} bytes are expected")))
+        bytes.try_into().map_err(|_| Error::Corrupt(format!("expected {N} bytes")))
     }
 
     pub(super) fn named<T: Named>(&mut self) -> Result<T> {
         let name = self.text()?;
-        T::named(&name).ok_or_else(|| Error::Corrupt(format!("{name:?} is no name of a kind")))
+        T::named(&name).ok_or_else(|| Error::Corrupt(format!("{name:?} is not a known name")))
     }
 
     pub(super) fn user(&mut self) -> Result<UserRow> {
@@ -219,7 +219,7 @@ impl<'row> RowReader<'row> {
         serde_json::from_str(&text).map_err(|error| Error::Corrupt(format!("a message's details: {error}")))
     }
 
-    /// Without its roles.
+    /// Reads a context without its roles.
     pub(super) fn context(&mut self) -> Result<ContextRow> {
         let id = self.int()?;
         let context = Context {

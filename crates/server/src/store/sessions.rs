@@ -1,5 +1,5 @@
-//! Sign-ins. They have no version: this module writes their beginning and their last use. Their end closes
-//! connections, so it is a change of the person and `commit` writes it.
+//! Sessions. They have no version: this module writes their start and last use. Their end closes connections, so it is
+//! a change of the user, which `commit` writes.
 
 use super::{
     Result, Store,
@@ -11,7 +11,7 @@ use super::{
 use parlor_protocol::ids::{SessionId, UserId};
 use std::collections::HashMap;
 
-/// A sign-in that a token named.
+/// A session found by its token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ActiveSession {
     pub(crate) session: SessionId,
@@ -19,7 +19,7 @@ pub(crate) struct ActiveSession {
     pub(crate) seen_at: i64,
 }
 
-/// A sign-in, for its owner's list.
+/// A session in its owner's list.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionSummary {
     pub(crate) id: SessionId,
@@ -28,24 +28,24 @@ pub(crate) struct SessionSummary {
     pub(crate) agent: String,
 }
 
-/// A sign-in to be.
+/// A session to be created.
 #[derive(Clone, Debug)]
 pub(crate) struct NewSession {
     pub(crate) user: UserId,
-    /// The hash that the password was checked against; none when the operator signs somebody in (the demo).
+    /// The hash that the password was checked against; none when the operator signs a user in (the demo).
     pub(crate) password_hash: Option<String>,
     pub(crate) token_hash: [u8; 32],
     pub(crate) now_ms: i64,
     pub(crate) agent: String,
-    /// Sign-ins last used before this are over and make room.
+    /// Sessions last used before this have expired and are deleted.
     pub(crate) expired_before: i64,
 }
 
 impl Store {
-    /// Begins a sign-in, unless the person was disabled or the password changed since it was checked.
+    /// Creates a session, unless the user was disabled or the password changed since it was checked.
     pub(crate) async fn insert_session(&self, new: NewSession) -> Result<Option<SessionId>> {
         self.write(move |transaction| {
-            // Taking the row's lock orders this against a change of the password on PostgreSQL.
+            // On PostgreSQL, locking the row orders this against a change of the password.
             let sql = "UPDATE users SET disabled = 0 WHERE id = $1 AND disabled = 0 \
                        AND (password_hash = $2 OR $2 IS NULL)";
             if transaction.execute(sql, &[new.user.0.into(), new.password_hash.into()])? == 0 {
@@ -61,8 +61,8 @@ impl Store {
         .await
     }
 
-    /// The sign-in of each token, if it has not ended and its person is not disabled. Whether it is too old is for the
-    /// caller to say.
+    /// Returns the session of each token, if it has not ended and its user is not disabled. The caller checks whether
+    /// it has expired.
     pub(crate) async fn find_sessions(&self, token_hashes: Vec<[u8; 32]>) -> Result<Vec<Option<ActiveSession>>> {
         let sql = "SELECT s.token_hash, s.id, s.user_id, s.seen_at FROM v \
                    JOIN sessions s ON s.token_hash = v.token_hash JOIN users u ON u.id = s.user_id AND u.disabled = 0";
@@ -84,7 +84,7 @@ impl Store {
         .await
     }
 
-    /// A person's sign-ins, the newest first.
+    /// Returns a user's sessions, newest first.
     pub(crate) async fn list_sessions(&self, user: UserId, expired_before: i64) -> Result<Vec<SessionSummary>> {
         let sql = "SELECT id, created_at, seen_at, agent FROM sessions WHERE user_id = $1 AND seen_at >= $2 \
                    ORDER BY id DESC";
@@ -101,8 +101,8 @@ impl Store {
         .await
     }
 
-    /// Remembers when sign-ins were last used. It moves back only from a time that no clock says which is right: the one
-    /// that said it was set back since.
+    /// Records when sessions were last used. A time moves back only if it was recorded by a clock that has since been
+    /// set back.
     pub(crate) async fn touch_sessions(&self, seen: Vec<(SessionId, i64)>) -> Result<()> {
         let sql = "UPDATE sessions SET seen_at = v.seen_at FROM v WHERE sessions.id = v.id \
                    AND (sessions.seen_at < v.seen_at OR sessions.seen_at > v.seen_at + 600000)";
@@ -116,8 +116,8 @@ impl Store {
         .await
     }
 
-    /// Sign-ins that say they were last used at a time which is still to come were used now: a clock that was set back
-    /// since would have them live for as long as it was ahead.
+    /// Resets future times of last use to now. They come from a clock that has since been set back, and would keep the
+    /// sessions alive for as long as it was ahead.
     pub(crate) async fn clamp_future_sessions(&self, now_ms: i64) -> Result<()> {
         let ahead = now_ms.saturating_add(CLOCK_AHEAD_MS);
         let sql = "SELECT 1 FROM sessions WHERE seen_at > $1 LIMIT 1";

@@ -1,4 +1,4 @@
-//! Units of work on a SQLite file: time, askers that go away, threads that hang.
+//! Units of work on a SQLite file: timeouts, callers that go away, threads that hang.
 
 use super::{
     Error, Result, column,
@@ -16,14 +16,14 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A minute of the fastest machine.
+/// Takes a minute on the fastest machine.
 const ENDLESS: &str = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 10000000000) \
                        SELECT count(*) FROM c";
-/// More than any of these tests needs.
+/// Longer than any of these tests needs.
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(100);
 
-/// One thread with an empty table.
+/// Starts one thread, with an empty table.
 async fn thread(timeout: Duration) -> (ThreadPool, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = SqliteFile::new(&folder.path().join("test.db"), LONG, "PRAGMA journal_mode = WAL;");
@@ -51,7 +51,8 @@ fn endless(connection: &mut Connection) -> Result<i64> {
     connection.query_one(ENDLESS, &[], |row| column(row, 0))
 }
 
-/// Work that hangs, as in the disk, until it is let go; and when it has begun.
+/// Returns work that hangs, as on a stuck disk, until the sender is used or dropped, and a receiver that reports when
+/// it has begun.
 fn blocking_work()
 -> (impl FnOnce(&mut Connection) -> Result<u64> + Send + 'static, mpsc::Sender<()>, mpsc::Receiver<()>) {
     let (let_go, held) = mpsc::channel();
@@ -59,7 +60,7 @@ fn blocking_work()
     let work = move |connection: &mut Connection| {
         insert(connection)?;
         begins.send(()).expect("the test waits");
-        // The sender is dropped, or sends.
+        // Returns when the sender is used or dropped.
         let _ = held.recv();
         Ok(1)
     };
@@ -78,7 +79,7 @@ async fn running_work_ends_with_its_caller_and_the_next_is_not_interrupted() {
         _ = asking => panic!("it is endless"),
         begun = begun => begun.expect("it began"),
     }
-    // The asker is gone. The one thread is free again, and nothing is left of the interruption.
+    // The caller is gone. The only thread is free again, and the interruption has no effect on later work.
     for _ in 0..100 {
         threads.write(insert).await.expect("not interrupted");
     }
@@ -134,7 +135,7 @@ async fn work_dropped_by_its_caller_is_never_committed() {
     asking.abort();
     assert!(asking.await.is_err(), "it is gone, with the threads' last handle");
     drop(let_go);
-    // What was handed over is ended, then the thread is.
+    // First the queued work ends, then the thread.
     let ended = async {
         let file = SqliteFile::new(&folder.path().join("test.db"), LONG, "");
         let others = Opener::Sqlite(Arc::new(file)).start("test", 1, LONG, Purpose::Write).expect("a thread");

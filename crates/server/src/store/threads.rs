@@ -1,9 +1,10 @@
-//! The threads of a store: each owns a connection and does one unit of work after the other, each to its end.
+//! The threads of a store: each owns a connection and runs one unit of work after the other, each to completion.
 //!
-//! Who asks hands over a closure and waits for its answer, and holds nothing meanwhile: no connection, no lock, no
-//! snapshot. So nobody's being slow, or not being polled at all, holds up anybody else. Invariants: an asker is answered
-//! within the time-out, whatever the threads do; work that nobody waits for any longer is left out where it queues and
-//! ends where it runs; the queue is bounded.
+//! A caller hands over a closure, awaits its answer, and holds nothing meanwhile: no connection, no lock, no snapshot.
+//! So a slow caller, or one that is not polled at all, blocks nobody else.
+//!
+//! Invariants: a caller is answered within the timeout, whatever the threads do; work whose caller is gone is skipped
+//! while queued and interrupted while running; the queue is bounded.
 
 use super::{Connection, Error, ErrorCause, Result};
 use std::{
@@ -18,14 +19,14 @@ use std::{
 };
 use tokio::sync::{oneshot, watch};
 
-/// Units of work that wait for a thread; beyond, they are refused.
+/// How many units of work may wait for a thread; more are refused.
 pub(super) const QUEUE_MAX: usize = 8192;
 
-/// Who waits for an answer, as the thread sees it.
+/// The caller of a unit of work, as the thread sees it.
 #[derive(Debug)]
 pub(super) struct Caller {
     is_gone: AtomicBool,
-    /// Then nobody waits any longer.
+    /// When the caller stops waiting.
     pub(super) deadline: Instant,
 }
 
@@ -35,7 +36,7 @@ impl Caller {
     }
 }
 
-/// The asker's side: dropped, nobody waits.
+/// The caller's side: dropping it means that nobody waits any more.
 struct CallerGuard(Arc<Caller>);
 
 impl Drop for CallerGuard {
@@ -52,13 +53,13 @@ struct Job {
 type ConnectionWork = dyn FnOnce(Result<&mut Connection>) + Send;
 
 enum Work {
-    /// On the thread's connection, or told why there is none.
+    /// Runs with the thread's connection, or with the reason why there is none.
     WithConnection(Box<ConnectionWork>),
-    /// After the thread's connection is closed.
+    /// Runs after the thread's connection was closed.
     WithoutConnection(Box<dyn FnOnce() + Send>),
 }
 
-/// Opens a connection, within a time.
+/// Opens a connection before a deadline.
 type OpenConnection = dyn Fn(Option<Instant>) -> Result<Connection> + Send + Sync;
 
 #[derive(Default)]
@@ -69,10 +70,10 @@ struct Queue {
 
 struct PoolInner {
     state: Mutex<Queue>,
-    /// There is work, or there will be none.
+    /// Signals that there is work or that the queue was closed.
     changed: Condvar,
     open: Box<OpenConnection>,
-    /// Threads that do work just now.
+    /// How many threads are running work.
     busy: AtomicUsize,
 }
 
@@ -87,11 +88,11 @@ impl PoolInner {
     }
 }
 
-/// Some threads with one queue. Dropped, they end once the queue is empty.
+/// Threads that share one queue. When dropped, they end once the queue is empty.
 pub(super) struct ThreadPool {
     shared: Arc<PoolInner>,
     timeout: Duration,
-    /// Has no sender any more when all have ended.
+    /// Has no senders left when all threads have ended.
     ended: watch::Receiver<()>,
 }
 
@@ -108,10 +109,10 @@ impl Drop for ThreadPool {
 }
 
 impl ThreadPool {
-    /// Starts `count` threads, each of which opens its connection when there is work.
+    /// Starts `count` threads, each of which opens its connection when it first has work.
     ///
     /// # Errors
-    /// The machine gives no more threads.
+    /// The system cannot start more threads.
     pub(super) fn start(
         name: &str,
         count: u32,
@@ -137,20 +138,20 @@ impl ThreadPool {
         Ok(threads)
     }
 
-    /// Takes no more work, and waits until what was handed over is done and the connections are closed.
+    /// Accepts no more work, and waits until the queued work is done and the connections are closed.
     pub(super) async fn close(&self) {
         self.shared.close();
         let mut ended = self.ended.clone();
-        // It fails when the last sender is gone.
+        // Fails when the last sender is gone.
         while ended.changed().await.is_ok() {}
     }
 
-    /// How many units of work are under way: on a thread, or waiting for one.
+    /// Returns how many units of work are running or queued.
     pub(super) fn busy(&self) -> usize {
         self.shared.busy.load(Ordering::Relaxed) + self.shared.state().jobs.len()
     }
 
-    /// Hands work over. What it returns is dropped when nobody waits any longer.
+    /// Queues work. The result is dropped if nobody waits for it any more.
     fn enqueue(&self, work: Work) -> Result<CallerGuard> {
         let caller = Arc::new(Caller { is_gone: AtomicBool::new(false), deadline: Instant::now() + self.timeout });
         let mut state = self.shared.state();
@@ -161,7 +162,7 @@ impl ThreadPool {
             state.jobs.retain(|job| job.caller.is_waiting());
         }
         if state.jobs.len() >= QUEUE_MAX {
-            return Err(Error::Unavailable(ErrorCause::Message("too much waits for it")));
+            return Err(Error::Unavailable(ErrorCause::Message("its queue is full")));
         }
         state.jobs.push_back(Job { caller: caller.clone(), work });
         drop(state);
@@ -169,17 +170,17 @@ impl ThreadPool {
         Ok(CallerGuard(caller))
     }
 
-    /// Does a unit of work on one of the threads, outside a transaction.
+    /// Runs a unit of work on one of the threads, outside a transaction.
     ///
     /// # Errors
-    /// What the work ended with, or that there was no answer in time.
+    /// The error of the work, or a timeout.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let waiting = self.enqueue(Work::WithConnection(Box::new(move |connection: Result<&mut Connection>| {
-            // The one who asked may be gone.
+            // The caller may be gone.
             drop(reply.send(connection.and_then(work)));
         })))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;
@@ -187,11 +188,11 @@ impl ThreadPool {
         answer.unwrap_or(Ok(Err(Error::Timeout))).unwrap_or_else(|_| Err(aborted()))
     }
 
-    /// Does something on a thread whose connection is closed, and is opened again for the work that follows. Of use only
-    /// where there is but one thread.
+    /// Runs something on a thread whose connection is closed, and reopened for the next unit of work. Only useful with
+    /// a single thread.
     ///
     /// # Errors
-    /// As for [`ThreadPool::ask`].
+    /// As for [`ThreadPool::run`].
     pub(super) async fn reopen(&self, meanwhile: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         let waiting = self.enqueue(Work::WithoutConnection(Box::new(move || drop(reply.send(meanwhile())))))?;
@@ -200,11 +201,11 @@ impl ThreadPool {
         answer.unwrap_or(Ok(Err(Error::Timeout))).unwrap_or_else(|_| Err(aborted()))
     }
 
-    /// Does a unit of work in a transaction that writes, and makes it durable. After an error nothing of it happened,
-    /// unless the error is that there was no answer in time.
+    /// Runs a unit of work in a write transaction and commits it. After an error nothing happened, unless the error is
+    /// a timeout.
     ///
     /// # Errors
-    /// As for [`ThreadPool::ask`].
+    /// As for [`ThreadPool::run`].
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
@@ -214,11 +215,11 @@ impl ThreadPool {
         committed.map(|()| decided)
     }
 
-    /// Does a unit of work in a transaction that writes, and makes it durable where the work says so. After an error
-    /// nothing of it happened and nothing will. Else the work has decided, and what COMMIT came to stands beside it.
+    /// Runs a unit of work in a write transaction, and commits it if the work says so. After an error nothing happened
+    /// and nothing will. Otherwise the work has decided, and the second result is COMMIT's.
     ///
     /// # Errors
-    /// As for [`ThreadPool::ask`].
+    /// As for [`ThreadPool::run`].
     pub(super) async fn transact<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<(T, bool)> + Send + 'static,
@@ -239,20 +240,20 @@ impl ThreadPool {
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *place, Decision::Abandoned) {
             Decision::Made(decided) => Ok((decided, committed)),
-            // From here on it is not committed any more.
+            // From here on it can no longer be committed.
             Decision::Pending | Decision::Abandoned => Err(Error::Timeout),
         }
     }
 }
 
-/// What a unit of work decided: the last moment at which its asker can give it up is before COMMIT.
+/// The decision of a unit of work. Its caller can abandon it up to the moment before COMMIT.
 enum Decision<T> {
     Pending,
     Made(T),
     Abandoned,
 }
 
-/// The outer error says that nothing happened; the inner one that COMMIT was not answered well.
+/// The outer error means that nothing happened; the inner one is COMMIT's.
 fn run_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&mut Connection) -> Result<(T, bool)>,
@@ -283,12 +284,12 @@ fn run_transaction<T>(
 }
 
 fn aborted() -> Error {
-    Error::Corrupt("the work on it broke off".to_owned())
+    Error::Corrupt("the work panicked".to_owned())
 }
 
-/// What a thread does until the queue is closed and empty.
+/// The loop of a thread, which ends when the queue is closed and empty.
 fn run_worker(shared: &PoolInner) {
-    let mut kept: Option<Connection> = None;
+    let mut idle: Option<Connection> = None;
     loop {
         let mut state = shared.state();
         let job = loop {
@@ -300,24 +301,24 @@ fn run_worker(shared: &PoolInner) {
         };
         drop(state);
         shared.busy.fetch_add(1, Ordering::Relaxed);
-        work(shared, &mut kept, job);
+        work(shared, &mut idle, job);
         shared.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Does one unit of work, on the connection that is kept or a new one.
-fn work(shared: &PoolInner, kept: &mut Option<Connection>, Job { caller, work }: Job) {
+/// Runs one unit of work on the idle connection or a new one.
+fn work(shared: &PoolInner, idle: &mut Option<Connection>, Job { caller, work }: Job) {
     let work = match work {
         Work::WithConnection(work) if caller.is_waiting() => work,
         Work::WithConnection(work) => return work(Err(Error::Timeout)),
         Work::WithoutConnection(work) => {
-            *kept = None;
-            // Whoever asked hears that it broke off.
+            *idle = None;
+            // After a panic, the caller gets an error because the sender was dropped.
             return drop(catch_unwind(AssertUnwindSafe(work)));
         }
     };
-    let rested = kept.take().filter(Connection::is_reusable);
-    let connection = match rested.and_then(|mut kept| kept.is_alive(caller.deadline).then_some(kept)) {
+    let usable = idle.take().filter(Connection::is_reusable);
+    let connection = match usable.and_then(|mut idle| idle.is_alive(caller.deadline).then_some(idle)) {
         Some(connection) => Ok(connection),
         None => (shared.open)(Some(caller.deadline)),
     };
@@ -325,10 +326,10 @@ fn work(shared: &PoolInner, kept: &mut Option<Connection>, Job { caller, work }:
         Err(error) => work(Err(error)),
         Ok(mut connection) => {
             connection.set_caller(Some(caller));
-            // What panics harms neither the thread nor the work that follows.
+            // A panic harms neither the thread nor the work that follows.
             let done = catch_unwind(AssertUnwindSafe(|| work(Ok(&mut connection))));
             connection.set_caller(None);
-            *kept = done.is_ok().then_some(connection).filter(Connection::is_reusable);
+            *idle = done.is_ok().then_some(connection).filter(Connection::is_reusable);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Reading accounts, for signing in and for the operator. Accounts are written by `commit`.
+//! Reads users for signing in and for the operator. `commit` writes them.
 
 use super::{Result, Store, column};
 use parlor_protocol::ids::UserId;
 
-/// What signing in needs to know.
+/// What signing in needs to know about a user.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     pub(crate) user: UserId,
@@ -11,10 +11,10 @@ pub(crate) struct Credentials {
     pub(crate) is_disabled: bool,
 }
 
-/// A row of the operator's list.
+/// A row of the operator's list of users.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct UserSummary {
-    /// Who.
+    /// The user.
     pub id: UserId,
     /// The name used to sign in.
     pub login: String,
@@ -22,12 +22,12 @@ pub struct UserSummary {
     pub name: String,
     /// Whether the account is disabled.
     pub is_disabled: bool,
-    /// How many sign-ins live.
+    /// How many sessions they have.
     pub sessions: i64,
 }
 
 impl Store {
-    /// The account of a login name, which is folded already.
+    /// Returns the credentials for a login name, which is already case-folded.
     pub(crate) async fn credentials(&self, login: String) -> Result<Option<Credentials>> {
         let sql = "SELECT id, password_hash, disabled FROM users WHERE login = $1";
         self.query(move |connection| {
@@ -42,7 +42,7 @@ impl Store {
         .await
     }
 
-    /// The hash of a person's password.
+    /// Returns the hash of a user's password.
     pub(crate) async fn password_hash(&self, user: UserId) -> Result<Option<String>> {
         let sql = "SELECT password_hash FROM users WHERE id = $1";
         let found = self
@@ -51,7 +51,7 @@ impl Store {
         Ok(found.flatten())
     }
 
-    /// Accounts in the order of their login names, those after `after`.
+    /// Returns users in the order of their login names, starting after `after`.
     pub(crate) async fn list_users(&self, after: String, limit: i64) -> Result<Vec<UserSummary>> {
         let sql = "SELECT id, login, name, disabled, (SELECT COUNT(*) FROM sessions s WHERE s.user_id = users.id) \
                    FROM users WHERE login > $1 ORDER BY login LIMIT $2";
@@ -69,7 +69,7 @@ impl Store {
         .await
     }
 
-    /// Whether the store answers.
+    /// Checks that the store answers.
     pub(crate) async fn ping(&self) -> Result<()> {
         let sql = "SELECT version FROM clock WHERE one = 1";
         self.query(move |connection| connection.query_one(sql, &[], |_| Ok(()))).await

@@ -1,8 +1,8 @@
-//! Looking whether a store is whole: its file, and what its rows say of each other.
+//! Verifies a store: its file, and whether its rows are consistent.
 
 use super::{Result, Store, column, connection::Connection};
 
-/// What must never be: each statement counts the rows that break a promise.
+/// Consistency checks: each statement counts the rows that violate one.
 const CHECKS: [(&str, &str); 20] = [
     (
         "conversations whose messages have gaps in seq",
@@ -25,7 +25,7 @@ const CHECKS: [(&str, &str); 20] = [
          (SELECT COUNT(*) FROM members m WHERE m.conversation_id = c.id AND m.has_left = 0)",
     ),
     (
-        "direct conversations that are not of two people",
+        "direct conversations without exactly two members",
         "SELECT COUNT(*) FROM conversations c WHERE c.kind = 'direct' AND \
          (SELECT COUNT(*) FROM members m WHERE m.conversation_id = c.id) <> 2",
     ),
@@ -38,47 +38,47 @@ const CHECKS: [(&str, &str); 20] = [
         "SELECT COUNT(*) FROM messages m LEFT JOIN users u ON u.id = m.sender_id WHERE u.id IS NULL",
     ),
     (
-        "members without a conversation or a person",
+        "members without a conversation or a user",
         "SELECT COUNT(*) FROM members m LEFT JOIN conversations c ON c.id = m.conversation_id \
          LEFT JOIN users u ON u.id = m.user_id WHERE c.id IS NULL OR u.id IS NULL",
     ),
     (
-        "members whose markers lie beyond the last message",
+        "members whose markers are beyond the last message",
         "SELECT COUNT(*) FROM members m JOIN conversations c ON c.id = m.conversation_id \
          WHERE m.read_seq > c.last_seq OR m.delivered_seq > c.last_seq OR m.read_seq > m.delivered_seq",
     ),
     (
-        "sessions without a person, or of a disabled one",
+        "sessions without a user, or of a disabled user",
         "SELECT COUNT(*) FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE u.id IS NULL OR u.disabled <> 0",
     ),
     (
-        "roles without a context or a person",
+        "roles without a context or a user",
         "SELECT COUNT(*) FROM context_roles r LEFT JOIN contexts x ON x.id = r.context_id \
          LEFT JOIN users u ON u.id = r.user_id WHERE x.id IS NULL OR u.id IS NULL",
     ),
     (
-        "deleted messages that still say something",
+        "deleted messages that still have content",
         "SELECT COUNT(*) FROM messages m WHERE m.details LIKE '%\"deleted\":true%' \
          AND (m.text <> '' OR m.details <> '{\"deleted\":true}')",
     ),
     (
-        "messages that count as unread and should not, or the other way round",
+        "messages whose uncounted flag is wrong",
         "SELECT COUNT(*) FROM messages m WHERE m.uncounted <> CASE WHEN m.details LIKE '%\"deleted\":true%' \
          OR m.details LIKE '%\"system\":{%' THEN 1 ELSE 0 END",
     ),
     (
-        "conversations whose uncounted_seq is not that of their newest message that counts for nobody",
+        "conversations whose uncounted_seq is not that of their newest uncounted message",
         "SELECT COUNT(*) FROM conversations c WHERE c.uncounted_seq <> COALESCE((SELECT MAX(m.seq) FROM messages m \
          WHERE m.conversation_id = c.id AND m.uncounted <> 0), 0)",
     ),
-    ("messages that changed before they were there", "SELECT COUNT(*) FROM messages m WHERE m.changed_version <= m.id"),
+    ("messages that changed before they existed", "SELECT COUNT(*) FROM messages m WHERE m.changed_version <= m.id"),
     (
-        "hidden messages that are not there",
+        "hidden markers of messages that do not exist",
         "SELECT COUNT(*) FROM hidden_messages h LEFT JOIN messages m ON m.conversation_id = h.conversation_id \
          AND m.seq = h.seq WHERE m.id IS NULL",
     ),
     (
-        "members whose hidden_seq is not that of the newest message that they hid",
+        "members whose hidden_seq is not that of the newest message they hid",
         "SELECT COUNT(*) FROM members m WHERE m.hidden_seq <> COALESCE((SELECT MAX(h.seq) FROM hidden_messages h \
          WHERE h.user_id = m.user_id AND h.conversation_id = m.conversation_id), 0)",
     ),
@@ -88,13 +88,13 @@ const CHECKS: [(&str, &str); 20] = [
          WHERE m.history_from > c.history_from_max",
     ),
     (
-        "files that are sent and of no message that is there, or not sent and of one",
+        "sent files without an existing message, or unsent files with one",
         "SELECT COUNT(*) FROM files f LEFT JOIN messages m ON m.conversation_id = f.conversation_id AND m.seq = f.seq \
          WHERE (f.state = 'sent' AND (m.id IS NULL OR m.uncounted <> 0)) \
          OR (f.state <> 'sent' AND f.conversation_id IS NOT NULL)",
     ),
     (
-        "rows with a version that the clock has not reached",
+        "rows with a version beyond the clock",
         "SELECT (SELECT COUNT(*) FROM messages WHERE id > clock.version OR changed_version > clock.version) \
          + (SELECT COUNT(*) FROM hidden_messages WHERE hidden_messages.version > clock.version) \
          + (SELECT COUNT(*) FROM conversations WHERE conversations.version > clock.version) \
@@ -104,17 +104,17 @@ const CHECKS: [(&str, &str); 20] = [
 
 const COUNTED_TABLES: [&str; 7] = ["users", "conversations", "members", "messages", "files", "contexts", "sessions"];
 
-/// What was found.
+/// What a verification found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// How many rows each table has.
     pub counts: Vec<(&'static str, i64)>,
-    /// What is wrong, one sentence each.
+    /// The problems found, one sentence each.
     pub faults: Vec<String>,
 }
 
 impl Store {
-    /// Looks through the whole store. Changes nothing.
+    /// Verifies the whole store without changing anything.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -132,7 +132,7 @@ fn verify(connection: &mut Connection) -> Result<Report> {
         }
         let orphans = connection.query("PRAGMA foreign_key_check", &[], |_| Ok(()))?;
         if !orphans.is_empty() {
-            report.faults.push(format!("{} references lead nowhere", orphans.len()));
+            report.faults.push(format!("{} dangling references", orphans.len()));
         }
     }
     for (what, sql) in CHECKS {

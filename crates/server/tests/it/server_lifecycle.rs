@@ -276,7 +276,7 @@ async fn a_second_signal_stops_at_once_and_an_invalid_configuration_prevents_the
     let refused = parlor(&data, &["serve", "--config", file.to_str().expect("text")], "");
     assert_eq!(refused.status.code(), Some(2));
     assert!(
-        output_text(&refused).contains("parlor.toml:3: there is no key limits.text_max"),
+        output_text(&refused).contains("parlor.toml:3: unknown key limits.text_max"),
         "{}",
         output_text(&refused)
     );

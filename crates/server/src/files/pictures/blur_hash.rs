@@ -1,14 +1,14 @@
-//! `BlurHash`: a picture as a few letters, from which a browser draws its blurred shape before the picture is there.
-//! After <https://github.com/woltapp/blurhash/blob/master/Algorithm.md>.
+//! `BlurHash`: a picture as a short string, from which a browser draws a blurred placeholder until the picture arrives.
+//! See <https://github.com/woltapp/blurhash/blob/master/Algorithm.md>.
 
 use image::DynamicImage;
 use std::f32::consts::PI;
 
 const DIGITS: &[u8; 83] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~";
-/// The side of what is looked at: more would change nothing that is seen.
+/// The side of the reduced picture: more detail would make no visible difference.
 const SIDE: u32 = 32;
 
-/// The letters of a picture. What shines through counts as white.
+/// Returns the hash of a picture. Transparency counts as white.
 pub(super) fn of(image: &DynamicImage) -> String {
     let preview_image = image.resize_exact(SIDE, SIDE, image::imageops::FilterType::Triangle).to_rgba8();
     let pixels: Vec<[f32; 3]> = preview_image
@@ -28,7 +28,7 @@ pub(super) fn of(image: &DynamicImage) -> String {
     written(&waves, across, down)
 }
 
-/// How much of one wave of cosines there is in the picture.
+/// Returns the amplitude of one cosine wave in the picture.
 #[expect(clippy::cast_precision_loss, reason = "numbers up to 1024")]
 fn wave(pixels: &[[f32; 3]], x: u32, y: u32) -> [f32; 3] {
     let mut sum = [0.0; 3];
@@ -91,7 +91,7 @@ mod tests {
     fn a_plain_picture_has_its_colour_and_no_waves() {
         let white = DynamicImage::from(RgbImage::from_pixel(40, 20, Rgb([255, 255, 255])));
         let hash = of(&white);
-        // Four by three waves; the mean is 0xffffff, which is "TSUA" in digits of 83.
+        // Four by three waves; the mean is 0xffffff, which is "TSUA" in base 83.
         assert_eq!((hash.len(), &hash[..1], &hash[2..6]), (28, "L", "TSUA"));
         let tall = DynamicImage::from(RgbImage::from_pixel(20, 40, Rgb([255, 255, 255])));
         assert_eq!(&of(&tall)[..1], "T");

@@ -1,4 +1,4 @@
-//! GIF: the frames and how often they repeat are kept; comments, texts, other extensions and all after the end are not
+//! GIF: keeps the frames and how often they repeat; drops comments, texts, other extensions, and anything after the end
 //! (Graphics Interchange Format 89a).
 
 use super::{PictureError, StripReport, source::WindowedFile};
@@ -7,7 +7,7 @@ use std::io::{Read, Seek, Write};
 /// Extensions that say how often an animation repeats.
 const REPEATING: [&[u8]; 2] = [b"NETSCAPE2.0", b"ANIMEXTS1.0"];
 
-/// The picture alone, or a fault if it is no GIF with at least one whole frame.
+/// Copies the picture alone; fails if it is not a GIF with at least one complete frame.
 pub(super) fn strip<R: Read + Seek>(
     file: &mut WindowedFile<R>,
     output: &mut impl Write,
@@ -17,7 +17,7 @@ pub(super) fn strip<R: Read + Seek>(
     file.copy(0, at, output)?;
     loop {
         let block = match block(file, at) {
-            // Readers take a file that lacks its end; what is kept has one.
+            // Readers accept a file without its trailer; the copy gets one.
             Err(PictureError::Rejected(_)) => GifBlock::End,
             block => block?,
         };
@@ -39,7 +39,7 @@ pub(super) fn strip<R: Read + Seek>(
     if stripped.frames == 0 { Err(PictureError::BROKEN) } else { Ok(stripped) }
 }
 
-/// A part, and where it ends.
+/// A block, and where it ends.
 enum GifBlock {
     Frame(usize),
     Kept(usize),
@@ -71,12 +71,12 @@ fn block<R: Read + Seek>(file: &mut WindowedFile<R>, at: usize) -> Result<GifBlo
     }
 }
 
-/// Bytes of the table of colours that the flags announce.
+/// Returns the size in bytes of the colour table that the flags announce.
 fn colours(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
 
-/// Where a row of counted pieces ends, its closing zero included.
+/// Returns where a sequence of sub-blocks ends, including its terminating zero.
 fn end_of_data<R: Read + Seek>(file: &mut WindowedFile<R>, from: usize) -> Result<usize, PictureError> {
     let mut at = from;
     loop {

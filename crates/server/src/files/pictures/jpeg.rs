@@ -1,26 +1,26 @@
-//! JPEG: the segments that draw are kept, the others and all after the end are not (ITU-T T.81, annex B).
+//! JPEG: keeps the segments that draw; drops the others and anything after the end (ITU-T T.81, annex B).
 
 use super::{ICC_BYTES_MAX, KeepExif, PictureError, StripReport, big_endian, orientation, source::WindowedFile};
 use image::metadata::Orientation;
 use std::io::{Read, Seek, Write};
 
-/// Passes over the picture; more are only made to keep a reader busy.
+/// The maximum number of scans; more only serve to keep a decoder busy.
 const SCANS_MAX: u32 = 64;
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const EXIF: &[u8] = b"Exif\0\0";
 
-/// What the head says of how the picture is coded.
+/// What the frame header says about the encoding.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FrameHeader {
-    /// Whether its passes refine one another: all of it is held until the last one.
+    /// Whether its scans refine one another, so that all of it is held until the last one.
     pub(super) is_progressive: bool,
-    /// Colours: 1, 3 or 4.
+    /// The number of components: 1, 3 or 4.
     pub(super) components: u64,
-    /// Pixels of all components for each 64 pixels of the picture.
+    /// Samples of all components for each 64 pixels of the picture.
     pub(super) samples_in_64: u64,
 }
 
-/// The parts of a profile of colours, as far as they are not too many.
+/// The chunks of an ICC profile, up to its maximum size.
 #[derive(Debug, Default)]
 struct IccProfile {
     parts: Vec<(u8, Vec<u8>)>,
@@ -42,7 +42,7 @@ impl IccProfile {
     }
 }
 
-/// The picture alone, or a fault if it is no JPEG from its beginning to its end.
+/// Copies the picture alone; fails if it is not a complete JPEG.
 pub(super) fn strip<R: Read + Seek>(
     file: &mut WindowedFile<R>,
     output: &mut impl Write,
@@ -60,7 +60,7 @@ pub(super) fn strip<R: Read + Seek>(
             return Err(PictureError::BROKEN);
         }
         match file.byte(at + 1)? {
-            // A filling byte.
+            // A fill byte.
             0xff => at += 1,
             0xd9 => break,
             0x01 | 0xd0..=0xd8 => return Err(PictureError::BROKEN),
@@ -86,7 +86,7 @@ pub(super) fn strip<R: Read + Seek>(
     Ok(stripped)
 }
 
-/// Looks at a segment. False: it is left out, or what is kept of it is written.
+/// Inspects a segment. Returns false if it is dropped or already written in a reduced form.
 fn inspect_segment(
     marker: u8,
     body: &[u8],
@@ -122,7 +122,7 @@ fn segment(marker: u8, body: &[u8], output: &mut impl Write) -> Result<(), Pictu
     Ok(output.write_all(body)?)
 }
 
-/// The head of a JFIF file without its thumbnail. What else calls itself so is left out.
+/// Writes the JFIF header without its thumbnail. Any other APP0 segment is dropped.
 fn jfif(body: &[u8], output: &mut impl Write) -> Result<(), PictureError> {
     if body.starts_with(b"JFIF\0") && body.len() >= 14 {
         segment(0xe0, &[&body[..12], &[0, 0]].concat(), output)?;
@@ -130,7 +130,7 @@ fn jfif(body: &[u8], output: &mut impl Write) -> Result<(), PictureError> {
     Ok(())
 }
 
-/// What the head of a frame says; none where no decoder here draws it.
+/// Parses a frame header; none if the decoders used here cannot draw it.
 fn frame(marker: u8, body: &[u8]) -> Option<FrameHeader> {
     let count = usize::from(*body.get(5)?);
     if *body.first()? != 8 || !matches!(count, 1 | 3 | 4) {
@@ -152,7 +152,7 @@ fn frame(marker: u8, body: &[u8]) -> Option<FrameHeader> {
     })
 }
 
-/// Copies the data of a pass, and says where the next marker is that does not belong to it.
+/// Copies the data of a scan, and returns the position of the next marker that does not belong to it.
 fn copy_scan<R: Read + Seek>(
     file: &mut WindowedFile<R>,
     from: usize,

@@ -1,10 +1,10 @@
-//! Pictures in files: read under limits, freed of everything but the picture, turned upright, made smaller.
+//! Pictures in files: decoded within limits, stripped of metadata, turned upright, and reduced.
 //!
-//! Invariants: what is kept has only the parts of its format that draw it: no place, no camera, no comments, nothing
-//! after its end; the profile of its colours stays on purpose, since without it they are others. A picture that stands
-//! upright keeps its pixels as they came, and an animation its frames; one that must be turned is encoded anew, or,
-//! where that would take too much memory, says which way up it is and nothing else. What cannot be read is no picture.
-//! Memory is bounded by `PictureLimits::memory_max`, whatever the size of the file and of the picture in it.
+//! Invariants: the stored file has only those parts of its format that draw the picture: no place, no camera, no
+//! comments, nothing after its end. The ICC profile stays on purpose, since the colours depend on it. A picture that is
+//! already upright keeps its pixels, and an animation its frames; one that must be turned is re-encoded, or, where that
+//! would take too much memory, keeps its orientation tag and nothing else. What cannot be read is not treated as a
+//! picture. `PictureLimits::memory_max` bounds memory, whatever the size of the file and the picture.
 
 mod blur_hash;
 mod gif;
@@ -25,74 +25,75 @@ use reduce::Shape;
 use source::WindowedFile;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, Write};
 
-/// The longest side of the smaller copy.
+/// The longest side of a preview.
 const PREVIEW_SIDE: u32 = 640;
-/// How well the smaller copy and turned pictures are drawn.
+/// The JPEG quality of previews and of turned pictures.
 const PREVIEW_QUALITY: u8 = 80;
 const QUALITY: u8 = 90;
-/// All frames of an animation have at the most so many times the pixels of one picture.
+/// All frames of an animation together may have this many times the pixels of one picture.
 const FRAMES_PIXELS: u64 = 20;
-/// A profile of colours larger than this is left out.
+/// A larger ICC profile is dropped.
 const ICC_BYTES_MAX: usize = 1024 * 1024;
-/// In EXIF larger than this nobody looks for the orientation.
+/// EXIF data larger than this is not searched for the orientation.
 const EXIF_BYTES_MAX: usize = 64 * 1024;
-/// What turning a picture takes for each pixel, whole, turned and written: of eight bits for each colour, and of more.
+/// The memory that turning a picture takes per pixel, including decoding and encoding: for 8 bits per channel, and for
+/// more.
 const TURNED_BYTES_PER_PIXEL: u64 = 16;
 const TURNED_DEEP_BYTES_PER_PIXEL: u64 = 24;
 
-/// What a picture may be.
+/// Returns the limits for pictures.
 #[derive(Clone, Copy, Debug)]
 pub struct PictureLimits {
-    /// Pixels of one frame.
+    /// The maximum number of pixels in a frame.
     pub pixels_max: u64,
-    /// Frames.
+    /// The maximum number of frames.
     pub frames_max: u32,
-    /// Bytes of memory in which it is drawn.
+    /// The maximum number of bytes of memory for decoding.
     pub memory_max: u64,
 }
 
-/// A picture to be kept.
+/// A picture to be stored.
 #[derive(Clone, Debug)]
 pub struct ProcessedPicture {
-    /// Its type.
+    /// Its media type.
     pub media_type: &'static str,
-    /// Its width, upright.
+    /// Its width when upright.
     pub width: u32,
-    /// Its height.
+    /// Its height when upright.
     pub height: u32,
-    /// Bytes of what is kept of it.
+    /// Its stored size in bytes.
     pub length: u64,
-    /// What to show until it is there.
+    /// The placeholder until it is loaded.
     pub blur_hash: String,
-    /// A smaller copy, where that is worth it, and whether it is a PNG: it lets something shine through. Else a JPEG.
+    /// A preview, if it is worthwhile, and whether it is a PNG, because it has transparency, rather than a JPEG.
     pub preview: Option<(Vec<u8>, bool)>,
 }
 
-/// Why bytes are not kept as a picture.
+/// Why a file is not stored as a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// They are broken, of a kind that is not known well enough, or take too much memory: kept as any other file.
+    /// It is broken, not supported, or would take too much memory; it is stored like any other file.
     Unreadable,
-    /// More pixels than allowed: refused.
+    /// It has more pixels than allowed, and is refused.
     TooManyPixels {
         /// Its width.
         width: u32,
-        /// Its height.
+        /// Its height when upright.
         height: u32,
     },
-    /// More frames than allowed, or more pixels in all of them: refused.
+    /// It has more frames than allowed, or more pixels in all of them, and is refused.
     TooManyFrames {
-        /// How many.
+        /// The number of frames.
         frames: u32,
     },
 }
 
-/// Why looking at a picture came to nothing.
+/// Why processing a picture failed.
 #[derive(Debug)]
 pub enum PictureError {
-    /// The picture.
+    /// The picture was rejected.
     Rejected(Rejection),
-    /// The disk.
+    /// The disk failed.
     Io(io::Error),
 }
 
@@ -106,12 +107,12 @@ impl From<io::Error> for PictureError {
     }
 }
 
-/// Where what is kept is written, and read again.
+/// Where the result is written and read again.
 pub trait PictureOutput: Read + Write + Seek {
-    /// Makes it empty.
+    /// Empties it.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk failed.
     fn clear(&mut self) -> io::Result<()>;
 }
 
@@ -129,28 +130,28 @@ impl PictureOutput for Cursor<Vec<u8>> {
     }
 }
 
-/// What of EXIF is kept.
+/// What is kept of the EXIF data.
 #[derive(Clone, Copy, Debug)]
 enum KeepExif {
     Nothing,
     Orientation(Orientation),
 }
 
-/// What was found while a file was freed of what does not draw.
+/// What was found while a file was stripped.
 #[derive(Debug, Default)]
 struct StripReport {
     orientation: Option<Orientation>,
     icc: Option<Vec<u8>>,
     frames: u32,
-    /// Passes over the picture.
+    /// The number of scans.
     scans: u32,
     jpeg: Option<jpeg::FrameHeader>,
 }
 
-/// Looks at a file that begins as a picture does, and writes what is kept of it.
+/// Processes a file that begins like a picture, and writes what is stored of it.
 ///
 /// # Errors
-/// It is not kept as a picture, or the disk failed.
+/// The picture is rejected, or the disk failed.
 pub fn process(
     source: impl Read + Seek,
     kept: &mut impl PictureOutput,
@@ -184,21 +185,21 @@ pub fn process(
     })
 }
 
-/// Writes a picture without what does not draw it, though it is never drawn: what it told otherwise is gone all the
-/// same. Says how many bytes are kept.
+/// Strips a picture that will not be decoded, so that its metadata is removed all the same. Returns the size of the
+/// result in bytes.
 ///
 /// # Errors
-/// It is not known what it would tell, or the disk failed.
+/// The format is not understood, so metadata could remain, or the disk failed.
 pub fn strip_only(source: impl Read + Seek, kept: &mut impl PictureOutput) -> Result<u64, PictureError> {
     strip(&mut WindowedFile::new(source)?, kept, KeepExif::Nothing)?;
     Ok(kept.seek(io::SeekFrom::End(0))?)
 }
 
-/// The square in the middle of a PNG, JPEG or WebP, upright, not larger than `side`. `sides_max` bounds its width and
-/// its height; what is written to `scratch` on the way is of no use afterwards.
+/// Returns the central square of a PNG, JPEG or WebP, upright and not larger than `side`. `sides_max` bounds its width
+/// and height; what is written to `scratch` is only temporary.
 ///
 /// # Errors
-/// It cannot be read within its limits, or the disk failed.
+/// The picture cannot be decoded within its limits, or the disk failed.
 pub(crate) fn portrait(
     source: impl Read + Seek,
     scratch: &mut impl PictureOutput,
@@ -252,14 +253,14 @@ fn check(stripped: &StripReport, width: u32, height: u32, limits: PictureLimits)
     if frames > limits.frames_max || pixels * u64::from(frames) > limits.pixels_max * FRAMES_PIXELS {
         return Err(PictureError::Rejected(Rejection::TooManyFrames { frames }));
     }
-    // Each pass goes over all of the picture.
+    // Each scan covers the whole picture.
     if pixels * u64::from(stripped.scans) > limits.pixels_max * FRAMES_PIXELS {
         return Err(PictureError::BROKEN);
     }
     Ok(())
 }
 
-/// Encodes a picture anew as it stands upright. False: it would take too much memory.
+/// Re-encodes a picture upright. Returns false if that would take too much memory.
 fn turn(
     kept: &mut impl PictureOutput,
     format: ImageFormat,
@@ -292,7 +293,7 @@ fn turn(
     Ok(true)
 }
 
-/// With eight bits for each part of a colour: more are seen by nobody.
+/// Reduces a picture to 8 bits per channel: more makes no visible difference.
 fn eight_bits(image: DynamicImage) -> DynamicImage {
     match image {
         DynamicImage::ImageLuma16(_) => image.into_luma8().into(),
@@ -312,7 +313,7 @@ fn write_turned(
 ) -> Result<(), image::ImageError> {
     if format == ImageFormat::Jpeg {
         let mut encoder = JpegEncoder::new_with_quality(output, QUALITY);
-        // A picture without it is better than none.
+        // A picture without its profile is better than none.
         let _ = icc.map(|icc| encoder.set_icc_profile(icc));
         return match &image {
             DynamicImage::ImageLuma8(image) => encoder.encode_image(&Upright { image, orientation }),
@@ -348,12 +349,12 @@ fn has_transparency(image: &DynamicImage) -> bool {
     image.as_rgba8().is_some_and(|image| image.pixels().any(|Rgba([.., alpha])| *alpha < 255))
 }
 
-/// A number of so many bytes, the highest first.
+/// Reads a number, most significant byte first.
 fn big_endian(bytes: &[u8]) -> usize {
     bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
-/// A number of so many bytes, the lowest first.
+/// Reads a number, least significant byte first.
 fn little_endian(bytes: &[u8]) -> usize {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
 }

@@ -1,15 +1,15 @@
-//! Which way up: turning a picture while it is read, or saying so in as few bytes as that takes.
+//! Orientation: turns a picture while it is read, or encodes the orientation in minimal EXIF data.
 
 use image::{GenericImageView, ImageBuffer, Pixel, metadata::Orientation};
 
-/// EXIF with the orientation and nothing else. It has an even number of bytes.
+/// Returns EXIF data with only the orientation. Its length is even.
 pub(super) fn alone(orientation: Orientation) -> [u8; 26] {
     let mut exif = *b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0";
     exif[19] = orientation.to_exif();
     exif
 }
 
-/// Whether its width becomes its height.
+/// Returns whether the orientation swaps width and height.
 pub(super) fn is_across(orientation: Orientation) -> bool {
     matches!(
         orientation,
@@ -17,7 +17,7 @@ pub(super) fn is_across(orientation: Orientation) -> bool {
     )
 }
 
-/// A picture as it stands upright, without a copy of it.
+/// An upright view of a picture, without a copy.
 #[derive(Debug)]
 pub(super) struct Upright<'image, P: Pixel<Subpixel = u8>> {
     pub(super) image: &'image ImageBuffer<P, Vec<u8>>,

@@ -1,19 +1,19 @@
-//! PNG: the chunks that draw are kept, those that tell and all after the end are not (W3C, Portable Network Graphics).
+//! PNG: keeps the chunks that draw; drops metadata and anything after the end (W3C, Portable Network Graphics).
 
 use super::{EXIF_BYTES_MAX, KeepExif, PictureError, StripReport, big_endian, orientation, source::WindowedFile};
 use image::metadata::Orientation;
 use std::io::{Read, Seek, Write};
 
-/// What draws, animations among it.
+/// The chunks that draw, including animations.
 const DRAWING: [&[u8; 4]; 14] = [
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"cICP", b"acTL",
     b"fcTL", b"fdAT",
 ];
-/// A profile of colours is packed: a large one may unpack to anything.
+/// ICC profiles are compressed: a large one may decompress to any size.
 const ICC_BYTES_MAX: usize = 64 * 1024;
 const SIGNATURE_BYTES: usize = 8;
 
-/// The picture alone, or a fault if it is no PNG from its beginning to its end.
+/// Copies the picture alone; fails if it is not a complete PNG.
 pub(super) fn strip<R: Read + Seek>(
     file: &mut WindowedFile<R>,
     output: &mut impl Write,
@@ -63,7 +63,7 @@ fn write_chunk(kind: [u8; 4], body: &[u8], output: &mut impl Write) -> Result<()
     Ok(output.write_all(&sum(kind.iter().chain(body)).to_be_bytes())?)
 }
 
-/// The sum at the end of a chunk (ISO 3309).
+/// Returns the checksum of a chunk (ISO 3309).
 fn sum<'bytes>(bytes: impl Iterator<Item = &'bytes u8>) -> u32 {
     !bytes.fold(!0_u32, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })

@@ -1,7 +1,7 @@
-//! Pictures made smaller while they are read: memory follows the size of the result and not that of the picture.
+//! Reduces pictures while they are decoded: memory depends on the size of the result, not on that of the picture.
 //!
-//! A PNG is read row by row, a JPEG at an eighth, a quarter or half of its size where that is enough. WebP and GIF have
-//! to be held whole, and are read only where that takes no more than is allowed.
+//! A PNG is decoded row by row, a JPEG at an eighth, a quarter or half of its size where that is enough. WebP and GIF
+//! have to be decoded whole, which is only done within the memory limit.
 
 use super::{PictureError, PictureLimits, StripReport};
 use image::{DynamicImage, GenericImageView as _, ImageDecoder as _, ImageFormat, ImageReader, Rgba, RgbaImage};
@@ -11,28 +11,28 @@ use std::{
     ops::Range,
 };
 
-/// Rows longer than this are not read.
+/// Longer rows are not decoded.
 const WIDTH_MAX: u32 = 65_535;
-/// What a reader of PNG may allocate for itself.
+/// What the PNG decoder may allocate for itself.
 const PNG_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What holding a picture whole takes for each pixel: its colours, and what its format needs to draw them.
+/// The memory per pixel for decoding a whole picture: its colours and what its format needs.
 const WEBP_BYTES_PER_PIXEL: u64 = 10;
 const GIF_BYTES_PER_PIXEL: u64 = 8;
-/// The passes of an interlaced PNG: the first column and row, and the steps between them.
+/// The passes of an interlaced PNG: the first column and row, and the steps between columns and rows.
 const ADAM7: [(u32, u32, u32, u32); 7] =
     [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
 
-/// What is wanted of a picture.
+/// The requested part and size of a picture.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
-    /// All of it, its longer side not above this.
+    /// All of it, with its longer side at most this long.
     Within(u32),
-    /// The square in its middle, not larger than this.
+    /// The square in its middle, with sides at most this long.
     Square(u32),
 }
 
 impl Shape {
-    /// Which columns and rows are looked at, and the size of what is made of them.
+    /// Returns which columns and rows are used, and the size of the result.
     fn of(self, width: u32, height: u32) -> (Range<u32>, Range<u32>, (u32, u32)) {
         match self {
             Self::Within(side) => (0..width, 0..height, within(width, height, side)),
@@ -45,7 +45,7 @@ impl Shape {
     }
 }
 
-/// The size that fits into a square and keeps its shape, never larger than it was.
+/// Returns the size that fits into a square and keeps the aspect ratio, without enlarging.
 fn within(width: u32, height: u32, side: u32) -> (u32, u32) {
     let longer = width.max(height);
     if longer <= side {
@@ -56,15 +56,15 @@ fn within(width: u32, height: u32, side: u32) -> (u32, u32) {
     (length(width), length(height))
 }
 
-/// Adds pixels up, in any order, to those of a smaller picture.
+/// Adds up pixels, in any order, into those of a smaller picture.
 struct Reducer {
     columns: Range<u32>,
     rows: Range<u32>,
     across: u32,
     down: u32,
-    /// For each column of the picture the column that it is a part of.
+    /// The target column of each source column.
     cells: Vec<u32>,
-    /// Of each pixel: red, green and blue by their share, the share, and how many were added.
+    /// For each pixel: red, green and blue weighted by alpha, alpha, and the number of added pixels.
     sums: Vec<[u64; 4]>,
     counts: Vec<u32>,
 }
@@ -77,7 +77,7 @@ impl Reducer {
         Self { columns, rows, across, down, cells, sums: vec![[0; 4]; pixels], counts: vec![0; pixels] }
     }
 
-    /// Adds pixels of one row: the first stands at `left`, the others `step` apart.
+    /// Adds pixels of one row: the first is at `left`, the others follow `step` apart.
     fn add(&mut self, y: u32, left: u32, step: u32, pixels: impl Iterator<Item = [u8; 4]>) {
         if !self.rows.contains(&y) {
             return;
@@ -111,12 +111,12 @@ impl Reducer {
     }
 }
 
-/// Where one of `of` lies among `to` that are fewer.
+/// Maps a position among `of` to one among fewer `to`.
 fn scaled(at: u32, to: u32, of: u32) -> u32 {
     u32::try_from(u64::from(at) * u64::from(to) / u64::from(of.max(1))).unwrap_or(u32::MAX)
 }
 
-/// The size of a picture, as its head says. Its pixels are not read.
+/// Returns the size of a picture from its header, without decoding pixels.
 pub(super) fn size(file: &mut (impl Read + Seek), format: ImageFormat) -> Result<(u32, u32), PictureError> {
     file.rewind()?;
     let mut file = BufReader::new(file);
@@ -141,7 +141,7 @@ fn png_decoder<R: BufRead + Seek>(file: R) -> png::Decoder<R> {
     decoder
 }
 
-/// Reads a picture of this size and makes it smaller.
+/// Decodes a picture and reduces it.
 pub(super) fn reduce(
     file: &mut (impl Read + Seek),
     format: ImageFormat,
@@ -197,7 +197,7 @@ fn jpeg<R: Read>(
     decoder.read_info().map_err(|_| PictureError::BROKEN)?;
     let whole = decoder.info().ok_or(PictureError::BROKEN)?;
     let (columns, rows, (across, down)) = shape.of(whole.width.into(), whole.height.into());
-    // So large that the part that is looked at is not smaller than what is made of it.
+    // Large enough that the used part is not smaller than the result.
     let wanted = |cells: u32, part: Range<u32>, all: u16| {
         let wanted = (u64::from(cells) * u64::from(all)).div_ceil(u64::from(part.end - part.start).max(1));
         u16::try_from(wanted).unwrap_or(all)
@@ -206,7 +206,7 @@ fn jpeg<R: Read>(
         .scale(wanted(across, columns, whole.width), wanted(down, rows, whole.height))
         .map_err(|_| PictureError::BROKEN)?;
     let pixels = u64::from(width) * u64::from(height);
-    // Its planes, and the picture that is put together of them.
+    // Its planes and the picture composed of them.
     let planes = pixels * frame.samples_in_64 / 64 + pixels * frame.components;
     let held = if frame.is_progressive {
         2 * u64::from(whole.width) * u64::from(whole.height) * frame.samples_in_64 / 64

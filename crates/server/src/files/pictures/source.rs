@@ -1,12 +1,12 @@
-//! Reading a file of any size through a window, and copying parts of it.
+//! Reads a file of any size through a window, and copies parts of it.
 
 use super::PictureError;
 use std::io::{Read, Seek, SeekFrom, Write};
 
-/// Bytes read at once. Nothing that is looked at in one piece is larger.
+/// How many bytes are read at once. Nothing that is inspected in one piece is larger.
 const WINDOW_BYTES: usize = 128 * 1024;
 
-/// A file of which a window is in memory.
+/// A file with a window of it in memory.
 #[derive(Debug)]
 pub(super) struct WindowedFile<R> {
     file: R,
@@ -17,28 +17,28 @@ pub(super) struct WindowedFile<R> {
 }
 
 impl<R: Read + Seek> WindowedFile<R> {
-    /// Reads from the beginning of a file.
+    /// Opens a file at its beginning.
     pub(super) fn new(mut file: R) -> Result<Self, PictureError> {
         let length = usize::try_from(file.seek(SeekFrom::End(0))?).map_err(|_| PictureError::BROKEN)?;
         Ok(Self { file, length, start: 0, window: Vec::new() })
     }
 
-    /// Bytes of the file.
+    /// Returns the length of the file in bytes.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 
-    /// The byte at a place.
+    /// Returns the byte at a position.
     pub(super) fn byte(&mut self, at: usize) -> Result<u8, PictureError> {
         Ok(self.slice(at, 1)?[0])
     }
 
-    /// A few bytes.
+    /// Returns a few bytes.
     pub(super) fn array<const N: usize>(&mut self, at: usize) -> Result<[u8; N], PictureError> {
         self.slice(at, N)?.try_into().map_err(|_| PictureError::BROKEN)
     }
 
-    /// Up to [`WINDOW_BYTES`]; a file that ends before is broken.
+    /// Returns up to [`WINDOW_BYTES`]; a file that ends before is broken.
     pub(super) fn slice(&mut self, at: usize, length: usize) -> Result<&[u8], PictureError> {
         let end = at.checked_add(length).filter(|end| *end <= self.length && length <= WINDOW_BYTES);
         let end = end.ok_or(PictureError::BROKEN)?;
@@ -48,7 +48,7 @@ impl<R: Read + Seek> WindowedFile<R> {
         self.window.get(at - self.start..end - self.start).ok_or(PictureError::BROKEN)
     }
 
-    /// What is in memory from a place on: at least one byte, unless the file ends there.
+    /// Returns what is in memory from a position on: at least one byte, unless the file ends there.
     pub(super) fn rest(&mut self, at: usize) -> Result<&[u8], PictureError> {
         if at >= self.length {
             return Ok(&[]);
@@ -57,7 +57,7 @@ impl<R: Read + Seek> WindowedFile<R> {
         Ok(&self.window[at - self.start..])
     }
 
-    /// Copies a part, of any length.
+    /// Copies a part of any length.
     pub(super) fn copy(&mut self, from: usize, to: usize, output: &mut impl Write) -> Result<(), PictureError> {
         if from > to || to > self.length {
             return Err(PictureError::BROKEN);
@@ -75,7 +75,7 @@ impl<R: Read + Seek> WindowedFile<R> {
     fn read(&mut self, at: usize) -> Result<(), PictureError> {
         let length = WINDOW_BYTES.min(self.length - at);
         self.window.resize(length, 0);
-        // Whatever fails on the way, the window is not taken for what it is not.
+        // Invalidates the window until the read has succeeded.
         self.start = self.length;
         self.file.seek(SeekFrom::Start(at as u64))?;
         let read = self.file.read_exact(&mut self.window);

@@ -1,4 +1,4 @@
-//! Pictures of all kinds with everything in them that must not stay.
+//! Pictures of all kinds with all the metadata that has to go.
 
 use super::*;
 use image::{Frame, Rgb, RgbImage, Rgba, RgbaImage, codecs::gif::GifEncoder};
@@ -6,7 +6,7 @@ use image::{Frame, Rgb, RgbImage, Rgba, RgbaImage, codecs::gif::GifEncoder};
 const LIMITS: PictureLimits = PictureLimits { pixels_max: 4_000_000, frames_max: 20, memory_max: 4_000_000 };
 const SECRET: &[u8] = b"52.5200N 13.4050E";
 
-/// A picture, and what is kept of it.
+/// A picture, and what is stored of it.
 #[derive(Debug)]
 struct Looked {
     picture: ProcessedPicture,
@@ -43,12 +43,12 @@ fn written(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// The left half red, the right half blue.
+/// The left half is red, the right half blue.
 fn halves(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([230, 10, 10]) } else { Rgb([10, 10, 230]) })
 }
 
-/// EXIF with an orientation and a place in it.
+/// EXIF data with an orientation and a place.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     exif.extend_from_slice(&[orientation, 0, 0, 0, 0, 0, 0, 0]);
@@ -56,7 +56,7 @@ fn exif(orientation: u8) -> Vec<u8> {
     exif
 }
 
-/// Puts segments behind the first two bytes of a JPEG.
+/// Inserts segments after the first two bytes of a JPEG.
 fn jpeg_with(jpeg: &[u8], segments: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut file = jpeg[..2].to_vec();
     for (marker, body) in segments {
@@ -72,7 +72,7 @@ fn png_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let mut chunk = u32::try_from(body.len()).expect("short").to_be_bytes().to_vec();
     chunk.extend_from_slice(&kind);
     chunk.extend_from_slice(body);
-    // Readers look at sums of chunks that they do not need to draw only if they please.
+    // Decoders need not verify the checksums of ancillary chunks.
     chunk.extend_from_slice(&[0; 4]);
     chunk
 }
@@ -146,7 +146,7 @@ fn only_the_picture_itself_is_kept_in_every_format() {
 #[test]
 fn a_picture_is_stored_upright_with_its_upright_size() {
     let jpeg = written(halves(64, 32), ImageFormat::Jpeg);
-    // 6: it was taken with the camera turned; its left side is to be above.
+    // Orientation 6: the camera was turned, and the left side belongs at the top.
     let turned = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(6)].concat())]);
     let png = written(halves(64, 32), ImageFormat::Png);
     let turned_png = [&png[..33], &png_chunk(*b"eXIf", &exif(6)), &png[33..]].concat();
@@ -255,7 +255,7 @@ fn decompression_bombs_are_recognized_without_being_decompressed() {
     }
 }
 
-/// The sum of a chunk (ISO 3309), for heads made by hand.
+/// The checksum of a chunk (ISO 3309), for handmade headers.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
@@ -311,7 +311,7 @@ fn every_orientation_is_decoded_correctly_with_and_without_reencoding() {
         let upright = image::load_from_memory(&picture.bytes).expect("it is read").to_rgb8();
         assert_eq!((upright.dimensions(), corners(&upright)), ((picture.width, picture.height), expected), "{number}");
 
-        // With too little memory to turn it, it keeps its pixels and says which way up it is, and nothing else.
+        // Without enough memory to turn it, it keeps its pixels and its orientation, and nothing else.
         let little = PictureLimits { memory_max: 2_000_000, ..LIMITS };
         let picture = process(turned, little).expect("a picture");
         assert!(!has(&picture.bytes, SECRET));
@@ -348,7 +348,7 @@ fn large_pictures_are_reduced_in_little_memory_or_rejected() {
 
 #[test]
 fn interlaced_and_one_bit_pngs_are_decoded() {
-    // Made by hand: 9 by 9 pixels of one bit, interlaced; the left four columns are black.
+    // Handmade: 9 by 9 pixels of one bit, interlaced; the left four columns are black.
     let mut lines = Vec::new();
     for (left, top, right, below) in
         [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
@@ -362,7 +362,7 @@ fn interlaced_and_one_bit_pngs_are_decoded() {
             );
         }
     }
-    // Stored, not packed.
+    // Stored without compression.
     let length = u16::try_from(lines.len()).expect("short");
     let mut packed = vec![0x78, 0x01, 0x01];
     packed.extend_from_slice(&length.to_le_bytes());

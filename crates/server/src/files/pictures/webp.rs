@@ -1,4 +1,4 @@
-//! WebP: the chunks that draw are kept, those that tell and all after the end are not (RFC 9649).
+//! WebP: keeps the chunks that draw; drops metadata and anything after the end (RFC 9649).
 
 use super::{
     EXIF_BYTES_MAX, ICC_BYTES_MAX, KeepExif, PictureError, StripReport, little_endian, orientation,
@@ -7,13 +7,13 @@ use super::{
 use image::metadata::Orientation;
 use std::io::{Read, Seek, SeekFrom, Write};
 
-/// Flags of what is left out: EXIF and XMP.
+/// The flags of what is dropped: EXIF and XMP.
 const METADATA_FLAGS: u8 = EXIF | 0x04;
 const EXIF: u8 = 0x08;
 const ICC: u8 = 0x20;
 const HEAD: [u8; 12] = *b"RIFF\0\0\0\0WEBP";
 
-/// The picture alone, or a fault if it is no WebP from its beginning to its end.
+/// Copies the picture alone; fails if it is not a complete WebP.
 pub(super) fn strip<R: Read + Seek>(
     file: &mut WindowedFile<R>,
     output: &mut (impl Write + Seek),
@@ -58,7 +58,7 @@ pub(super) fn strip<R: Read + Seek>(
         }
         at = chunk.end;
     }
-    // Without that head nobody looks for it.
+    // Without the VP8X header no decoder looks for the orientation.
     stripped.orientation = stripped.orientation.filter(|_| flags.is_some());
     let mut kept_flags = if stripped.icc.is_some() { ICC } else { 0 };
     if let (KeepExif::Orientation(orientation), Some(_)) = (keep_exif, flags) {
@@ -77,7 +77,7 @@ pub(super) fn strip<R: Read + Seek>(
     Ok(stripped)
 }
 
-/// Copies a frame of an animation, which has chunks of its own. Says how many bytes were written.
+/// Copies a frame of an animation, which has chunks of its own. Returns how many bytes were written.
 fn copy_frame<R: Read + Seek>(
     file: &mut WindowedFile<R>,
     from: usize,
@@ -118,7 +118,7 @@ fn write_chunk(kind: [u8; 4], body: &[u8], output: &mut impl Write) -> Result<us
 struct Chunk {
     kind: [u8; 4],
     length: usize,
-    /// After the byte that makes its length even.
+    /// After the padding byte of an odd length.
     end: usize,
 }
 

@@ -1,8 +1,8 @@
-//! What a file of the MP4 family is put together of: parts with a name and a length, some of them of parts again.
+//! The boxes that files of the MP4 family consist of: each has a name and a length, and some contain further boxes.
 
 use std::ops::Range;
 
-/// Bytes that are taken from the front.
+/// Reads bytes from the front.
 pub(super) struct ByteReader<'file>(pub(super) &'file [u8]);
 
 impl ByteReader<'_> {
@@ -22,7 +22,7 @@ pub(super) fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// A part, and where it is in the file.
+/// A box, and where it is in the file.
 pub(super) struct Mp4Box<'file> {
     pub(super) kind: [u8; 4],
     pub(super) at: u64,
@@ -36,7 +36,7 @@ impl Mp4Box<'_> {
     }
 }
 
-/// A part's name, and how long its head and all of it are.
+/// Returns a box's name, the length of its header and its total length.
 pub(super) fn head_of(bytes: &[u8], left: u64) -> Option<([u8; 4], u64, u64)> {
     let kind = bytes.get(4..8)?.try_into().ok()?;
     match number(&bytes[..4]) {
@@ -46,7 +46,7 @@ pub(super) fn head_of(bytes: &[u8], left: u64) -> Option<([u8; 4], u64, u64)> {
     }
 }
 
-/// One after the other; nothing where one is cut short. Fewer bytes than a head has are padding.
+/// Returns the boxes one after the other, and none where one is truncated. Fewer bytes than a header are padding.
 pub(super) fn boxes(bytes: &[u8], base: u64) -> impl Iterator<Item = Option<Mp4Box<'_>>> {
     let mut at = 0;
     std::iter::from_fn(move || {

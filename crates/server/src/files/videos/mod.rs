@@ -1,14 +1,14 @@
-//! Films and pictures of the MP4 family (MP4, `QuickTime`, HEIC, AVIF): what tells where and with what they were taken is
-//! overwritten where it is (ISO/IEC 14496-12 and 23008-12, `QuickTime` File Format).
+//! Redacts media files of the MP4 family (MP4, `QuickTime`, HEIC, AVIF): overwrites in place where and with what they
+//! were recorded (ISO/IEC 14496-12 and 23008-12, `QuickTime` File Format).
 //!
-//! Invariants: nothing moves and nothing changes its length, so every place that the file names stays right; a part that
-//! is not known to draw or sound becomes free space, with zeros in it; what cannot be walked through is none of them.
-//! What is overwritten of the streams is inside of `mdat` or `idat`, so it never changes how the file is walked through,
-//! and it is on the disk before a part loses its name: whoever is cut off overwrites the same when he begins anew. How
-//! long a walk takes, and what it keeps in memory, is bounded.
+//! Invariants: nothing moves or changes its length, so every offset in the file stays valid; a box that is not known to
+//! affect pictures or sound becomes free space filled with zeros; a file that cannot be walked is rejected. What is
+//! overwritten in the streams lies within `mdat` or `idat`, so it never changes how the file is walked, and it is on
+//! disk before a box loses its name: after an interruption, starting over overwrites the same bytes. The duration and
+//! memory of a walk are bounded.
 //!
-//! Absent on purpose: parts of fragments (`moof`), what is written into the streams themselves, tracks of texts, which
-//! are subtitles, and samples of tracks that do not say that they are in this file.
+//! Absent on purpose: boxes of fragments (`moof`), data within the streams themselves, text tracks, which are
+//! subtitles, and samples of tracks that are not declared to be in this file.
 
 mod boxes;
 mod samples;
@@ -22,43 +22,43 @@ use std::{
     os::unix::fs::FileExt as _,
 };
 
-/// Tables larger than this are no film's that is sent.
+/// No video that is shared has larger tables than this.
 const TABLES_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// Parts that are walked through, and places that are overwritten. Films of hours have fewer.
+/// How many boxes and ranges a walk may process. Videos of several hours have fewer.
 const STEPS_MAX: u32 = 100_000;
 const PIECE_BYTES: usize = 64 * 1024;
-/// An empty directory, where EXIF was: readers that look for one find it.
+/// An empty EXIF directory, for readers that expect one.
 const EMPTY_EXIF: (u64, &[u8; 8]) = (4, b"II*\0\x08\0\0\0");
 const EMPTY_EXIF_BYTES: u64 = 18;
 
-/// What stays of each part; all else is blanked.
+/// The boxes that stay at each level; all others are redacted.
 const FILE: [&[u8; 4]; 8] = [b"ftyp", b"styp", b"pdin", b"mdat", b"moof", b"mfra", b"sidx", b"ssix"];
 const MOVIE: [&[u8; 4]; 4] = [b"mvex", b"iods", b"pssh", b"rmra"];
 const TRACK: [&[u8; 4]; 6] = [b"edts", b"tref", b"tapt", b"load", b"txas", b"trgr"];
 const MEDIA: [&[u8; 4]; 1] = [b"elng"];
 const MEDIA_INFO: [&[u8; 4]; 7] = [b"vmhd", b"smhd", b"sthd", b"nmhd", b"hmhd", b"gmhd", b"dinf"];
 const ITEMS: [&[u8; 4]; 6] = [b"pitm", b"iref", b"idat", b"dinf", b"grpl", b"ipro"];
-/// Properties of items that do not stay: descriptions, times, and what makers thought of. The others keep their numbers.
+/// Item properties that are redacted: descriptions, times, and vendor extensions. The others keep their indexes.
 const DESCRIPTIVE: [&[u8; 4]; 6] = [b"udes", b"crtt", b"mdft", b"uuid", b"free", b"skip"];
-/// Tracks that are seen or heard; others measure (places, movements) or say when.
+/// Kinds of tracks that are seen or heard; other tracks contain measurements (places, movements) or timecodes.
 const PLAYABLE: [&[u8]; 8] = [b"vide", b"auxv", b"pict", b"soun", b"subt", b"sbtl", b"text", b"clcp"];
-/// Those of them that have descriptions of pictures.
+/// The visual ones among them, whose sample descriptions name an encoder.
 const VISUAL: [&[u8]; 3] = [b"vide", b"auxv", b"pict"];
-/// Items that are pictures or put together of them.
+/// Items that are pictures or composed of pictures.
 const PICTURES: [&[u8]; 15] = [
     b"hvc1", b"hvt1", b"lhv1", b"av01", b"avc1", b"vvc1", b"evc1", b"jpeg", b"j2k1", b"unci", b"grid", b"iovl",
     b"iden", b"tmap", b"mski",
 ];
 
-/// Where it is overwritten.
+/// Where the overwritten bytes go.
 pub trait RedactionTarget {
-    /// Writes here.
+    /// Writes bytes at an offset.
     ///
     /// # Errors
     /// The disk failed.
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// All that was written is there for good.
+    /// Syncs everything that was written.
     ///
     /// # Errors
     /// The disk failed.
@@ -75,30 +75,30 @@ impl RedactionTarget for &File {
     }
 }
 
-/// A range, and what it is filled with.
+/// A range and the byte it is filled with.
 type Fill = (Range<u64>, u8);
 
 /// What is to be overwritten.
 #[derive(Debug, Default)]
 pub struct Redactions {
-    /// In the streams.
+    /// Ranges within the streams.
     samples: Vec<Fill>,
-    /// Where EXIF begins in them.
+    /// Where EXIF begins within the streams.
     exifs: Vec<u64>,
-    /// Of parts that become free space, where their names are.
+    /// Where the names of boxes are that become free space.
     names: Vec<u64>,
-    /// What parts have.
+    /// Ranges within boxes.
     fills: Vec<Fill>,
-    /// Where streams are, in order.
+    /// The ranges of the streams, in order.
     streams: Vec<Range<u64>>,
-    /// Steps that may still be made.
+    /// How many more steps the walk may take.
     left: u32,
 }
 
-/// Finds what tells, or says why this is not walked through, so that it is not known what it tells.
+/// Finds what has to be redacted, or returns why the file cannot be walked.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub fn find(file: &mut (impl Read + Seek), length: u64) -> io::Result<Result<Redactions, String>> {
     let mut redactions = Redactions { left: STEPS_MAX, ..Redactions::default() };
     let mut tables = Vec::new();
@@ -117,7 +117,7 @@ pub fn find(file: &mut (impl Read + Seek), length: u64) -> io::Result<Result<Red
         match &kind {
             b"moov" | b"meta" => {
                 if size > TABLES_BYTES_MAX {
-                    return Ok(Err(format!("has tables of more than {TABLES_BYTES_MAX} bytes")));
+                    return Ok(Err(format!("has tables larger than {TABLES_BYTES_MAX} bytes")));
                 }
                 if size > length - at || tables.contains(&kind) {
                     return Ok(Err(redactions.reason()));
@@ -145,7 +145,7 @@ pub fn find(file: &mut (impl Read + Seek), length: u64) -> io::Result<Result<Red
 }
 
 impl Redactions {
-    /// Overwrites it. Cut off anywhere, and begun anew with `find`, it comes to the same.
+    /// Overwrites everything. If interrupted anywhere and started over with `find`, the result is the same.
     ///
     /// # Errors
     /// The disk failed.
@@ -154,7 +154,7 @@ impl Redactions {
         for at in &self.exifs {
             disk.put(at + EMPTY_EXIF.0, EMPTY_EXIF.1)?;
         }
-        // No sample is found any more once its track has lost its name, and no track once its body is gone.
+        // Samples cannot be found once their track has lost its name, nor tracks once their body is gone.
         disk.sync()?;
         self.names.iter().try_for_each(|at| disk.put(*at, b"free"))?;
         disk.sync()?;
@@ -162,21 +162,21 @@ impl Redactions {
         disk.sync()
     }
 
-    /// Why it was not walked through.
+    /// Returns why the file cannot be walked.
     fn reason(&self) -> String {
         match self.left {
-            0 => format!("has more than {STEPS_MAX} parts and places that tell"),
+            0 => format!("has more than {STEPS_MAX} boxes and metadata ranges"),
             _ => "is broken".to_owned(),
         }
     }
 
-    /// Counts what is walked through and written down.
+    /// Counts a step of the walk, which fails when there were too many.
     fn step<T>(&mut self, walked: Option<T>) -> Option<T> {
         self.left = self.left.saturating_sub(1);
         walked.filter(|_| self.left > 0)
     }
 
-    /// So that what overlaps is written once, and samples only where streams are.
+    /// Merges overlapping ranges, and clips samples to the streams.
     fn normalize(&mut self) {
         self.fills = merged(std::mem::take(&mut self.fills));
         let mut samples = Vec::new();
@@ -195,24 +195,24 @@ impl Redactions {
         });
     }
 
-    /// Makes a part free space.
+    /// Turns a box into free space.
     fn free(&mut self, at: u64, body: Range<u64>) {
         self.names.push(at + 4);
         self.fills.push((body, 0));
     }
 
-    /// Makes what stands behind the end of the last part free space.
+    /// Turns whatever follows the last box into free space.
     fn free_rest(&mut self, free_rest: Range<u64>) {
         if free_rest.end - free_rest.start < 8 {
             self.fills.push((free_rest, 0));
         } else {
             self.free(free_rest.start, free_rest.start + 8..free_rest.end);
-            // As far as the end goes.
+            // A size of zero means up to the end of the file.
             self.fills.push((free_rest.start..free_rest.start + 4, 0));
         }
     }
 
-    /// Zeros in a range of a part's body, as far as it goes.
+    /// Zeroes a range of a box's body, as far as the body goes.
     fn zero(&mut self, mp4_box: &Mp4Box<'_>, range: Range<usize>) {
         let end = range.end.min(mp4_box.body.len());
         if range.start < end {
@@ -226,7 +226,7 @@ impl Redactions {
             match &mp4_box.kind {
                 b"mvhd" => self.times(&mp4_box)?,
                 b"trak" => self.track(&mp4_box)?,
-                // Packed: what is in there is not seen.
+                // Compressed: its content cannot be checked.
                 b"cmov" => return None,
                 kind if MOVIE.contains(&kind) => {}
                 _ => self.free(mp4_box.at, mp4_box.range()),
@@ -281,7 +281,7 @@ impl Redactions {
         Some(())
     }
 
-    /// The names of what made the pictures: a vendor and an encoder.
+    /// Zeroes the vendor and encoder names in sample descriptions.
     fn descriptions(&mut self, table: &Mp4Box<'_>) -> Option<()> {
         let Some(descriptions) = child(table.body, table.body_at, *b"stsd") else { return Some(()) };
         for entry in boxes(descriptions.body.get(8..)?, descriptions.body_at + 8) {
@@ -292,14 +292,14 @@ impl Redactions {
         Some(())
     }
 
-    /// When it was made and changed.
+    /// Zeroes the times of creation and modification.
     fn times(&mut self, mp4_box: &Mp4Box<'_>) -> Option<()> {
         let end = if *mp4_box.body.first()? == 1 { 20 } else { 12 };
         self.zero(mp4_box, 4..end);
         Some(())
     }
 
-    /// The items of a picture, or what else is told of the whole file.
+    /// Walks the items of a picture; other metadata of the whole file is redacted.
     fn items(&mut self, meta: &Mp4Box<'_>, length: u64) -> Option<()> {
         let (inside, at) = (meta.body.get(4..)?, meta.body_at + 4);
         if child(inside, at, *b"hdlr").is_none_or(|handler| handler.body.get(8..12) != Some(b"pict")) {
@@ -329,7 +329,7 @@ impl Redactions {
         Some(())
     }
 
-    /// What is told of items beside how they are drawn.
+    /// Redacts item properties that do not affect how items are drawn.
     fn properties(&mut self, all: &Mp4Box<'_>) -> Option<()> {
         for mp4_box in boxes(all.body, all.body_at) {
             let mp4_box = self.step(mp4_box)?;
@@ -346,7 +346,7 @@ impl Redactions {
         Some(())
     }
 
-    /// Where the items are; those that tell are overwritten.
+    /// Walks the item locations; items with metadata are overwritten.
     fn places(
         &mut self,
         list: &mut ByteReader<'_>,
@@ -393,7 +393,7 @@ impl Redactions {
         Some(())
     }
 
-    /// Items that are no pictures, and whether each is EXIF. No item keeps its name.
+    /// Returns the items that are not pictures, and whether each is EXIF. All items lose their names.
     fn metadata_items(&mut self, list: &Mp4Box<'_>) -> Option<BTreeMap<u64, bool>> {
         let before = if *list.body.first()? == 0 { 6 } else { 8 };
         let mut metadata_items = BTreeMap::new();
@@ -412,7 +412,7 @@ impl Redactions {
             if !PICTURES.contains(&kind) {
                 metadata_items.insert(id, kind == b"Exif");
             }
-            // As long as it was: what follows it stays where it is.
+            // Keeps the length, so that nothing after it moves.
             let end = entry.range().end - name.len() as u64;
             let letters = name.iter().take_while(|byte| **byte != 0).count() as u64;
             self.fills.push((end..end + letters, b' '));
@@ -421,7 +421,7 @@ impl Redactions {
     }
 }
 
-/// In order, and what overlaps once.
+/// Sorts the ranges and merges overlapping ones.
 fn merged(mut fills: Vec<Fill>) -> Vec<Fill> {
     fills.retain(|(range, _)| !range.is_empty());
     fills.sort_by_key(|(range, _)| range.start);

@@ -1,4 +1,4 @@
-//! Where the file has what a track measured.
+//! Where the samples of a measuring track are in the file.
 
 use super::{
     Redactions,
@@ -7,7 +7,7 @@ use super::{
 use std::ops::Range;
 
 impl Redactions {
-    /// What a track that nobody sees or hears has in this file.
+    /// Redacts the samples of a track that is neither seen nor heard.
     pub(super) fn samples(&mut self, media: &Mp4Box<'_>) -> Option<()> {
         let info = child(media.body, media.body_at, *b"minf")?;
         if !is_here(&info) {
@@ -38,7 +38,7 @@ impl Redactions {
     }
 }
 
-/// Whether a track says that all it has is in this file.
+/// Returns whether a track declares that all its data is in this file.
 fn is_here(info: &Mp4Box<'_>) -> bool {
     let places = child(info.body, info.body_at, *b"dinf").and_then(|all| child(all.body, all.body_at, *b"dref"));
     let Some(entries) = places.as_ref().and_then(|places| places.body.get(8..)) else { return false };
@@ -48,7 +48,7 @@ fn is_here(info: &Mp4Box<'_>) -> bool {
     entries.next().is_some_and(is_here) && entries.all(is_here)
 }
 
-/// How long the samples of a track are.
+/// The sizes of a track's samples.
 struct Sizes<'file> {
     count: u64,
     same: u64,

@@ -1,9 +1,9 @@
-//! Films and HEIC pictures with everything in them that must not stay.
+//! Videos and HEIC pictures with all the metadata that has to go.
 
 use super::*;
 use std::io::Cursor;
 
-/// Small ones, into which exiftool wrote places and names.
+/// Small files into which exiftool wrote places and names.
 const TAGGED: [(&str, &[u8]); 4] = [
     ("mov", include_bytes!("../../../../../fixtures/fuzz/film/tagged.mov")),
     ("mp4", include_bytes!("../../../../../fixtures/fuzz/film/tagged.mp4")),
@@ -11,7 +11,7 @@ const TAGGED: [(&str, &[u8]); 4] = [
     ("avif", include_bytes!("../../../../../fixtures/fuzz/film/tagged.avif")),
 ];
 
-/// As it is afterwards. None: it is not walked through.
+/// The file after redaction; none if it cannot be walked.
 fn blanked(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut disk = RecordingTarget { bytes: bytes.to_vec(), ..RecordingTarget::default() };
     found(bytes).ok()?.apply(&mut disk).expect("it is written");
@@ -22,7 +22,7 @@ fn found(bytes: &[u8]) -> Result<Redactions, String> {
     find(&mut Cursor::new(bytes), bytes.len() as u64).expect("memory is read")
 }
 
-/// Remembers what was written between two moments at which all was there for good.
+/// Records what was written between two syncs.
 #[derive(Default)]
 struct RecordingTarget {
     bytes: Vec<u8>,
@@ -80,7 +80,7 @@ fn all_metadata_is_removed_and_nothing_moves() {
     }
 }
 
-/// A film of one track of this kind, which has its two pieces of data in the middle of the file.
+/// A video with one track of this kind, whose two chunks of data are in the middle of the file.
 fn film(handler: [u8; 4], with_sizes: bool) -> Vec<u8> {
     film_with(handler, with_sizes, &[1])
 }
@@ -133,8 +133,8 @@ fn a_truncated_movie_is_accepted_if_only_its_streams_are_cut() {
     assert!(!has(&kept, b"Fernwerk") && !has(&kept, b"uuid") && has(&kept, b"ftyp"));
 }
 
-/// The film after each write, in their order, and after a cut of the power: of what was written since the last moment at
-/// which all was safe, one write is there and no other, or one is not there and all others are.
+/// Returns the video after each write, in order, and after power cuts: of the writes since the last sync, either only
+/// one arrived, or all but one.
 fn cut_off(film: &[u8]) -> Vec<Vec<u8>> {
     let mut disk = RecordingTarget { bytes: film.to_vec(), ..RecordingTarget::default() };
     found(film).expect("it is walked through").apply(&mut disk).expect("it is written");

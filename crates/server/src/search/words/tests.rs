@@ -1,4 +1,4 @@
-//! What is found by which query, and that the index leads there.
+//! Which query finds what, and that the index leads there.
 
 use super::*;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn finds(query: &str, text: &str) -> bool {
     found
 }
 
-/// Whether the index, asked for the query, would name the text.
+/// Whether the index returns the text for the query.
 fn is_kept_for(query: &str, text: &str) -> bool {
     let mut terms = BTreeSet::new();
     terms_of(text, &mut terms);
@@ -132,7 +132,7 @@ fn two_characters_in_a_row_are_found_where_there_are_no_spaces() {
     ] {
         assert!(finds(query, text), "{query} in {text}");
     }
-    // Both pairs stand there, and not in a row.
+    // Both pairs occur, but not in a row.
     assert!(is_kept_for("東京都", "東京と京都"));
     assert!(!finds("東京都", "東京と京都"));
     assert!(!finds("傘を", "傘、を"));

@@ -1,4 +1,4 @@
-//! Files in a commit: those that new messages carry, those of forwarded ones, those of deleted ones.
+//! Files in a commit: those that new messages carry, copies for forwarded messages, and files of deleted messages.
 
 use super::Batch;
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
     },
 };
 
-/// The files of messages that are named.
+/// Joins the files of the given messages.
 const FILES_OF_MESSAGES: &str = "FROM v JOIN files f ON f.conversation_id = v.conversation_id AND f.seq = v.seq";
 
 impl Batch<'_> {
-    /// Loads what messages are to carry; nobody gives one of them up meanwhile.
+    /// Loads the files that messages are about to carry, and locks them so that they are not deleted meanwhile.
     pub(super) fn load_files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["id"]);
         for id in &wanted.files {
@@ -24,7 +24,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let connection = self.connection();
-        // On SQLite nobody else writes during a commit.
+        // On SQLite nothing else writes during a commit.
         let lock = if connection.is_sqlite() { "" } else { " FOR UPDATE OF f" };
         let sql = format!("SELECT {FILE} FROM v JOIN files f ON f.id = v.id{lock}");
         params.for_each(connection, &sql, |row| {
@@ -34,7 +34,7 @@ impl Batch<'_> {
         })
     }
 
-    /// In this order a file may be sent, forwarded and deleted in one commit.
+    /// This order allows a file to be sent, forwarded and deleted in one commit.
     pub(super) fn write_files(&mut self, state: &State) -> Result<()> {
         self.carry_files(state)?;
         self.copy_files(state)?;

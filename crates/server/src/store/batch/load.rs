@@ -1,4 +1,4 @@
-//! Loading what a batch is decided on.
+//! Loads the state that a batch is decided on.
 
 use super::Batch;
 use crate::{
@@ -23,7 +23,7 @@ use parlor_protocol::{
 use std::collections::{BTreeSet, hash_map::Entry};
 
 impl Batch<'_> {
-    /// Everything that was asked for and exists.
+    /// Loads everything that the plan names and that exists.
     ///
     /// # Errors
     /// The store failed; the batch is to be given up.
@@ -39,7 +39,7 @@ impl Batch<'_> {
         self.load_shared_contexts(wanted, &mut state)?;
         self.load_memberships(wanted, &mut state)?;
         let places = places(wanted, &state);
-        // Roles of all members may change with a context.
+        // A change of a context may change the roles of all members.
         let about = state.about.values().flatten();
         let whole = wanted.whole.iter().chain(about).copied().collect();
         self.load_conversations(&places, &whole, limits, &mut state)?;
@@ -186,7 +186,8 @@ impl Batch<'_> {
         )
     }
 
-    /// What conversations are about. A context that is loaded here alone comes without its roles: nothing asks for them.
+    /// Loads the contexts of conversations. A context that is only loaded here comes without its roles, which are not
+    /// needed.
     fn load_contexts_of(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["id"]);
         for conversation in &wanted.contexts_of {
@@ -217,7 +218,7 @@ impl Batch<'_> {
                 (Target::Role(role), Some(context)) => holder(context, role, direct.actor),
                 (Target::Role(_), None) => None,
             };
-            // A context that is not there has no conversation about it either.
+            // A context that does not exist has no conversations either.
             if let (Some(user), Some(Some(_)) | None) = (user, context) {
                 let id = context.flatten().map(|context| context.id);
                 params.push([direct_key(id, direct.actor, user).into()]);
@@ -235,7 +236,7 @@ impl Batch<'_> {
                 Ok(())
             },
         )?;
-        // An opener is to be told the person behind a role, too.
+        // Whoever opens a conversation by role also gets the user who has that role.
         let mut holders = Wanted::default();
         for direct in &wanted.directs {
             if let (Target::Role(role), Some(key)) = (&direct.target, &direct.context) {
@@ -291,8 +292,8 @@ impl Batch<'_> {
         )
     }
 
-    /// Conversations and members in one statement: a member's row is loaded where the members are few, where it was
-    /// asked for, or where all were.
+    /// Loads conversations and members in one statement: a member's row is loaded where there are few members, where it
+    /// was requested, or where all were.
     fn load_conversations(
         &mut self,
         places: &BTreeSet<(ConversationId, UserId)>,
@@ -300,7 +301,8 @@ impl Batch<'_> {
         limits: &Limits,
         state: &mut State,
     ) -> Result<()> {
-        // The first row of a conversation brings the others, up to so many; the further ones bring only themselves.
+        // The first row of a conversation also brings the other members, up to a limit; further rows bring only
+        // themselves.
         let few = i64::from(limits.conversation_fan_out_max);
         let mut params = BulkParams::new(["conversation_id", "user_id", "others_max"]);
         let mut before = None;
@@ -364,7 +366,8 @@ impl Batch<'_> {
         )
     }
 
-    /// What was asked for, and of messages that are known again by their `client_id` whether their senders hid them.
+    /// Loads the requested hidden markers, and, for messages found by their `client_id`, whether their senders hid
+    /// them.
     fn load_hidden(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut ranges = wanted.hidden.clone();
         for ((sender, _), used) in &state.keys {
@@ -400,7 +403,7 @@ impl Batch<'_> {
         if params.is_empty() {
             return Ok(());
         }
-        // Where the batch may take some away, there must be as many more.
+        // Messages that the batch may remove from the count need as many more to fill up.
         let most = UNREAD_MAX + if wanted.uncounting == 0 { 0 } else { i64::from(limits.commit_changes_max) };
         let count = unread_after("m.after_seq", most);
         params.for_each(
@@ -422,7 +425,7 @@ impl Batch<'_> {
     }
 }
 
-/// Contexts by their names.
+/// Keys of contexts as parameters.
 fn named(wanted: &BTreeSet<(String, String)>) -> BulkParams<'_, 2> {
     let mut params = BulkParams::new(["kind", "external_id"]);
     for (kind, id) in wanted {
@@ -431,18 +434,18 @@ fn named(wanted: &BTreeSet<(String, String)>) -> BulkParams<'_, 2> {
     params
 }
 
-/// The conversations to load, those only known now among them.
+/// Returns the conversations to load, including those that only became known while loading.
 fn places(wanted: &Wanted, state: &State) -> BTreeSet<(ConversationId, UserId)> {
     let mut places = wanted.places.clone();
     for (user, conversations) in &state.memberships_of {
         places.extend(conversations.iter().map(|conversation| (*conversation, *user)));
     }
-    // What a repeat is answered with depends on what its sender may see now.
+    // The answer to a repeated send depends on what its sender may see now.
     places.extend(state.keys.iter().filter_map(|((sender, _), used)| match used {
         Use::Message(conversation, _) => Some((*conversation, *sender)),
         Use::Conversation(..) | Use::Cancelled => None,
     }));
-    // No member in particular: the row of nobody is asked for, and all are loaded where they are few.
+    // These need no particular member: user 0 does not exist, and all members are loaded where there are few.
     places.extend(state.about.values().flatten().map(|conversation| (*conversation, UserId(0))));
     places
 }

@@ -1,7 +1,8 @@
-//! One commit: raise the clock, load what is decided on, write what was decided, COMMIT.
+//! A commit: advance the clock, load the state, write the decisions, COMMIT.
 //!
-//! Every step is one statement over a whole batch. How many run follows from the kinds of change in it: a batch
-//! of sends takes seven, however many they are (I2); `statements` counts them for the test that holds this.
+//! Every step is one statement for the whole batch. How many statements run depends on the kinds of changes in it: a
+//! batch of sends takes seven, however many sends there are (I2). `statements` counts them for the test that guards
+//! this.
 
 mod files;
 mod load;
@@ -16,18 +17,19 @@ use parlor_protocol::ids::Version;
 #[derive(Debug)]
 pub struct Batch<'connection> {
     connection: &'connection mut Connection,
-    /// The version before it.
+    /// The clock's version before this commit.
     pub before: Version,
-    /// Statements run so far, BEGIN and COMMIT apart.
+    /// How many statements have run so far, without BEGIN and COMMIT.
     pub statements: u32,
 }
 
 impl Store {
-    /// Raises the clock by `changes` and does `work`: a unit of work, from there to COMMIT. Until it ends, no other
-    /// begins. The work says whether what it did is to be kept; else it never was.
+    /// Advances the clock by `changes` and runs `work` in a transaction that excludes all other commits. `work` returns
+    /// whether its writes are kept; if not, they are rolled back.
     ///
-    /// After an error nothing happened and nothing will. Else the work has decided, and beside that stands what COMMIT
-    /// came to: after an error there, only its row in `commits` tells ([`Store::has_commit`]).
+    /// After an error nothing happened and nothing will. Otherwise `work` has decided, and the second result says how
+    /// COMMIT went: after an error there, only the row in `commits` tells whether it took effect
+    /// ([`Store::has_commit`]).
     ///
     /// # Errors
     /// What the work ended with, or the store is not there.
@@ -40,7 +42,7 @@ impl Store {
         self.commits().transact(move |connection| work(&mut Batch::begin(connection, changes)?)).await
     }
 
-    /// The thread that commits.
+    /// Returns the thread that commits.
     pub(super) fn commits(&self) -> &ThreadPool {
         self.0.commits.as_ref().unwrap_or(&self.0.writers)
     }

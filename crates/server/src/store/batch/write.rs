@@ -1,4 +1,4 @@
-//! Writing what a batch decided.
+//! Writes what a batch decided.
 
 use super::Batch;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 use parlor_protocol::ids::{Epoch, Scope, Version};
 
 impl Batch<'_> {
-    /// Writes every changed row and the commit's own.
+    /// Writes every changed row and the row of the commit itself.
     ///
     /// # Errors
     /// The store failed, or refused a row; the batch is to be given up.
@@ -310,7 +310,7 @@ impl Batch<'_> {
     }
 }
 
-/// Nothing where a message has nothing of it.
+/// Returns the details as JSON, or none if they are empty.
 fn details(message: &MessageRow) -> Option<String> {
     (message.details != Details::default())
         .then(|| serde_json::to_string(&message.details).expect("details have string keys only"))
@@ -333,7 +333,7 @@ fn conversation_params(row: &ConversationRow) -> [Param<'_>; 12] {
     ]
 }
 
-/// Scopes of a row of `commits`, as `write` put them.
+/// Parses the scopes of a row of `commits`, as `write` stored them.
 pub(crate) fn scopes(text: &str) -> impl Iterator<Item = (Scope, Version)> {
     text.split(' ').filter_map(|part| {
         let (scope, version) = part.split_once('@')?;

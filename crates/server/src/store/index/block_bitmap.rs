@@ -1,11 +1,11 @@
-//! Which messages of one block have a term.
+//! Which messages of one block contain a term.
 //!
-//! A block is a range of ids; a slot is a place in it. Few slots are kept as a list of two bytes each, many as a
-//! bitmap: the shorter of the two, told apart by its length.
+//! A block is a range of ids; a slot is a position in it. A few slots are stored as a list of two bytes each, many as a
+//! bitmap: whichever is shorter. The length tells them apart.
 
 use parlor_protocol::ids::MessageId;
 
-/// Ids of one block.
+/// The number of ids in a block.
 pub const BLOCK: i64 = 8192;
 const WORDS: usize = 128;
 const BITMAP_BYTES: usize = WORDS * 8;
@@ -20,26 +20,26 @@ impl Default for Slots {
     }
 }
 
-/// The block of a message.
+/// Returns the block of a message.
 #[must_use]
 pub fn block_of(message: MessageId) -> i64 {
     message.0 / BLOCK
 }
 
-/// The slot of a message in its block.
+/// Returns the slot of a message in its block.
 #[must_use]
 pub fn slot_of(message: MessageId) -> u16 {
     u16::try_from(message.0 % BLOCK).expect("a block is small")
 }
 
-/// The message in a slot.
+/// Returns the message in a slot.
 #[must_use]
 pub fn message_at(block: i64, slot: u16) -> MessageId {
     MessageId(block * BLOCK + i64::from(slot))
 }
 
 impl Slots {
-    /// Adds what is kept as these bytes; says whether they are of a form that is known.
+    /// Adds stored slots; returns whether the bytes have a known format.
     pub fn add_kept(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() == BITMAP_BYTES {
             let (words, _) = bytes.as_chunks::<8>();
@@ -53,7 +53,7 @@ impl Slots {
         rest.is_empty() && slots.into_iter().all(|slot| self.insert(slot))
     }
 
-    /// Adds a slot, if a block has it.
+    /// Adds a slot; returns whether a block has that slot.
     pub fn insert(&mut self, slot: u16) -> bool {
         match self.0.get_mut(usize::from(slot / 64)) {
             Some(word) => {
@@ -64,33 +64,33 @@ impl Slots {
         }
     }
 
-    /// Keeps those that the other has, too.
+    /// Keeps only slots that `other` also has.
     pub fn intersect(&mut self, other: &Self) {
         for (word, other) in self.0.iter_mut().zip(other.0.iter()) {
             *word &= other;
         }
     }
 
-    /// Adds those that the other has.
+    /// Adds all slots of `other`.
     pub fn add(&mut self, other: &Self) {
         for (word, other) in self.0.iter_mut().zip(other.0.iter()) {
             *word |= other;
         }
     }
 
-    /// How many there are.
+    /// How many bytes they use.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// There are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
 
-    /// The highest first.
+    /// Returns the slots in descending order.
     pub fn descending(&self) -> impl Iterator<Item = u16> {
         self.0.iter().enumerate().rev().flat_map(|(index, &word)| {
             let bits = (0..64).rev().filter(move |bit| word & (1 << bit) != 0);
@@ -99,12 +99,12 @@ impl Slots {
     }
 }
 
-/// Slots as the store keeps them, without unpacking: most terms have one or two.
+/// Slots in their stored form, without unpacking: most terms have one or two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredSlots(pub Vec<u8>);
 
 impl StoredSlots {
-    /// Adds a slot; says whether it was not there.
+    /// Adds a slot; returns whether it is new.
     pub fn insert(&mut self, slot: u16) -> bool {
         if self.0.len() == BITMAP_BYTES {
             let (byte, bit) = place(slot);
@@ -113,7 +113,7 @@ impl StoredSlots {
             return !was;
         }
         let (slots, _) = self.0.as_chunks::<2>();
-        // What comes is mostly the newest, which stands last.
+        // New slots are usually the highest, which come last.
         if slots.iter().rev().any(|bytes| u16::from_be_bytes(*bytes) == slot) {
             return false;
         }
@@ -129,7 +129,7 @@ impl StoredSlots {
         true
     }
 
-    /// Takes slots out; says whether one was there.
+    /// Removes slots; returns whether any of them was present.
     pub fn remove(&mut self, gone: &Slots) -> bool {
         let mut slots = Slots::default();
         if !slots.add_kept(&self.0) {
@@ -150,7 +150,7 @@ impl StoredSlots {
 }
 
 fn place(slot: u16) -> (usize, u8) {
-    // The words are big-endian: the lowest bits come last.
+    // The words are big-endian, so the lowest bits come last.
     let (word, bit) = (usize::from(slot / 64), slot % 64);
     (word * 8 + 7 - usize::from(bit / 8), 1 << (bit % 8))
 }

@@ -1,11 +1,11 @@
-//! The index of what messages say: on SQLite a file of its own, which no commit waits for; on PostgreSQL tables
-//! beside the others.
+//! The search index over messages: on SQLite a separate file, which no commit waits for; on PostgreSQL tables in the
+//! same database.
 //!
-//! It is made from the messages and can be thrown away: whoever deletes the file gets it built anew. It holds no
-//! text: for each block of ids (`block_bitmap.rs`) the terms that occur there, and where. What leaves a message leaves the
-//! index with the next step of its follower; SQLite overwrites it, in the file and in the log.
+//! It is derived from the messages and disposable: if the file is deleted, it is rebuilt. It stores no text, only which
+//! terms occur in each block of ids, and where (`block_bitmap.rs`). Text that leaves a message leaves the index with
+//! the consumer's next step; SQLite overwrites it, in the file and in the log.
 //!
-//! Absent on purpose: what a term is (`search/words.rs`), who may see what (the messages decide), ranking.
+//! Absent on purpose: what a term is (`search/words.rs`), access control (the messages decide), ranking.
 
 pub mod block_bitmap;
 pub(crate) mod read;
@@ -33,9 +33,9 @@ use std::{
 
 pub use write::{Document, IndexWriter};
 
-/// The form of what is kept, the analyser's included: raise it, and every index is built anew.
+/// The format of the index, including the analyser. Raising it rebuilds every index.
 pub const FORMAT: i64 = 2;
-/// The file's name in the data folder.
+/// The name of the file in the data folder.
 pub const FILE: &str = "search.db";
 const NAME: &str = "search";
 
@@ -46,7 +46,7 @@ pub struct Index(Arc<IndexInner>);
 #[derive(Debug)]
 struct IndexInner {
     storage: IndexStorage,
-    /// It was made and can be read.
+    /// Whether it was created and can be read.
     is_ready: AtomicBool,
     is_damaged: AtomicBool,
 }
@@ -54,11 +54,11 @@ struct IndexInner {
 #[derive(Debug)]
 enum IndexStorage {
     IndexFile(IndexFile),
-    /// Tables of the store's database: its threads write them, and a snapshot reads them itself.
+    /// Tables in the store's database, written by the store's threads and read through the snapshot itself.
     Tables(Arc<StoreInner>),
 }
 
-/// On SQLite, a file of its own with a thread that writes it. The store's readers read it beside the store.
+/// On SQLite, a separate file with its own writer thread. The store's readers read it beside the store.
 #[derive(Debug)]
 struct IndexFile {
     writer: ThreadPool,
@@ -70,11 +70,11 @@ struct IndexFileState {
     path: PathBuf,
     settings: StoreOptions,
     opener: Opener,
-    /// Connections that nobody reads with just now.
+    /// Read connections that are not in use.
     idle: Vec<Connection>,
 }
 
-/// A connection that reads the index file, for the length of one unit of work.
+/// A connection that reads the index file for one unit of work.
 #[derive(Debug)]
 pub(crate) struct IndexReader {
     connection: Option<Connection>,
@@ -83,7 +83,7 @@ pub(crate) struct IndexReader {
 }
 
 impl IndexReader {
-    /// The connection.
+    /// Returns the connection.
     pub(crate) fn connection(&mut self) -> &mut Connection {
         self.connection.as_mut().expect("it is there until it is dropped")
     }
@@ -94,7 +94,7 @@ impl Drop for IndexReader {
         let Some(mut connection) = self.connection.take() else { return };
         connection.set_caller(None);
         let mut opened = locked(&self.file);
-        // The file may be another one by now.
+        // The file may have been replaced meanwhile.
         if connection.is_reusable() && opened.opener.is_same(&self.opener) {
             opened.idle.push(connection);
         }
@@ -106,8 +106,8 @@ fn locked(file: &Mutex<IndexFileState>) -> MutexGuard<'_, IndexFileState> {
 }
 
 impl Index {
-    /// Opens the index of a store, or makes an empty one. Where that cannot be done now, as on a full disk, it is done
-    /// by who feeds it once it can.
+    /// Opens the index of a store, or creates an empty one. If that is impossible now, as on a full disk, the consumer
+    /// creates it later.
     ///
     /// # Errors
     /// The database refuses it, or the machine gives no more threads.
@@ -122,12 +122,12 @@ impl Index {
             Ok(()) => {}
             Err(Error::Refused(_) | Error::Corrupt(_)) if index.is_file() => index.rebuild().await?,
             Err(error) if !error.is_outage() => return Err(error),
-            Err(cause) => tracing::warn!(%cause, "the search index cannot be opened now; it is tried again"),
+            Err(cause) => tracing::warn!(%cause, "the search index cannot be opened now; retrying later"),
         }
         Ok(index)
     }
 
-    /// Notes if an answer of the index says that it is damaged.
+    /// Notes if a result shows that the index is damaged.
     pub(crate) fn note_damage<T>(&self, answer: Result<T>) -> Result<T> {
         if answer.as_ref().is_err_and(is_damage) {
             self.0.is_damaged.store(true, Ordering::Relaxed);
@@ -135,22 +135,22 @@ impl Index {
         answer
     }
 
-    /// It was found damaged while it was in use.
+    /// Returns whether damage was found while the index was in use.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         self.0.is_damaged.load(Ordering::Relaxed)
     }
 
-    /// Throws a damaged file away and makes an empty one. On PostgreSQL its tables are emptied by whoever feeds it.
+    /// Replaces a damaged file with an empty one. On PostgreSQL the consumer empties the tables.
     ///
     /// # Errors
     /// A file cannot be made; it stays damaged until it can.
     pub async fn rebuild(&self) -> Result<()> {
-        tracing::warn!("the search index is damaged; it is made anew");
+        tracing::warn!("the search index is damaged; rebuilding it");
         if let IndexStorage::IndexFile(file) = &self.0.storage {
             self.0.is_ready.store(false, Ordering::Release);
             let kept = file.file.clone();
-            // On the thread that writes, so that nobody does meanwhile.
+            // On the writer thread, so that nothing else writes meanwhile.
             file.writer.reopen(move || replace(&kept)).await?;
             self.prepare().await?;
         }
@@ -158,7 +158,7 @@ impl Index {
         Ok(())
     }
 
-    /// A file that no other node can have open.
+    /// Returns whether the index is a file, which no other node can have open.
     #[must_use]
     pub fn is_file(&self) -> bool {
         matches!(self.0.storage, IndexStorage::IndexFile(_))
@@ -194,10 +194,10 @@ impl Index {
         self.note_damage(self.writers().write(work).await)
     }
 
-    /// A connection that reads the index beside a snapshot, where the snapshot's own does not.
+    /// Returns a connection that reads the index beside a snapshot, or none if the snapshot's own connection can.
     pub(crate) fn reader(&self, snapshot: &mut Snapshot<'_>) -> Result<Option<IndexReader>> {
         if !self.0.is_ready.load(Ordering::Acquire) {
-            return Err(Error::Unavailable(ErrorCause::Message("the search index is not made yet")));
+            return Err(Error::Unavailable(ErrorCause::Message("the search index is not ready yet")));
         }
         let IndexStorage::IndexFile(file) = &self.0.storage else { return Ok(None) };
         let (idle, opener) = {
@@ -212,10 +212,10 @@ impl Index {
         Ok(Some(IndexReader { connection: Some(connection), file: file.file.clone(), opener }))
     }
 
-    /// Takes the right to write.
+    /// Acquires the lease that allows writing.
     ///
     /// # Errors
-    /// The database is not there.
+    /// The database is unavailable.
     pub async fn acquire_lease(&self, request: LeaseRequest) -> Result<Option<(Lease, ConsumerPosition)>> {
         if !self.0.is_ready.load(Ordering::Acquire) {
             self.note_damage(self.prepare().await)?;
@@ -223,25 +223,25 @@ impl Index {
         self.write(move |transaction| consumers::acquire(transaction, NAME, request)).await
     }
 
-    /// Notes how far was read where there was nothing to write; says whether one still has the lease.
+    /// Records how far was read when there was nothing to write; returns whether this node still has the lease.
     ///
     /// # Errors
-    /// The database is not there.
+    /// The database is unavailable.
     pub async fn advance(&self, lease: &Lease, position: &ConsumerPosition, until_ms: i64) -> Result<bool> {
         let (lease, position) = (lease.clone(), *position);
         self.write(move |transaction| consumers::advance(transaction, &lease, &position, until_ms)).await
     }
 
-    /// Gives the right to write back.
+    /// Releases the lease.
     ///
     /// # Errors
-    /// The database is not there.
+    /// The database is unavailable.
     pub async fn release(&self, lease: &Lease) -> Result<()> {
         let lease = lease.clone();
         self.write(move |transaction| consumers::release(transaction, &lease)).await
     }
 
-    /// On SQLite, folds the log into the file and empties it; says whether nobody was reading it.
+    /// On SQLite, checkpoints and truncates the log; returns false if a reader prevented it.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -253,7 +253,7 @@ impl Index {
         self.note_damage(folding.await)
     }
 
-    /// Waits for what runs and closes the file.
+    /// Waits for running work and closes the file.
     pub async fn close(&self) {
         if let IndexStorage::IndexFile(file) = &self.0.storage {
             locked(&file.file).idle.clear();
@@ -287,14 +287,14 @@ impl IndexFile {
 }
 
 fn opener(path: &Path, settings: &StoreOptions) -> Opener {
-    // Rows that are changed or removed are overwritten. What a power cut takes is read again.
+    // Changed and deleted rows are overwritten. What a power cut loses is read again from the messages.
     let setup_sql = "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; \
                  PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 2000;";
     Opener::Sqlite(Arc::new(SqliteFile::new(path, settings.timeout, setup_sql)))
 }
 
-/// Puts an empty file in the place of what cannot be read: all of it can be made again. Whoever reads the old one just
-/// now reads on in it and then lets it go.
+/// Replaces an unreadable file with an empty one, since all of it can be rebuilt. Current readers finish on the old
+/// file.
 fn replace(file: &Mutex<IndexFileState>) -> Result<()> {
     let mut opened = locked(file);
     opened.idle.clear();
@@ -303,7 +303,8 @@ fn replace(file: &Mutex<IndexFileState>) -> Result<()> {
     Ok(())
 }
 
-/// SQLite: a damaged file, or none of a database; and what this program did not write.
+/// Returns whether the error shows damage: a corrupt SQLite file, a file that is no database, or content this program
+/// did not write.
 fn is_damage(error: &Error) -> bool {
     match error {
         Error::Corrupt(_) => true,

@@ -1,4 +1,4 @@
-//! Reading the index: blocks, and which of their messages have a term.
+//! Reads the index: blocks, and which of their messages contain a term.
 
 use super::block_bitmap::Slots;
 use crate::{
@@ -12,10 +12,10 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Which of a block's messages have what was looked up.
+/// The matching slots of each block.
 pub(crate) type BlockHits = BTreeMap<i64, Slots>;
 
-/// Blocks up to one, with messages written from a time on and before another; the newest first.
+/// Returns blocks up to `highest` with messages written within a time range, newest first.
 pub(crate) fn blocks(connection: &mut Connection, highest: i64, written: (i64, i64), limit: i64) -> Result<Vec<i64>> {
     let sql = "SELECT block FROM search_blocks WHERE block <= $1 AND last_at >= $2 AND first_at < $3 \
                ORDER BY block DESC LIMIT $4";
@@ -23,7 +23,8 @@ pub(crate) fn blocks(connection: &mut Connection, highest: i64, written: (i64, i
     connection.query(sql, &parameters, |row| column(row, 0))
 }
 
-/// Looks one thing up in some blocks; says how many rows that took. Nothing, if it would take more than `rows_max`.
+/// Looks up one term or range in some blocks, and returns how many rows that took; none if it would take more than
+/// `rows_max`.
 pub(crate) fn look_up(
     connection: &mut Connection,
     blocks: impl Iterator<Item = i64>,
@@ -48,7 +49,7 @@ pub(crate) fn look_up(
     }
 }
 
-/// Looks up which messages have any of these terms, each in its block.
+/// Looks up which messages contain any of these terms, each term in its block.
 pub(crate) fn any_of(
     connection: &mut Connection,
     terms: impl Iterator<Item = (i64, Term)>,
@@ -61,7 +62,7 @@ pub(crate) fn any_of(
     gathered(connection, params, sql, usize::MAX)
 }
 
-/// What the rows name together, and how many they are; one more than `rows_max` at most.
+/// Returns the union of all rows and their number, which is at most one more than `rows_max`.
 fn gathered<const COLUMNS: usize>(
     connection: &mut Connection,
     mut params: BulkParams<'_, COLUMNS>,
@@ -73,7 +74,7 @@ fn gathered<const COLUMNS: usize>(
         let (block, kept): (i64, Vec<u8>) = (column(row, 0)?, column(row, 1)?);
         rows += 1;
         if !found.entry(block).or_default().add_kept(&kept) {
-            return Err(Error::Corrupt(format!("the search index has {} bytes of slots", kept.len())));
+            return Err(Error::Corrupt(format!("the search index has slots of {} bytes", kept.len())));
         }
         Ok(rows <= rows_max)
     })?;

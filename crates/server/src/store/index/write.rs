@@ -1,7 +1,7 @@
-//! Feeding the index: one transaction takes messages in, and notes how far was read.
+//! Writes the index: one transaction adds documents and records how far was read.
 //!
-//! Invariant: memory holds the terms of what is taken in, at most [`TERMS_MAX`] of the newest block beside them, and
-//! pages of what is looked through; never a whole block, which long messages can make of any size.
+//! Invariant: memory holds the terms of the added documents, at most [`TERMS_MAX`] terms of the newest block, and pages
+//! of terms that are scanned; never a whole block, which long messages can make arbitrarily large.
 
 use super::{
     Index,
@@ -20,52 +20,52 @@ use crate::{
 use parlor_protocol::ids::MessageId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A message, as the index keeps it.
+/// A message as the index stores it.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// Which.
+    /// Its id.
     pub message: MessageId,
-    /// When it was written.
+    /// When it was sent.
     pub created_at: i64,
-    /// What it is found by; nothing, if it is not to be found.
+    /// Its terms; none if it must not be found.
     pub terms: BTreeSet<Term>,
-    /// Of the terms, once the message was edited or deleted.
+    /// A digest of its terms, if it was edited or deleted.
     pub digest: Option<Vec<u8>>,
-    /// It is kept already, under other terms unless its digest says that they are the same.
+    /// Whether it is already in the index, with other terms unless the digest is the same.
     pub is_kept: bool,
 }
 
-/// Terms of the newest block that are held; of a block with more, those that a step touches are read.
+/// How many terms of the newest block are cached. Of a larger block, only the terms that a step touches are read.
 const TERMS_MAX: usize = 100_000;
-/// Terms of a block that are looked through together for messages that were edited or deleted.
+/// How many terms of a block are scanned at a time when messages were edited or deleted.
 const PAGE: i64 = 4096;
 
-/// Who writes, and what was written last: the newest block, to which most is added.
+/// Writes the index under a lease, and caches the newest block, which most new messages belong to.
 #[derive(Debug)]
 pub struct IndexWriter {
     lease: Lease,
-    /// How far was read.
+    /// How far has been read.
     pub position: ConsumerPosition,
     newest: Option<(i64, TermBlock)>,
 }
 
-/// Terms of a block.
+/// The terms of a block.
 #[derive(Debug, Default)]
 struct TermBlock {
     terms: HashMap<Term, StoredSlots>,
-    /// It has no other terms.
+    /// Whether the block has no other terms.
     is_whole: bool,
     written: Option<(i64, i64)>,
 }
 
 impl IndexWriter {
-    /// With a lease, from a place on.
+    /// Creates a writer that continues from a position.
     #[must_use]
     pub fn new(lease: Lease, position: ConsumerPosition) -> Self {
         Self { lease, position, newest: None }
     }
 
-    /// The right to write.
+    /// Returns the lease.
     #[must_use]
     pub fn lease(&self) -> &Lease {
         &self.lease
@@ -73,19 +73,19 @@ impl IndexWriter {
 }
 
 impl Index {
-    /// Takes documents in and notes how far was read; says whether one still had the lease, without which nothing
+    /// Adds documents and records how far was read. Returns whether this node still had the lease; without it nothing
     /// happens.
     ///
     /// # Errors
-    /// The database is not there. Nothing happened then, and the place is to be read again.
+    /// The database is unavailable. Nothing was written, and the caller has to read from its position again.
     pub async fn write_documents(
         &self,
-        writing: &mut IndexWriter,
+        writer: &mut IndexWriter,
         documents: Vec<Document>,
         position: ConsumerPosition,
         until_ms: i64,
     ) -> Result<bool> {
-        let (lease, newest) = (writing.lease.clone(), writing.newest.take());
+        let (lease, newest) = (writer.lease.clone(), writer.newest.take());
         let fed = self.write(move |transaction| {
             if !consumers::advance(transaction, &lease, &position, until_ms)? {
                 return Ok(None);
@@ -93,22 +93,22 @@ impl Index {
             add_documents(transaction, newest, documents).map(Some)
         });
         let Some(newest) = fed.await? else { return Ok(false) };
-        writing.newest = newest;
-        writing.position = position;
+        writer.newest = newest;
+        writer.position = position;
         Ok(true)
     }
 
-    /// Empties the index and begins from a place; says whether one still had the lease.
+    /// Empties the index and restarts from a position; returns whether this node still had the lease.
     ///
     /// # Errors
-    /// The database is not there.
-    pub async fn clear(&self, writing: &mut IndexWriter, position: ConsumerPosition, until_ms: i64) -> Result<bool> {
-        let lease = writing.lease.clone();
+    /// The database is unavailable.
+    pub async fn clear(&self, writer: &mut IndexWriter, position: ConsumerPosition, until_ms: i64) -> Result<bool> {
+        let lease = writer.lease.clone();
         let erased = self.write(move |transaction| {
             if !consumers::advance(transaction, &lease, &position, until_ms)? {
                 return Ok(false);
             }
-            // In the order in which searches read them, so that the two never wait for each other.
+            // In the order in which searches read them, so that the two never deadlock.
             for table in ["search_blocks", "search_terms", "search_changed"] {
                 let sql = if transaction.is_sqlite() { "DELETE FROM" } else { "TRUNCATE" };
                 transaction.execute(&format!("{sql} {table}"), &[])?;
@@ -118,12 +118,12 @@ impl Index {
         if !erased.await? {
             return Ok(false);
         }
-        *writing = IndexWriter::new(writing.lease.clone(), position);
+        *writer = IndexWriter::new(writer.lease.clone(), position);
         Ok(true)
     }
 }
 
-/// Takes documents in; gives the newest block.
+/// Adds documents; returns the newest block.
 fn add_documents(
     transaction: &mut Connection,
     mut newest: Option<(i64, TermBlock)>,
@@ -146,7 +146,7 @@ fn add_documents(
     Ok(newest)
 }
 
-/// Those whose terms are not those that they are kept under.
+/// Returns the documents whose terms differ from the stored ones.
 fn changed_documents(connection: &mut Connection, documents: Vec<Document>) -> Result<Vec<Document>> {
     let mut params = BulkParams::new(["id"]);
     for document in documents.iter().filter(|document| document.is_kept) {
@@ -167,14 +167,14 @@ fn by_block(documents: Vec<Document>) -> BTreeMap<i64, Vec<Document>> {
     blocks
 }
 
-/// When the messages of a block were written; one that is not there has no terms.
+/// Loads when the messages of a block were sent; a block that does not exist has no terms.
 fn load(connection: &mut Connection, block: i64) -> Result<TermBlock> {
     let sql = "SELECT first_at, last_at FROM search_blocks WHERE block = $1";
     let written = connection.query_optional(sql, &[block.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
     Ok(TermBlock { is_whole: written.is_none(), written, ..TermBlock::default() })
 }
 
-/// Takes slots from all terms of a block, page by page.
+/// Removes slots from all terms of a block, page by page.
 fn clear(connection: &mut Connection, block: i64, slots: &Slots) -> Result<()> {
     let mut after = Term::new();
     loop {
@@ -197,17 +197,17 @@ fn clear(connection: &mut Connection, block: i64, slots: &Slots) -> Result<()> {
     }
 }
 
-/// Writes terms; those without a slot are removed.
+/// Writes terms and deletes those without slots.
 fn write_terms(
     connection: &mut Connection,
     block: i64,
     terms: impl Iterator<Item = (Term, StoredSlots)>,
 ) -> Result<()> {
     let mut kept = BulkParams::new(["block", "term", "slots"]);
-    let mut gone = BulkParams::new(["block", "term"]);
+    let mut emptied = BulkParams::new(["block", "term"]);
     for (term, slots) in terms {
         if slots.0.is_empty() {
-            gone.push([block.into(), term.into()]);
+            emptied.push([block.into(), term.into()]);
         } else {
             kept.push([block.into(), term.into(), slots.0.into()]);
         }
@@ -217,10 +217,10 @@ fn write_terms(
         "INSERT INTO search_terms (block, term, slots) SELECT block, term, slots FROM v WHERE block IS NOT NULL \
          ON CONFLICT (block, term) DO UPDATE SET slots = excluded.slots",
     )?;
-    gone.execute(connection, "DELETE FROM search_terms WHERE (block, term) IN (SELECT block, term FROM v)")
+    emptied.execute(connection, "DELETE FROM search_terms WHERE (block, term) IN (SELECT block, term FROM v)")
 }
 
-/// The slots of messages that are kept already.
+/// Returns the slots of messages that are already in the index.
 fn replaced(documents: &[Document]) -> Slots {
     let mut replaced = Slots::default();
     for document in documents.iter().filter(|document| document.is_kept) {
@@ -230,7 +230,7 @@ fn replaced(documents: &[Document]) -> Slots {
 }
 
 impl TermBlock {
-    /// Makes sure that the terms of these documents are held, and that all others are right without a change.
+    /// Loads the terms of these documents, and removes their old slots from all other terms.
     fn read(&mut self, connection: &mut Connection, block: i64, documents: &[Document]) -> Result<()> {
         if self.is_whole {
             return Ok(());
@@ -251,7 +251,7 @@ impl TermBlock {
         Ok(())
     }
 
-    /// Lets go of the terms if there are too many to hold.
+    /// Drops the cached terms if there are too many.
     fn forget_many(&mut self) {
         if self.terms.len() > TERMS_MAX {
             self.terms = HashMap::new();
@@ -259,7 +259,7 @@ impl TermBlock {
         }
     }
 
-    /// Takes documents in; gives the terms whose slots are others now.
+    /// Adds documents; returns the terms whose slots changed.
     fn add_documents(&mut self, documents: &[Document]) -> BTreeSet<Term> {
         let mut touched = BTreeSet::new();
         let replaced = replaced(documents);

@@ -11,11 +11,11 @@ use parlor_protocol::{
 };
 
 impl Snapshot<'_> {
-    /// The newest state of each changed row, or the newest page when too much changed; none if the person is
-    /// not in the conversation.
+    /// Returns the newest state of each changed row, or the newest page if too much changed; none if the user is not in
+    /// the conversation.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn changes(&mut self, user: UserId, conversation: ConversationId, since: Version) -> Result<Option<Changes>> {
         let Some(window) = self.window(user, conversation)? else { return Ok(None) };
         let mut changes = Changes {
@@ -29,7 +29,7 @@ impl Snapshot<'_> {
             quoted: Vec::new(),
             users: Vec::new(),
         };
-        // A version that this store has not reached is of another one, or of what was lost of this.
+        // A version beyond the clock comes from another store, or from commits that this one has lost.
         let after = if since > self.cursor.version { None } else { self.changed_after(&window, since)? };
         if let Some(after) = after {
             let rows = self.changed(&window, since, after)?;
@@ -54,11 +54,11 @@ impl Snapshot<'_> {
         Ok(Some(changes))
     }
 
-    /// The `seq` after which all messages are new since a version; none when so many are new or changed that the
-    /// newest page is to be told instead.
+    /// Returns the `seq` after which all messages are new since a version; none if so many are new or changed that the
+    /// newest page is sent instead.
     fn changed_after(&mut self, window: &Window, since: Version) -> Result<Option<i64>> {
         let most = i64::from(self.limits.changes_rows_max);
-        // Versions and seqs grow together, so the new messages are those after the newest that is not.
+        // Versions and seqs grow together, so the new messages are those after the newest one that is not new.
         let after = self
             .connection()
             .query_one(
@@ -84,8 +84,7 @@ impl Snapshot<'_> {
         Ok(Some(after).filter(|_| changed <= room))
     }
 
-    /// Messages that are new or changed since a version, in the order of their versions: one more than a page has,
-    /// if there are.
+    /// Returns messages that are new or changed since a version, ordered by version: up to one more than a page holds.
     fn changed(&mut self, window: &Window, since: Version, after: i64) -> Result<Vec<MessageRow>> {
         let limit = i64::from(self.limits.page_rows_max) + 1;
         let new = format!(

@@ -1,4 +1,4 @@
-//! Conversations, as a member sees them.
+//! Conversations as a member sees them.
 
 use super::Snapshot;
 use crate::{
@@ -18,7 +18,7 @@ use parlor_protocol::{
 };
 use std::collections::HashMap;
 
-/// A conversation, with what the asking member has of it.
+/// A conversation with what the viewing member sees of it.
 struct ViewedConversation {
     row: ConversationRow,
     unread: u32,
@@ -26,16 +26,16 @@ struct ViewedConversation {
     hidden_seq: i64,
 }
 
-/// A count of the store on the wire.
+/// Converts a count from the store for the wire.
 pub(super) fn unread(count: i64) -> u32 {
     u32::try_from(count.clamp(0, UNREAD_MAX)).expect("clamped")
 }
 
 impl Snapshot<'_> {
-    /// A page of a person's conversations, the one with the newest activity first, and where the next begins.
+    /// Returns a page of a user's conversations, most recently active first, and where the next page starts.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn list_conversations(
         &mut self,
         user: UserId,
@@ -56,18 +56,19 @@ impl Snapshot<'_> {
         Ok((conversations, next))
     }
 
-    /// One conversation, if the person is in it.
+    /// Returns a conversation if the user is in it.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn conversation(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Conversation>> {
         Ok(self.conversations(user, &[conversation])?.pop())
     }
 
-    /// Those of the conversations that the person is in. A fixed number of statements, but for large groups.
+    /// Returns those of the conversations that the user is in. Takes a fixed number of statements, except for large
+    /// groups.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn conversations(&mut self, user: UserId, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
         let mut params = BulkParams::new(["id", "user_id"]);
         for id in ids {
@@ -116,7 +117,7 @@ impl Snapshot<'_> {
             .collect())
     }
 
-    /// The newest message of each that is not hidden from the person.
+    /// Returns the newest message of each conversation that the user has not hidden.
     fn last_messages(
         &mut self,
         user: UserId,

@@ -14,23 +14,23 @@ use parlor_protocol::{
     reply::Head,
 };
 
-/// What there is after a cursor, in short.
+/// How a client's cursor compares with the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SyncStatus {
-    /// There is no cursor, or it is not good.
+    /// There is no cursor, or it is invalid.
     Reset,
-    /// Nothing.
+    /// Nothing has changed since the cursor.
     UpToDate,
-    /// Something.
+    /// Something has changed since the cursor.
     Behind,
 }
 
 impl Store {
-    /// What there is for each of the people after their cursors, and the cursor of the moment at which that was so. One
-    /// statement, for nearly everybody who comes back has missed nothing.
+    /// Returns the status of each user's cursor, and the cursor of the moment at which it was read. One statement is
+    /// enough, because most clients that reconnect have missed nothing.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub(crate) async fn sync_statuses(
         &self,
         cursors: Vec<(UserId, Option<Cursor>)>,
@@ -76,11 +76,11 @@ fn read_status(row: Row<'_>) -> Result<(i64, (Cursor, SyncStatus))> {
 }
 
 impl Snapshot<'_> {
-    /// The scopes of a person that changed after a version, and those left after it; none when they are more
-    /// than `heads_max`.
+    /// Returns the user's scopes that changed after a version, and the conversations they left after it; none if there
+    /// are more than `heads_max`.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn heads(&mut self, user: UserId, since: Version) -> Result<Option<(Vec<Head>, Vec<Scope>)>> {
         let most = self.limits.heads_max as usize;
         let limit = i64::from(self.limits.heads_max) + 1;
@@ -108,10 +108,10 @@ impl Snapshot<'_> {
         Ok(Some((heads, gone)))
     }
 
-    /// Those of the conversations that the person is in, with their versions.
+    /// Returns those of the conversations that the user is in, with their versions.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn current_heads(&mut self, user: UserId, conversations: &[ConversationId]) -> Result<Vec<Head>> {
         let mut params = BulkParams::new(["id", "user_id"]);
         for conversation in conversations {

@@ -1,4 +1,4 @@
-//! Who is in a conversation, each row as the asker may be told of it.
+//! The members of a conversation, each row as the viewer may see it.
 
 use super::Snapshot;
 use crate::{
@@ -18,15 +18,15 @@ use parlor_protocol::{
 };
 use std::collections::HashMap;
 
-/// What belongs to the rows of members of a conversation `c`.
+/// The joins that member rows of a conversation `c` need.
 const WITH: &str = "JOIN users u ON u.id = m.user_id \
      LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id";
 
 impl Snapshot<'_> {
-    /// A page of everybody in a conversation, in the order of their ids, if the asker is in it.
+    /// Returns a page of a conversation's members in the order of their ids, if the viewer is one of them.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn list_members(
         &mut self,
         viewer: UserId,
@@ -57,10 +57,10 @@ impl Snapshot<'_> {
         Ok(Some(Members { members, next }))
     }
 
-    /// Whether a person in a conversation may change what it is called and looks like; none if he is not in it.
+    /// Returns whether a member may change a group's title and picture; none if the user is not in the conversation.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn can_manage(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<bool>> {
         self.connection().query_optional(
             "SELECT c.kind, m.role FROM members m JOIN conversations c ON c.id = m.conversation_id \
@@ -74,8 +74,8 @@ impl Snapshot<'_> {
         )
     }
 
-    /// The rows that conversations show: everybody up to `conversation_fan_out_max`; in larger ones the asker, the
-    /// sender of the last message, and those who were there longest.
+    /// Returns the members that conversations show: all of them up to `conversation_fan_out_max`; in larger ones the
+    /// viewer, the sender of the last message, and the members of longest standing.
     pub(super) fn shown_members(
         &mut self,
         viewer: UserId,
@@ -111,11 +111,11 @@ impl Snapshot<'_> {
             members.entry(conversation).or_default().push(member);
         }
         let receipts = self.receipts;
-        let told = |rows: Vec<MemberRow>| -> Vec<Member> {
-            // The asker's own row is among them.
+        let rows_for_viewer = |rows: Vec<MemberRow>| -> Vec<Member> {
+            // The viewer's own row is among them.
             let has_receipts = receipts && rows.iter().any(|row| row.user.id == viewer && row.receipts);
             rows.iter().map(|row| row.member_for(viewer, has_receipts)).collect()
         };
-        Ok(members.into_iter().map(|(id, rows)| (id, told(rows))).collect())
+        Ok(members.into_iter().map(|(id, rows)| (id, rows_for_viewer(rows))).collect())
     }
 }

@@ -15,24 +15,24 @@ use parlor_protocol::{
     reply::MessagePage,
 };
 
-/// Which messages.
+/// Where a page of messages lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageAnchor {
-    /// The newest ones with a lower `seq`.
+    /// The newest messages with a lower `seq`.
     Before(Seq),
-    /// The oldest ones with a higher `seq`.
+    /// The oldest messages with a higher `seq`.
     After(Seq),
-    /// Half of them up to here, half after.
+    /// Half of the page up to this `seq`, half after it.
     Around(Seq),
-    /// The newest ones.
+    /// The newest messages.
     Newest,
 }
 
 impl Snapshot<'_> {
-    /// A page, if the person is in the conversation. It ends early rather than pass `page_bytes_max`.
+    /// Returns a page if the user is in the conversation. The page ends early rather than exceed `page_bytes_max`.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn messages(
         &mut self,
         user: UserId,
@@ -55,7 +55,7 @@ impl Snapshot<'_> {
         let messages = within(self.shown(&window, &rows)?, self.limits.page_bytes_max as usize, page);
         let (first, last) = match (messages.first(), messages.last()) {
             (Some(first), Some(last)) => (first.seq.0, last.seq.0),
-            // An empty page lies at one of the ends.
+            // An empty page is at one of the ends.
             _ => match page {
                 PageAnchor::After(_) => (window.last_seq + 1, window.last_seq),
                 _ => (window.history_from, window.history_from - 1),
@@ -96,12 +96,12 @@ impl Snapshot<'_> {
     }
 }
 
-/// As many from the first on as fit in the bytes, at least one.
+/// Returns as many messages as fit into the bytes, from the first on, at least one.
 pub(super) fn within_bytes(messages: Vec<Message>, bytes_max: usize) -> Vec<Message> {
     within(messages, bytes_max, PageAnchor::After(Seq(0)))
 }
 
-/// As many as fit in the bytes, at least one, kept at the end that the page hangs on.
+/// Keeps as many messages as fit into the bytes, at least one, starting from the end where the page is anchored.
 fn within(mut messages: Vec<Message>, bytes_max: usize, page: PageAnchor) -> Vec<Message> {
     let mut bytes = 0;
     let mut fits = |message: &Message| {
@@ -118,7 +118,7 @@ fn within(mut messages: Vec<Message>, bytes_max: usize, page: PageAnchor) -> Vec
             messages.drain(..messages.len().saturating_sub(count));
         }
         PageAnchor::Around(seq) => {
-            // From the middle outwards, so that the message asked for is in it.
+            // From the middle outwards, so that the requested message is included.
             let middle = messages.partition_point(|message| message.seq <= seq).saturating_sub(1);
             let (mut low, mut high) = (middle, middle);
             let mut size = messages.get(middle).map_or(0, weight);

@@ -1,6 +1,7 @@
-//! Reading: every statement of one answer runs in one snapshot, the clock among them (I6).
+//! Reads: every statement of one answer, the clock's included, runs in one snapshot (I6).
 //!
-//! Rows are reached through the asker's membership (I9): a conversation that the asker is not in is not there.
+//! Rows are reached through the viewer's membership (I9): a conversation that the viewer is not in does not exist for
+//! them.
 
 mod changes;
 mod conversations;
@@ -23,19 +24,19 @@ pub(crate) use heads::SyncStatus;
 pub use messages::PageAnchor;
 pub(crate) use search::{SEARCHED_CONVERSATIONS_MAX, SearchScope, SearchedConversation};
 
-/// A state of the store that does not move while it is read. It lives on a thread of the store, for one unit of work.
+/// A fixed state of the store. It lives on a store thread, for one unit of work.
 #[derive(Debug)]
 pub struct Snapshot<'work> {
     connection: &'work mut Connection,
     limits: &'work Limits,
-    /// Whether anybody is told how far others have read.
+    /// Whether members can see how far others have read.
     receipts: bool,
     /// The cursor of this state.
     pub cursor: Cursor,
 }
 
 impl Snapshot<'_> {
-    /// Does `work` in the state as it is now.
+    /// Runs `work` on the current state.
     pub(super) fn run<T>(
         connection: &mut Connection,
         limits: &Limits,
@@ -59,11 +60,11 @@ impl Snapshot<'_> {
         self.connection
     }
 
-    /// Whether a cursor is of this store's past: its epoch is known, and its version is not past the clock at
-    /// which the next epoch began.
+    /// Returns whether a cursor belongs to this store's past: its epoch is known, and its version is not beyond the
+    /// clock at which the next epoch began.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn is_valid(&mut self, cursor: Cursor) -> Result<bool> {
         let ended = self.connection().query_optional(
             "SELECT (SELECT n.version FROM starts n WHERE n.position > s.position \

@@ -1,4 +1,4 @@
-//! Reading on from a version: what followers see.
+//! Reads on from a version, for consumers.
 
 use super::Snapshot;
 use crate::{
@@ -11,11 +11,11 @@ use crate::{
 use parlor_protocol::ids::Version;
 
 impl Snapshot<'_> {
-    /// Messages made after a version, as they are now, in the order of their making; and whether there may be more.
-    /// No more are read once their texts have `bytes_max` bytes.
+    /// Returns messages created after a version, in that order and in their current state, and whether there may be
+    /// more. Stops once their texts have `bytes_max` bytes.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn messages_created_after(
         &mut self,
         version: Version,
@@ -26,10 +26,11 @@ impl Snapshot<'_> {
         self.messages_after(&sql, version, (limit, bytes_max))
     }
 
-    /// Messages changed after a version, as they are now, in the order of their last changes; as above.
+    /// Returns messages changed after a version, in the order of their last changes; otherwise like
+    /// [`Snapshot::messages_created_after`].
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn messages_changed_after(
         &mut self,
         version: Version,

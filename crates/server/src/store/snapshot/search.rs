@@ -1,4 +1,4 @@
-//! What a search reads of the messages themselves: only what the asker may see, as it is now.
+//! Reads the messages that a search considers: only what the viewer may see, in its current state.
 
 use super::Snapshot;
 use crate::{
@@ -15,34 +15,34 @@ use parlor_protocol::{
     model::ContextKey,
 };
 
-/// Conversations of one person that are looked up one by one; as many as one context can have.
+/// How many conversations of a user are looked up one by one; as many as one context can have.
 pub(crate) const SEARCHED_CONVERSATIONS_MAX: u32 = 1000;
 
-/// Where to search.
+/// Which messages are searched.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SearchScope {
     pub conversation: Option<ConversationId>,
     pub context: Option<ContextKey>,
 }
 
-/// A conversation that the asker is in.
+/// A conversation that the viewer is in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SearchedConversation {
     pub id: ConversationId,
-    /// The version of its newest message, or of its opening.
+    /// The version of its newest message, or of its creation.
     pub activity: Version,
-    /// How many messages of it the asker sees, at the most.
+    /// At most how many of its messages the viewer can see.
     pub visible: i64,
     history_from: i64,
 }
 
 impl Snapshot<'_> {
-    /// Whether the person is in the conversation.
+    /// Returns whether the user is in the conversation.
     pub(crate) fn is_member(&mut self, user: UserId, conversation: ConversationId) -> Result<bool> {
         Ok(self.window(user, conversation)?.is_some())
     }
 
-    /// The conversations to be searched; one more than [`SEARCHED_CONVERSATIONS_MAX`] where there are more.
+    /// Returns the conversations to search; one more than [`SEARCHED_CONVERSATIONS_MAX`] if there are more.
     pub(crate) fn searched_conversations(
         &mut self,
         user: UserId,
@@ -73,8 +73,8 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Every message of these conversations that the asker may see, below an id, in no order. Told as one text for
-    /// each conversation, since a row for each message costs many times what finding it does.
+    /// Returns the ids, below `after` and in no order, of all messages of these conversations that the viewer may see.
+    /// They are read as one text for each conversation, because a row for each message would cost many times as much.
     pub(crate) fn message_ids_in(
         &mut self,
         searched_conversations: &[SearchedConversation],
@@ -101,7 +101,7 @@ impl Snapshot<'_> {
         Ok(all)
     }
 
-    /// Those of the messages that the asker may see and that can be found, the newest first.
+    /// Returns those of the messages that the viewer may see and that can be found, newest first.
     pub(crate) fn visible_messages(&mut self, user: UserId, ids: &[MessageId]) -> Result<Vec<MessageRow>> {
         let mut params = BulkParams::new(["id", "user_id"]);
         for id in ids {

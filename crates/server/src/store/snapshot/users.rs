@@ -1,4 +1,4 @@
-//! People: oneself, those who wrote, those whom one may write to.
+//! Users: the viewer, senders, and those the viewer may write to.
 
 use super::{Snapshot, conversations::unread};
 use crate::{
@@ -23,15 +23,15 @@ use parlor_protocol::{
 };
 use std::{collections::BTreeSet, fmt::Write as _};
 
-/// Whether the asker and a user `u` have a role in the same context.
+/// Whether the viewer and a user `u` have roles in the same context.
 const SHARES_CONTEXT: &str = "EXISTS (SELECT 1 FROM context_roles q JOIN context_roles r ON r.context_id = q.context_id \
                       WHERE q.user_id = $1 AND r.user_id = u.id)";
 
 impl Snapshot<'_> {
-    /// A person's own row.
+    /// Returns a user's own row.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn me(&mut self, user: UserId) -> Result<Option<UserRow>> {
         self.connection().query_optional(
             &format!("SELECT {USER} FROM users u WHERE u.id = $1"),
@@ -40,10 +40,10 @@ impl Snapshot<'_> {
         )
     }
 
-    /// The person's markers that moved without a change of their conversation.
+    /// Returns the user's markers that moved without a change of their conversation.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn markers(&mut self, user: UserId) -> Result<Vec<Marker>> {
         let most = i64::from(self.limits.conversations_max);
         self.connection().query(&format!(
@@ -63,11 +63,11 @@ impl Snapshot<'_> {
             })
     }
 
-    /// What is unread in all conversations of the person. Those that were read to their end cost two look-ups each, and
-    /// no other more than a count up to [`UNREAD_MAX`].
+    /// Returns the number of unread messages in all conversations of the user. A conversation that was read to its end
+    /// costs two look-ups, any other at most a count up to [`UNREAD_MAX`].
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn unread(&mut self, user: UserId) -> Result<Unread> {
         let sql = format!(
             "SELECT CAST(count(*) AS BIGINT), CAST(COALESCE(sum(counted.unread), 0) AS BIGINT) FROM \
@@ -84,11 +84,10 @@ impl Snapshot<'_> {
         Ok(counted.unwrap_or_default())
     }
 
-    /// What the person hid after a version, in the order in which it was hidden; none when it is more than
-    /// `changes_rows_max`.
+    /// Returns what the user hid after a version, in that order; none if it is more than `changes_rows_max`.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn hidden(&mut self, user: UserId, since: Version) -> Result<Option<Vec<MessagePlace>>> {
         let most = self.limits.changes_rows_max;
         let places: Vec<MessagePlace> = self.connection().query(
@@ -103,7 +102,7 @@ impl Snapshot<'_> {
         Ok(Some(places).filter(|places| places.len() <= most as usize))
     }
 
-    /// People by id, each once.
+    /// Returns users by id, each once.
     pub(crate) fn users_by_id(&mut self, ids: impl Iterator<Item = UserId>) -> Result<Vec<User>> {
         let mut params = BulkParams::new(["id"]);
         for id in ids.collect::<BTreeSet<_>>() {
@@ -113,11 +112,11 @@ impl Snapshot<'_> {
         params.query(self.connection(), &sql, |row| Ok(RowReader::new(row).user()?.user()))
     }
 
-    /// A page of the people whom the asker may open a conversation with and whose name has what was asked for, in the
-    /// order of their names; and the place of the last of them, if there are more.
+    /// Returns a page of the users with whom the viewer may open a conversation and whose names match the query, in the
+    /// order of their names, and the position of the last one if there are more.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn users_to_write_to(
         &mut self,
         viewer: UserId,
@@ -139,7 +138,7 @@ impl Snapshot<'_> {
             }
         }
         let mut has = |word: &str| {
-            // Of the signs that LIKE knows, a word may hold this one.
+            // Of LIKE's special characters, a word can only contain this one.
             parameters.push(Param::from(format!("% {}%", word.replace('%', ""))));
             format!("u.name_words LIKE ${}", parameters.len())
         };

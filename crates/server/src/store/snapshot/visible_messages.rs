@@ -1,5 +1,5 @@
-//! Messages as one person sees them: within his history, what he hid as its place only, with what they answer and the
-//! people whom they name.
+//! Messages as a user sees them: within their history, hidden ones as placeholders, with the messages they reply to and
+//! the users they mention.
 
 use super::Snapshot;
 use crate::{
@@ -18,7 +18,7 @@ use parlor_protocol::{
 };
 use std::collections::BTreeSet;
 
-/// People named of those who gave one reaction to a message; whoever wants all asks for them.
+/// How many users of each reaction are included with a message; the full list is a separate query.
 const REACTION_USERS_MAX: usize = 20;
 
 /// What a member may see of a conversation, and its version.
@@ -27,14 +27,14 @@ pub(super) struct Window {
     pub(super) user: UserId,
     pub(super) conversation: ConversationId,
     pub(super) history_from: i64,
-    /// The newest message that he hid.
+    /// The newest message they hid.
     pub(super) hidden_seq: i64,
     pub(super) last_seq: i64,
     pub(super) version: Version,
 }
 
 impl Snapshot<'_> {
-    /// None if the person is not in the conversation.
+    /// Returns none if the user is not in the conversation.
     pub(super) fn window(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Window>> {
         self.connection().query_optional(
             "SELECT m.history_from, m.hidden_seq, c.last_seq, c.version FROM members m \
@@ -55,7 +55,7 @@ impl Snapshot<'_> {
         )
     }
 
-    /// The rows on the wire. One statement more where some of them may be hidden.
+    /// Converts rows for the wire. Takes one more statement if some of them may be hidden.
     pub(super) fn shown(&mut self, window: &Window, rows: &[MessageRow]) -> Result<Vec<Message>> {
         let (first, last) = (rows.iter().map(|row| row.seq.0).min(), rows.iter().map(|row| row.seq.0).max());
         let mut hidden = BTreeSet::new();
@@ -73,13 +73,13 @@ impl Snapshot<'_> {
         Ok(rows.iter().map(shown).collect())
     }
 
-    /// What the messages answer and the person may see, unless it is among them; as much as fits in the bytes of a
-    /// page. What is left out can be asked for.
+    /// Returns the messages that these reply to and that the user may see, without those already among them, up to the
+    /// byte limit of a page. Clients can fetch the rest.
     pub(super) fn quoted(&mut self, window: &Window, messages: &[Message]) -> Result<Vec<Message>> {
-        let there: BTreeSet<Seq> = messages.iter().map(|message| message.seq).collect();
-        let asked: BTreeSet<Seq> = messages.iter().filter_map(|message| message.reply_to).collect();
+        let included: BTreeSet<Seq> = messages.iter().map(|message| message.seq).collect();
+        let replied_to: BTreeSet<Seq> = messages.iter().filter_map(|message| message.reply_to).collect();
         let mut params = BulkParams::new(["conversation_id", "seq"]);
-        for seq in asked.difference(&there).filter(|seq| seq.0 >= window.history_from) {
+        for seq in replied_to.difference(&included).filter(|seq| seq.0 >= window.history_from) {
             params.push([window.conversation.0.into(), seq.0.into()]);
         }
         if params.is_empty() {
@@ -102,7 +102,7 @@ impl Snapshot<'_> {
         Ok(quoted)
     }
 
-    /// Those who wrote the messages, or are named in lines of the system.
+    /// Returns the senders of the messages and the users named in system messages.
     pub(super) fn users_in<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) -> Result<Vec<User>> {
         let mut ids = BTreeSet::new();
         for message in messages {
@@ -111,10 +111,11 @@ impl Snapshot<'_> {
         self.users_by_id(ids.into_iter())
     }
 
-    /// Those who opened these conversations or whom their last messages name, and who are not among the members there.
+    /// Returns the creators of these conversations and the users their last messages name, where they are not among the
+    /// members shown.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn users_beside_members(&mut self, conversations: &[Conversation]) -> Result<Vec<User>> {
         let users_beside_members = conversations.iter().flat_map(|one| {
             let mut ids = one.last_message.as_ref().map_or_else(BTreeSet::new, members_and_leavers);
@@ -127,10 +128,10 @@ impl Snapshot<'_> {
         self.users_by_id(users_beside_members)
     }
 
-    /// Who reacted how to a message; none if the person may not see it.
+    /// Returns who reacted to a message and how; none if the user may not see it.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is unavailable.
     pub fn reactions(
         &mut self,
         user: UserId,
@@ -157,7 +158,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// Those whom a message names: its sender, who reacted first, and whom a line of the system is about.
+/// Returns the users a message names: its sender, the first who reacted, and the subjects of a system message.
 pub(super) fn members_and_leavers(message: &Message) -> BTreeSet<UserId> {
     let mut ids = BTreeSet::from([message.sender]);
     ids.extend(message.reactions.iter().flat_map(|reaction| reaction.users.iter().take(REACTION_USERS_MAX)));

@@ -159,7 +159,7 @@ async fn verify_lists_missing_files() {
     let output = server.run(&["verify"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    for fault in ["1 files that messages carry are not in the storage", "1 files that messages carry have another size"]
+    for fault in ["1 files that messages carry are missing from the storage", "1 files that messages carry have a different size"]
     {
         assert!(text.contains(fault), "{text}");
     }
