@@ -54,7 +54,7 @@ fn copy(file: &Path, copy_into: impl FnOnce(&str) -> Result<()>) -> std::result:
     if file.exists() {
         return Err(CopyError::Exists(file.to_owned()));
     }
-    let part = beside(file, ".part");
+    let part = with_suffix(file, ".part");
     let at = |error| CopyError::File(part.clone(), error);
     match fs::remove_file(&part) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
@@ -84,18 +84,18 @@ fn copy(file: &Path, copy_into: impl FnOnce(&str) -> Result<()>) -> std::result:
 /// See [`CopyError`].
 pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Result<Option<PathBuf>, CopyError> {
     check(copy)?;
-    let part = beside(database, ".part");
+    let part = with_suffix(database, ".part");
     let private = |part: &Path| fs::set_permissions(part, fs::Permissions::from_mode(0o600));
     fs::copy(copy, &part).and_then(|_| private(&part)).map_err(|error| CopyError::File(part.clone(), error))?;
     delete_starts(&part)?;
     let mut kept = None;
     if database.exists() {
-        let aside = beside(database, suffix);
+        let aside = with_suffix(database, suffix);
         // The write-ahead log belongs to its database and holds its newest changes.
         for end in ["-wal", "-shm", ""] {
-            let from = beside(database, end);
+            let from = with_suffix(database, end);
             if from.exists() {
-                let to = beside(&aside, end);
+                let to = with_suffix(&aside, end);
                 fs::rename(&from, &to).map_err(|error| CopyError::File(from, error))?;
             }
         }
@@ -112,9 +112,10 @@ fn delete_starts(file: &Path) -> Result<()> {
     Connection::sqlite(file, flags, c"unix", "")?.execute("DELETE FROM starts", &[]).map(drop)
 }
 
-fn beside(file: &Path, end: &str) -> PathBuf {
+/// Appends a suffix to the name of a file.
+pub(super) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(end);
+    name.push(suffix);
     PathBuf::from(name)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Result, Store,
+    bulk_params::Param,
     clock::CLOCK_AHEAD_MS,
     column,
     connection::Connection,
@@ -25,7 +26,7 @@ pub struct NewUploadRow {
     pub blob: String,
     pub now_ms: i64,
     pub unsent_max: u32,
-    pub kept_bytes_max: u64,
+    pub quota_bytes: u64,
 }
 
 /// The outcome of starting an upload.
@@ -40,7 +41,7 @@ pub enum UploadStart {
     /// The upload would exceed the user's storage quota.
     TooManyBytes {
         /// How many bytes they use.
-        kept: u64,
+        used: u64,
     },
 }
 
@@ -126,20 +127,29 @@ impl Store {
     /// Deletes a file that no message carries. Returns false if there is none.
     pub async fn remove_upload(&self, id: FileId) -> Result<bool> {
         let sql = "DELETE FROM files WHERE id = $1 AND state <> 'sent' RETURNING blob";
-        self.write(move |transaction| {
-            let blob = transaction.query_optional(sql, &[id.0.into()], |row| column(row, 0))?;
-            free(transaction, blob)
-        })
-        .await
+        self.delete_and_free(sql, [id.0.into()]).await
     }
 
     /// Deletes a file that no message carries and that was not touched since a given time. Returns false if there is
     /// none.
     pub async fn remove_stale_upload(&self, id: FileId, touched_before: i64) -> Result<bool> {
         let sql = "DELETE FROM files WHERE id = $1 AND state <> 'sent' AND touched_at < $2 RETURNING blob";
+        self.delete_and_free(sql, [id.0.into(), touched_before.into()]).await
+    }
+
+    /// Runs a statement that deletes at most one file and returns its blob, which is then free.
+    async fn delete_and_free<const N: usize>(
+        &self,
+        sql: &'static str,
+        parameters: [Param<'static>; N],
+    ) -> Result<bool> {
         self.write(move |transaction| {
-            let blob = transaction.query_optional(sql, &[id.0.into(), touched_before.into()], |row| column(row, 0))?;
-            free(transaction, blob)
+            let Some(blob) = transaction.query_optional(sql, &parameters, |row| column::<String>(row, 0))? else {
+                return Ok(false);
+            };
+            let sql = "INSERT INTO freed_blobs (blob) VALUES ($1) ON CONFLICT (blob) DO NOTHING";
+            transaction.execute(sql, &[blob.into()])?;
+            Ok(true)
         })
         .await
     }
@@ -254,14 +264,14 @@ fn begin(transaction: &mut Connection, new: &NewUploadRow) -> Result<UploadStart
         return Ok(UploadStart::Existing(found));
     }
     let sql = format!("SELECT {USED_BYTES}, (SELECT COUNT(*) FROM files WHERE owner = $1 AND state <> 'sent')");
-    let (kept, unsent): (i64, i64) =
+    let (used, unsent): (i64, i64) =
         transaction.query_one(&sql, &[new.owner.0.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
-    let kept = u64::try_from(kept).unwrap_or(0);
+    let used = u64::try_from(used).unwrap_or(0);
     if unsent >= i64::from(new.unsent_max) {
         return Ok(UploadStart::TooManyUnsent);
     }
-    if kept.saturating_add(new.bytes) > new.kept_bytes_max {
-        return Ok(UploadStart::TooManyBytes { kept });
+    if used.saturating_add(new.bytes) > new.quota_bytes {
+        return Ok(UploadStart::TooManyBytes { used });
     }
     let sql = "INSERT INTO files (id, owner, client_id, name, bytes, announced_bytes, received, state, blob, \
                created_at, touched_at) VALUES ($1, $2, $3, $4, $5, $5, 0, 'uploading', $6, $7, $7)";
@@ -282,12 +292,4 @@ fn begin(transaction: &mut Connection, new: &NewUploadRow) -> Result<UploadStart
 fn by_client_id(connection: &mut Connection, owner: UserId, client_id: &str) -> Result<Option<FileRow>> {
     let sql = format!("SELECT {FILE} FROM files f WHERE f.client_id = $1 AND f.owner = $2");
     connection.query_optional(&sql, &[client_id.into(), owner.0.into()], |row| RowReader::new(row).file())
-}
-
-/// Marks a blob as freed, if there is one; returns whether there is.
-fn free(transaction: &mut Connection, blob: Option<String>) -> Result<bool> {
-    let Some(blob) = blob else { return Ok(false) };
-    let sql = "INSERT INTO freed_blobs (blob) VALUES ($1) ON CONFLICT (blob) DO NOTHING";
-    transaction.execute(sql, &[blob.into()])?;
-    Ok(true)
 }

@@ -101,6 +101,14 @@ pub(super) enum Purpose {
     LongRunning,
 }
 
+/// Returns the settings that the store and the search index share. Deleted content is overwritten, also in the file.
+pub(super) fn sqlite_settings(synchronous: &str, checkpoint_pages: u32) -> String {
+    format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON; \
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = {checkpoint_pages};"
+    )
+}
+
 /// Opens connections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) enum Opener {
@@ -177,10 +185,7 @@ impl Opener {
     fn new(settings: &StoreOptions) -> Result<Self> {
         if let Some(file) = settings.sqlite_file() {
             let synchronous = if settings.durability == Durability::Full { "FULL" } else { "NORMAL" };
-            let setup_sql = format!(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-                 PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA secure_delete = ON;"
-            );
+            let setup_sql = format!("{} PRAGMA foreign_keys = ON;", sqlite_settings(synchronous, 4000));
             return Ok(Self::Sqlite(Arc::new(SqliteFile::new(file, settings.timeout, &setup_sql))));
         }
         let options: PgConnectOptions =
@@ -225,7 +230,7 @@ impl Store {
     /// Opens the store and migrates its schema.
     ///
     /// # Errors
-    /// The database is not there, its schema is newer than this program, or `fsync` is off while the durability asked
+    /// The database is unavailable, its schema is newer than this program, or `fsync` is off while the durability asked
     /// for is full.
     pub async fn open(settings: &StoreOptions) -> Result<Self> {
         let opener = Opener::new(settings)?;

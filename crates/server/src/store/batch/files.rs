@@ -46,11 +46,8 @@ impl Batch<'_> {
         for (id, conversation, seq) in &state.carried {
             params.push([id.0.into(), FileState::Sent.name().into(), conversation.0.into(), seq.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.execute(
-            self.connection(),
+        self.execute(
+            params,
             "UPDATE files SET state = v.state, conversation_id = v.conversation_id, seq = v.seq FROM v \
                  WHERE files.id = v.id",
         )
@@ -71,11 +68,8 @@ impl Batch<'_> {
                 copy.seq.0.into(),
             ]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.execute(
-            self.connection(),
+        self.execute(
+            params,
             "INSERT INTO files (id, owner, client_id, name, bytes, announced_bytes, received, state, media_type, \
                  width, height, blur_hash, blob, has_preview, created_at, touched_at, conversation_id, seq) \
                  SELECT v.id, v.owner, v.client_id, f.name, f.bytes, f.announced_bytes, f.received, v.state, \

@@ -26,7 +26,7 @@ impl Batch<'_> {
     /// Loads everything that the plan names and that exists.
     ///
     /// # Errors
-    /// The store failed; the batch is to be given up.
+    /// The store failed; the batch has to be abandoned.
     pub fn load(&mut self, wanted: &Wanted, limits: &Limits) -> Result<State> {
         let mut state = State::default();
         self.load_keys(wanted, &mut state)?;
@@ -54,11 +54,8 @@ impl Batch<'_> {
         for (sender, client_id) in &wanted.keys {
             params.push([client_id.as_str().into(), sender.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             &format!(
                 "SELECT 0, {MESSAGE} FROM v \
                      JOIN messages g ON g.client_id = v.client_id AND g.sender_id = v.sender_id \
@@ -91,11 +88,8 @@ impl Batch<'_> {
         for (conversation, seq) in &wanted.messages {
             params.push([conversation.0.into(), seq.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             &format!(
                 "SELECT {MESSAGE} FROM v \
                      JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq"
@@ -119,8 +113,8 @@ impl Batch<'_> {
         for login in &wanted.logins {
             params.push([None::<i64>.into(), login.as_str().into()]);
         }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             &format!(
                 "SELECT {USER} FROM v JOIN users u ON u.id = v.id \
                      UNION ALL SELECT {USER} FROM v JOIN users u ON u.login = v.login"
@@ -139,8 +133,8 @@ impl Batch<'_> {
         for user in &wanted.counted {
             params.push([user.0.into()]);
         }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             "SELECT m.user_id, count(*) FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0 \
                  GROUP BY m.user_id",
             |row| {
@@ -156,8 +150,8 @@ impl Batch<'_> {
         if wanted.contexts.is_empty() {
             return Ok(());
         }
-        named(&wanted.contexts).for_each(
-            self.connection(),
+        self.for_each(
+            context_keys(&wanted.contexts),
             &format!(
                 "SELECT {CONTEXT}, (SELECT count(*) FROM conversations c WHERE c.context_id = x.id), \
                      r.user_id, r.role {JOIN} LEFT JOIN context_roles r ON r.context_id = x.id"
@@ -174,8 +168,8 @@ impl Batch<'_> {
         if wanted.about.is_empty() {
             return Ok(());
         }
-        named(&wanted.about).for_each(
-            self.connection(),
+        self.for_each(
+            context_keys(&wanted.about),
             &format!("SELECT x.kind, x.external_id, c.id {JOIN} JOIN conversations c ON c.context_id = x.id"),
             |row| {
                 let mut reader = RowReader::new(row);
@@ -193,13 +187,10 @@ impl Batch<'_> {
         for conversation in &wanted.contexts_of {
             params.push([conversation.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
         let sql = format!(
             "SELECT {CONTEXT}, c.id FROM v JOIN conversations c ON c.id = v.id JOIN contexts x ON x.id = c.context_id"
         );
-        params.for_each(self.connection(), &sql, |row| {
+        self.for_each(params, &sql, |row| {
             let mut reader = RowReader::new(row);
             let context = reader.context()?;
             let key = context.context.key.clone();
@@ -227,8 +218,8 @@ impl Batch<'_> {
         if params.is_empty() {
             return Ok(());
         }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             "SELECT c.direct_key, c.id FROM v JOIN conversations c ON c.direct_key = v.direct_key",
             |row| {
                 let mut reader = RowReader::new(row);
@@ -260,8 +251,8 @@ impl Batch<'_> {
             state.has_contexts = true;
             Ok(false)
         })?;
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             "SELECT DISTINCT v.a, v.b FROM v JOIN context_roles q ON q.user_id = v.a \
                  JOIN context_roles r ON r.user_id = v.b AND r.context_id = q.context_id",
             |row| {
@@ -277,11 +268,8 @@ impl Batch<'_> {
         for user in &wanted.memberships_of {
             params.push([user.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             "SELECT m.user_id, m.conversation_id FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0",
             |row| {
                 let mut reader = RowReader::new(row);
@@ -311,11 +299,8 @@ impl Batch<'_> {
             let most = if whole.contains(conversation) { i64::from(u32::MAX) } else { few };
             params.push([conversation.0.into(), user.0.into(), if is_first { most } else { -1 }.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             &format!(
                 "SELECT {CONVERSATION}, {MEMBER} FROM v \
                      JOIN conversations c ON c.id = v.conversation_id \
@@ -350,11 +335,8 @@ impl Batch<'_> {
         for (conversation, user) in &wanted.coming {
             params.push([conversation.0.into(), user.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             "SELECT c.id, v.user_id, r.role FROM v JOIN conversations c ON c.id = v.conversation_id \
                  LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = v.user_id",
             |row| {
@@ -379,11 +361,8 @@ impl Batch<'_> {
         for (user, conversation, first, last) in ranges {
             params.push([user.0.into(), conversation.0.into(), first.0.into(), last.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             "SELECT h.user_id, h.conversation_id, h.seq FROM v JOIN hidden_messages h ON h.user_id = v.user_id \
                  AND h.conversation_id = v.conversation_id AND h.seq >= v.first_seq AND h.seq <= v.last_seq",
             |row| {
@@ -400,14 +379,11 @@ impl Batch<'_> {
         for (conversation, user, read) in &wanted.marks {
             params.push([conversation.0.into(), user.0.into(), read.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
         // Messages that the batch may remove from the count need as many more to fill up.
         let most = UNREAD_MAX + if wanted.uncounting == 0 { 0 } else { i64::from(limits.commit_changes_max) };
         let count = unread_after("m.after_seq", most);
-        params.for_each(
-            self.connection(),
+        self.for_each(
+            params,
             &format!(
                 "SELECT m.conversation_id, m.user_id, m.after_seq, {count} FROM (\
                      SELECT m.conversation_id, m.user_id, CASE WHEN v.read_seq <= m.read_seq THEN m.read_seq \
@@ -426,7 +402,7 @@ impl Batch<'_> {
 }
 
 /// Keys of contexts as parameters.
-fn named(wanted: &BTreeSet<(String, String)>) -> BulkParams<'_, 2> {
+fn context_keys(wanted: &BTreeSet<(String, String)>) -> BulkParams<'_, 2> {
     let mut params = BulkParams::new(["kind", "external_id"]);
     for (kind, id) in wanted {
         params.push([kind.as_str().into(), id.as_str().into()]);

@@ -10,7 +10,13 @@ mod write;
 
 pub(crate) use write::scopes;
 
-use super::{Result, Store, column, connection::Connection, threads::ThreadPool};
+use super::{
+    Result, Store,
+    bulk_params::BulkParams,
+    column,
+    connection::{Connection, Row},
+    threads::ThreadPool,
+};
 use parlor_protocol::ids::Version;
 
 /// A commit in progress.
@@ -32,7 +38,7 @@ impl Store {
     /// ([`Store::has_commit`]).
     ///
     /// # Errors
-    /// What the work ended with, or the store is not there.
+    /// The error of the work, or the store is unavailable.
     pub async fn commit<T: Send + 'static>(
         &self,
         changes: usize,
@@ -59,5 +65,37 @@ impl<'connection> Batch<'connection> {
     fn connection(&mut self) -> &mut Connection {
         self.statements += 1;
         self.connection
+    }
+
+    /// Runs one statement for all rows of parameters, and passes each resulting row to `on_row`. Like the methods below,
+    /// it runs no statement if there are no parameters.
+    fn for_each<const COLUMNS: usize>(
+        &mut self,
+        mut params: BulkParams<'_, COLUMNS>,
+        sql: &str,
+        on_row: impl FnMut(Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        if params.is_empty() { Ok(()) } else { params.for_each(self.connection(), sql, on_row) }
+    }
+
+    fn execute<const COLUMNS: usize>(&mut self, mut params: BulkParams<'_, COLUMNS>, sql: &str) -> Result<()> {
+        if params.is_empty() { Ok(()) } else { params.execute(self.connection(), sql) }
+    }
+
+    fn insert<const COLUMNS: usize>(&mut self, mut params: BulkParams<'_, COLUMNS>, table: &str) -> Result<()> {
+        if params.is_empty() { Ok(()) } else { params.insert(self.connection(), table) }
+    }
+
+    fn upsert<const COLUMNS: usize>(
+        &mut self,
+        mut params: BulkParams<'_, COLUMNS>,
+        table: &str,
+        keys: usize,
+    ) -> Result<()> {
+        if params.is_empty() { Ok(()) } else { params.upsert(self.connection(), table, keys) }
+    }
+
+    fn update<const COLUMNS: usize>(&mut self, mut params: BulkParams<'_, COLUMNS>, table: &str) -> Result<()> {
+        if params.is_empty() { Ok(()) } else { params.update(self.connection(), table) }
     }
 }

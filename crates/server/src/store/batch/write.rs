@@ -19,7 +19,7 @@ impl Batch<'_> {
     /// Writes every changed row and the row of the commit itself.
     ///
     /// # Errors
-    /// The store failed, or refused a row; the batch is to be given up.
+    /// The store failed or rejected a row; the batch has to be abandoned.
     pub fn write(&mut self, state: &State, first: Version, last: Version, node: Epoch, now_ms: i64) -> Result<()> {
         self.write_users(state)?;
         self.write_contexts(state)?;
@@ -70,10 +70,7 @@ impl Batch<'_> {
                 user.presence.into(),
             ]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.upsert(self.connection(), "users", 1)
+        self.upsert(params, "users", 1)
     }
 
     fn write_contexts(&mut self, state: &State) -> Result<()> {
@@ -112,12 +109,9 @@ impl Batch<'_> {
                 roles.push([row.id.into(), user.0.into(), role.as_str().into()]);
             }
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.upsert(self.connection(), "contexts", 1)?;
-        ids.execute(self.connection(), "DELETE FROM context_roles WHERE context_id IN (SELECT id FROM v)")?;
-        roles.insert(self.connection(), "context_roles")
+        self.upsert(params, "contexts", 1)?;
+        self.execute(ids, "DELETE FROM context_roles WHERE context_id IN (SELECT id FROM v)")?;
+        self.insert(roles, "context_roles")
     }
 
     fn insert_conversations(&mut self, state: &State) -> Result<()> {
@@ -138,10 +132,7 @@ impl Batch<'_> {
         for row in state.new_conversations.iter().map(|id| &state.conversations[id]) {
             params.push(conversation_params(row));
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.insert(self.connection(), "conversations")
+        self.insert(params, "conversations")
     }
 
     fn update_conversations(&mut self, state: &State) -> Result<()> {
@@ -171,10 +162,7 @@ impl Batch<'_> {
                 row.history_from_max.0.into(),
             ]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.update(self.connection(), "conversations")
+        self.update(params, "conversations")
     }
 
     fn insert_messages(&mut self, state: &State) -> Result<()> {
@@ -204,10 +192,7 @@ impl Batch<'_> {
                 message.is_uncounted().into(),
             ]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.insert(self.connection(), "messages")
+        self.insert(params, "messages")
     }
 
     fn update_messages(&mut self, state: &State) -> Result<()> {
@@ -221,10 +206,7 @@ impl Batch<'_> {
                 message.changed_version.map(|version| version.0).into(),
             ]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.update(self.connection(), "messages")
+        self.update(params, "messages")
     }
 
     fn insert_hidden(&mut self, state: &State) -> Result<()> {
@@ -232,10 +214,7 @@ impl Batch<'_> {
         for ((user, (conversation, seq)), version) in &state.new_hidden {
             params.push([user.0.into(), conversation.0.into(), seq.0.into(), version.0.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.insert(self.connection(), "hidden_messages")
+        self.insert(params, "hidden_messages")
     }
 
     fn write_members(&mut self, state: &State) -> Result<()> {
@@ -272,10 +251,7 @@ impl Batch<'_> {
                 member.hidden_seq.0.into(),
             ]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.upsert(self.connection(), "members", 2)
+        self.upsert(params, "members", 2)
     }
 
     fn end_sessions(&mut self, state: &State) -> Result<()> {
@@ -287,11 +263,8 @@ impl Batch<'_> {
             };
             params.push([ending.user.0.into(), only.into(), ending.keep.map(|session| session.0).into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.execute(
-            self.connection(),
+        self.execute(
+            params,
             "DELETE FROM sessions WHERE EXISTS (SELECT 1 FROM v WHERE v.user_id = sessions.user_id \
                  AND (v.only_id IS NULL OR v.only_id = sessions.id) \
                  AND (v.keep_id IS NULL OR v.keep_id <> sessions.id))",
@@ -303,10 +276,7 @@ impl Batch<'_> {
         for (sender, client_id) in &state.new_cancelled {
             params.push([client_id.as_str().into(), sender.0.into(), now_ms.into()]);
         }
-        if params.is_empty() {
-            return Ok(());
-        }
-        params.insert(self.connection(), "cancelled_keys")
+        self.insert(params, "cancelled_keys")
     }
 }
 

@@ -12,7 +12,9 @@ pub(crate) mod read;
 mod write;
 
 use super::{
-    Error, ErrorCause, Result, Store, StoreInner, column,
+    Error, ErrorCause, Result, Store, StoreInner,
+    backup::with_suffix,
+    column,
     connection::Connection,
     consumers,
     consumers::{ConsumerPosition, Lease, LeaseRequest},
@@ -53,7 +55,7 @@ struct IndexInner {
 
 #[derive(Debug)]
 enum IndexStorage {
-    IndexFile(IndexFile),
+    File(IndexFile),
     /// Tables in the store's database, written by the store's threads and read through the snapshot itself.
     Tables(Arc<StoreInner>),
 }
@@ -110,10 +112,10 @@ impl Index {
     /// creates it later.
     ///
     /// # Errors
-    /// The database refuses it, or the machine gives no more threads.
+    /// The database rejects the schema, or the system cannot start more threads.
     pub async fn open(store: &Store, settings: &StoreOptions) -> Result<Self> {
         let storage = match settings.sqlite_file() {
-            Some(database) => IndexStorage::IndexFile(IndexFile::at(&database.with_file_name(FILE), settings)?),
+            Some(database) => IndexStorage::File(IndexFile::at(&database.with_file_name(FILE), settings)?),
             None => IndexStorage::Tables(store.0.clone()),
         };
         let (is_ready, is_damaged) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -144,14 +146,14 @@ impl Index {
     /// Replaces a damaged file with an empty one. On PostgreSQL the consumer empties the tables.
     ///
     /// # Errors
-    /// A file cannot be made; it stays damaged until it can.
+    /// The file cannot be created; it stays damaged until it can.
     pub async fn rebuild(&self) -> Result<()> {
         tracing::warn!("the search index is damaged; rebuilding it");
-        if let IndexStorage::IndexFile(file) = &self.0.storage {
+        if let IndexStorage::File(file) = &self.0.storage {
             self.0.is_ready.store(false, Ordering::Release);
-            let kept = file.file.clone();
+            let state = file.file.clone();
             // On the writer thread, so that nothing else writes meanwhile.
-            file.writer.reopen(move || replace(&kept)).await?;
+            file.writer.reopen(move || replace(&state)).await?;
             self.prepare().await?;
         }
         self.0.is_damaged.store(false, Ordering::Relaxed);
@@ -161,7 +163,7 @@ impl Index {
     /// Returns whether the index is a file, which no other node can have open.
     #[must_use]
     pub fn is_file(&self) -> bool {
-        matches!(self.0.storage, IndexStorage::IndexFile(_))
+        matches!(self.0.storage, IndexStorage::File(_))
     }
 
     async fn prepare(&self) -> Result<()> {
@@ -182,7 +184,7 @@ impl Index {
 
     fn writers(&self) -> &ThreadPool {
         match &self.0.storage {
-            IndexStorage::IndexFile(file) => &file.writer,
+            IndexStorage::File(file) => &file.writer,
             IndexStorage::Tables(store) => &store.writers,
         }
     }
@@ -199,7 +201,7 @@ impl Index {
         if !self.0.is_ready.load(Ordering::Acquire) {
             return Err(Error::Unavailable(ErrorCause::Message("the search index is not ready yet")));
         }
-        let IndexStorage::IndexFile(file) = &self.0.storage else { return Ok(None) };
+        let IndexStorage::File(file) = &self.0.storage else { return Ok(None) };
         let (idle, opener) = {
             let mut opened = locked(&file.file);
             (opened.idle.pop(), opened.opener.clone())
@@ -246,7 +248,7 @@ impl Index {
     /// # Errors
     /// The file cannot be written.
     pub async fn checkpoint(&self) -> Result<bool> {
-        let IndexStorage::IndexFile(file) = &self.0.storage else { return Ok(true) };
+        let IndexStorage::File(file) = &self.0.storage else { return Ok(true) };
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
         let folding =
             file.writer.run(move |connection| connection.query_one(sql, &[], |row| Ok(column::<i64>(row, 0)? == 0)));
@@ -255,7 +257,7 @@ impl Index {
 
     /// Waits for running work and closes the file.
     pub async fn close(&self) {
-        if let IndexStorage::IndexFile(file) = &self.0.storage {
+        if let IndexStorage::File(file) = &self.0.storage {
             locked(&file.file).idle.clear();
             file.writer.close().await;
         }
@@ -268,11 +270,11 @@ impl IndexFile {
         let timeout = settings.timeout;
         let opener = opener(&path, &settings);
         let file = Arc::new(Mutex::new(IndexFileState { path, settings, opener, idle: Vec::new() }));
-        let kept = file.clone();
+        let state = file.clone();
         let open = move |deadline| {
             let (path, opener) = {
-                let kept = locked(&kept);
-                (kept.path.clone(), kept.opener.clone())
+                let state = locked(&state);
+                (state.path.clone(), state.opener.clone())
             };
             OpenOptions::new()
                 .create(true)
@@ -286,11 +288,10 @@ impl IndexFile {
     }
 }
 
-fn opener(path: &Path, settings: &StoreOptions) -> Opener {
-    // Changed and deleted rows are overwritten. What a power cut loses is read again from the messages.
-    let setup_sql = "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; \
-                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 2000;";
-    Opener::Sqlite(Arc::new(SqliteFile::new(path, settings.timeout, setup_sql)))
+fn opener(path: &Path, options: &StoreOptions) -> Opener {
+    // What a power cut loses is read again from the messages.
+    let setup_sql = format!("PRAGMA page_size = 8192; {}", sqlite_settings("NORMAL", 2000));
+    Opener::Sqlite(Arc::new(SqliteFile::new(path, options.timeout, &setup_sql)))
 }
 
 /// Replaces an unreadable file with an empty one, since all of it can be rebuilt. Current readers finish on the old
@@ -314,10 +315,8 @@ fn is_damage(error: &Error) -> bool {
 }
 
 fn remove(file: &Path) -> io::Result<()> {
-    for end in ["", "-wal", "-shm"] {
-        let mut name = file.as_os_str().to_owned();
-        name.push(end);
-        match fs::remove_file(PathBuf::from(name)) {
+    for suffix in ["", "-wal", "-shm"] {
+        match fs::remove_file(with_suffix(file, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
