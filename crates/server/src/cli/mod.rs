@@ -56,10 +56,10 @@ enum CliCommand {
     },
     /// Manage users.
     #[command(subcommand)]
-    User(operator_commands::UserCommand),
+    User(operator_commands::user::UserCommand),
     /// Manage contexts, which conversations can be about.
     #[command(subcommand)]
-    Context(operator_commands::ContextCommand),
+    Context(operator_commands::context::ContextCommand),
     /// Write a copy of the database, even while a server is running.
     Backup {
         /// The file to write; it must not exist yet.
@@ -194,11 +194,11 @@ pub fn run() -> ExitCode {
         }
         CliCommand::Demo { listen, data, web } => demo::demo(listen, data, web),
         CliCommand::Config { args } => args.load([]).map(|(_, settings)| config::print(&settings)),
-        CliCommand::User(command) => operator_commands::user(command),
-        CliCommand::Context(command) => operator_commands::context(command),
-        CliCommand::Backup { file, args } => operator_commands::backup(&file, &args),
-        CliCommand::Restore { file, force, args } => operator_commands::restore(&file, force, &args),
-        CliCommand::Verify { args } => operator_commands::verify(&args),
+        CliCommand::User(command) => operator_commands::user::run_user(command),
+        CliCommand::Context(command) => operator_commands::context::run_context(command),
+        CliCommand::Backup { file, args } => operator_commands::database::backup(&file, &args),
+        CliCommand::Restore { file, force, args } => operator_commands::database::restore(&file, force, &args),
+        CliCommand::Verify { args } => operator_commands::database::verify(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,85 @@
+//! The operator's commands: sent to the running server, or executed here if there is none.
+
+pub(super) mod context;
+pub(super) mod database;
+pub(super) mod user;
+
+use super::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line, print_line};
+use crate::{
+    admin::{self, AdminCommand, AdminReply},
+    config::Config,
+    data_folder::{DataFolder, DataFolderError},
+    environment::Environment,
+    server,
+};
+use parlor_protocol::error::{Code, Problem};
+use serde_json::json;
+
+fn lock(config: &Config, args: &OperatorArgs) -> Result<DataFolder, CliError> {
+    let folder = DataFolder::lock(&config.data).map_err(|error| match error {
+        DataFolderError::Locked { .. } => CliError::of(CliErrorKind::InUse, format!("{error}: stop it first")),
+        error => CliError::new(error),
+    })?;
+    print_folder(args, &folder);
+    Ok(folder)
+}
+
+/// Prints which data folder a command uses, to standard error.
+fn print_folder(args: &OperatorArgs, folder: &DataFolder) {
+    if !args.json {
+        eprint_line(&format!("parlor: the data folder is {}", folder.path().display()));
+    }
+    if let Some(note) = folder.note() {
+        eprint_line(&format!("parlor: {note}"));
+    }
+}
+
+/// Prints the result of a command, as text or as JSON that includes the data folder.
+fn print_result(args: &OperatorArgs, text: &str, mut value: serde_json::Value) {
+    if !args.json {
+        return print_line(text);
+    }
+    let folder = args.load([]).ok().map(|(config, _)| config.data.canonicalize().unwrap_or(config.data));
+    value["data"] = json!(folder);
+    print_line(&value.to_string());
+}
+
+/// Sends a command to the server that runs on the data folder, or executes it here.
+fn run(args: &OperatorArgs, command: AdminCommand) -> Result<AdminReply, CliError> {
+    let (config, _) = args.load([])?;
+    block_on(async {
+        let answer = match DataFolder::lock(&config.data) {
+            Ok(folder) => {
+                print_folder(args, &folder);
+                let app = server::open(&folder, config, Environment::real()).await.map_err(CliError::new)?;
+                let answer = admin::run(&app, command).await.unwrap_or_else(AdminReply::Refused);
+                app.stop().await;
+                answer
+            }
+            Err(DataFolderError::Locked { path, holder }) => {
+                if !args.json {
+                    eprint_line(&format!("parlor: the data folder is {}, used by {holder}", path.display()));
+                }
+                admin::send(&path, command).await.map_err(|error| {
+                    let message = format!("{holder}, which uses {}, does not answer: {error}", path.display());
+                    CliError::of(CliErrorKind::InUse, message)
+                })?
+            }
+            Err(error) => return Err(CliError::new(error)),
+        };
+        match answer {
+            AdminReply::Refused(problem) => Err(refusal(problem)),
+            answer => Ok(answer),
+        }
+    })
+}
+
+fn refusal(problem: Problem) -> CliError {
+    let kind = match problem.code {
+        Code::NotFound => CliErrorKind::NotFound,
+        Code::NameTaken => CliErrorKind::Exists,
+        Code::Unavailable | Code::Draining | Code::Internal | Code::Unknown | Code::TimedOut => CliErrorKind::Failed,
+        _ => CliErrorKind::Refused,
+    };
+    CliError::of(kind, problem.detail.unwrap_or(problem.title))
+}
