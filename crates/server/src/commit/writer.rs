@@ -191,7 +191,7 @@ impl Writer {
         let Settings { store, node, rules, environment, .. } = &self.settings;
         let (changes, from, to) = (batch.changes.clone(), batch.from, batch.from + batch.len());
         let (rules, environment, of) = (rules.clone(), environment.clone(), *node);
-        let work = move |open: &mut batch::Batch<'_>| {
+        let work = move |open: &mut batch::BatchTransaction<'_>| {
             let now = Now { wall_ms: environment.now_ms(), ageing_ms: environment.ageing_ms() };
             let verdicts = decide(open, &changes[from..to], &rules, now, of)?;
             let is_kept = verdicts.1.is_some();
@@ -237,7 +237,7 @@ fn failed(error: store::Error) -> Failure {
 
 /// Everything between the first statement of a commit and COMMIT.
 fn decide(
-    open: &mut batch::Batch<'_>,
+    open: &mut batch::BatchTransaction<'_>,
     changes: &[Change],
     rules: &domain::Rules,
     now: Now,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::store::{
     self, Result,
-    connection::Connection,
+    connection::DatabaseConnection,
     index::{
         block_bitmap::{BLOCK, block_of, message_at, slot_of},
         read::{self, BlockHits},
@@ -53,7 +53,7 @@ impl IndexAccess {
         Ok(Self { reader: index.reader(snapshot)?, index })
     }
 
-    fn connection<'a>(&'a mut self, snapshot: &'a mut Snapshot<'_>) -> &'a mut Connection {
+    fn connection<'a>(&'a mut self, snapshot: &'a mut Snapshot<'_>) -> &'a mut DatabaseConnection {
         match &mut self.reader {
             Some(reader) => reader.connection(),
             None => snapshot.connection(),

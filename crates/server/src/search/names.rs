@@ -71,13 +71,13 @@ mod tests {
     use std::{fs, path::Path};
 
     #[derive(Deserialize)]
-    struct Fixture {
+    struct FoldingFixture {
         folded: Vec<(String, String)>,
         words: Vec<(String, String)>,
         matches: Vec<(String, Vec<String>, Vec<String>)>,
     }
 
-    fn fixture() -> Fixture {
+    fn fixture() -> FoldingFixture {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/folding.json");
         serde_json::from_str(&fs::read_to_string(path).expect("the fixture")).expect("as it is described")
     }

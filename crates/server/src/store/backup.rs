@@ -1,6 +1,6 @@
 //! Copies of a SQLite database: made while it is in use, restored while it is not.
 
-use super::{Dialect, Error, Result, Store, column, connection::Connection, open::Purpose};
+use super::{Dialect, Error, Result, Store, column, connection::DatabaseConnection, open::Purpose};
 use rusqlite::OpenFlags;
 use std::{
     fs::{self, File, OpenOptions},
@@ -109,7 +109,7 @@ pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Resul
 /// belong to a client that has since received live events that the copy does not contain.
 fn delete_starts(file: &Path) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    Connection::sqlite(file, flags, c"unix", "")?.execute("DELETE FROM starts", &[]).map(drop)
+    DatabaseConnection::sqlite(file, flags, c"unix", "")?.execute("DELETE FROM starts", &[]).map(drop)
 }
 
 /// Appends a suffix to the name of a file.
@@ -135,7 +135,7 @@ fn check(file: &Path) -> std::result::Result<(), CopyError> {
         return Err(not_whole("there is no such file".to_owned()));
     }
     let look = || {
-        let mut connection = Connection::sqlite(file, OpenFlags::SQLITE_OPEN_READ_ONLY, c"unix", "")?;
+        let mut connection = DatabaseConnection::sqlite(file, OpenFlags::SQLITE_OPEN_READ_ONLY, c"unix", "")?;
         let answer: String = connection.query_one("PRAGMA quick_check", &[], |row| column(row, 0))?;
         connection.query_one("SELECT version FROM clock WHERE one = 1", &[], |_| Ok(()))?;
         Ok::<_, Error>(answer)

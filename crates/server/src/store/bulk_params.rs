@@ -7,7 +7,7 @@
 
 use super::{
     Result,
-    connection::{Connection, Row},
+    connection::{DatabaseConnection, Row},
 };
 use rusqlite::{
     ToSql,
@@ -128,14 +128,14 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
     }
 
     /// Runs the statement, unless there are no rows.
-    pub(crate) fn execute(&mut self, connection: &mut Connection, rest: &str) -> Result<()> {
+    pub(crate) fn execute(&mut self, connection: &mut DatabaseConnection, rest: &str) -> Result<()> {
         self.for_each(connection, rest, |_| Ok(()))
     }
 
     /// Passes each of the statement's rows to `on_row`; does nothing if there are no parameter rows.
     pub(crate) fn for_each(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut DatabaseConnection,
         rest: &str,
         mut on_row: impl FnMut(Row<'_>) -> Result<()>,
     ) -> Result<()> {
@@ -145,7 +145,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
     /// The same, until `on_row` returns false.
     pub(crate) fn for_each_while(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut DatabaseConnection,
         rest: &str,
         mut on_row: impl FnMut(Row<'_>) -> Result<bool>,
     ) -> Result<()> {
@@ -172,7 +172,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
     /// Returns what `read` makes of each of the statement's rows.
     pub(crate) fn query<T>(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut DatabaseConnection,
         rest: &str,
         mut read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
@@ -185,12 +185,12 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
     }
 
     /// Inserts the rows into a table with columns of these names.
-    pub(crate) fn insert(&mut self, connection: &mut Connection, table: &str) -> Result<()> {
+    pub(crate) fn insert(&mut self, connection: &mut DatabaseConnection, table: &str) -> Result<()> {
         self.insert_or(connection, table, "")
     }
 
     /// Inserts the rows, or replaces existing ones with the same first `keys` columns, which are unique.
-    pub(crate) fn upsert(&mut self, connection: &mut Connection, table: &str, keys: usize) -> Result<()> {
+    pub(crate) fn upsert(&mut self, connection: &mut DatabaseConnection, table: &str, keys: usize) -> Result<()> {
         let (keys, others) = self.names.split_at(keys);
         let set: Vec<String> = others.iter().map(|name| format!("{name} = excluded.{name}")).collect();
         let or = format!(" ON CONFLICT ({}) DO UPDATE SET {}", keys.join(", "), set.join(", "));
@@ -198,7 +198,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
     }
 
     /// On SQLite without a subquery: for `INSERT … SELECT` it copies every page that a statement changes.
-    fn insert_or(&mut self, connection: &mut Connection, table: &str, or: &str) -> Result<()> {
+    fn insert_or(&mut self, connection: &mut DatabaseConnection, table: &str, or: &str) -> Result<()> {
         let columns = self.names.join(", ");
         if !connection.is_sqlite() {
             let [first, ..] = &self.names[..] else { return Ok(()) };
@@ -211,7 +211,7 @@ impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
     }
 
     /// Updates the rows that have the same first column, which is unique.
-    pub(crate) fn update(&mut self, connection: &mut Connection, table: &str) -> Result<()> {
+    pub(crate) fn update(&mut self, connection: &mut DatabaseConnection, table: &str) -> Result<()> {
         let [key, others @ ..] = &self.names[..] else { return Ok(()) };
         let is_sqlite = connection.is_sqlite();
         let set = others.iter().zip(2..).map(|(name, place): (_, usize)| {

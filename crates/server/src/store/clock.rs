@@ -1,7 +1,9 @@
 //! The clock, server starts, the commit log, and the store's own secrets.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::{Dialect, Error, ErrorCause, Result, Store, batch, column, connection::Connection, rows::RowReader};
+use super::{
+    Dialect, Error, ErrorCause, Result, Store, batch, column, connection::DatabaseConnection, rows::RowReader,
+};
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version};
 use std::sync::atomic::Ordering;
 
@@ -168,11 +170,11 @@ impl Store {
     }
 }
 
-fn secret(connection: &mut Connection, name: &str) -> Result<Option<Vec<u8>>> {
+fn secret(connection: &mut DatabaseConnection, name: &str) -> Result<Option<Vec<u8>>> {
     connection.query_optional("SELECT value FROM secrets WHERE name = $1", &[name.into()], |row| column(row, 0))
 }
 
-fn start(transaction: &mut Connection, epoch: Epoch, now_ms: i64, receipts: bool) -> Result<bool> {
+fn start(transaction: &mut DatabaseConnection, epoch: Epoch, now_ms: i64, receipts: bool) -> Result<bool> {
     // The clock's row first, so that no commit falls between the version and its epoch.
     transaction.execute("UPDATE clock SET version = version WHERE one = 1", &[])?;
     let is_forgotten = forget_cursors_if_receipts_changed(transaction, receipts)?;
@@ -185,7 +187,7 @@ fn start(transaction: &mut Connection, epoch: Epoch, now_ms: i64, receipts: bool
 
 /// When the operator has switched receipts since the last start, members look different to everyone without a new
 /// version. All cursors are invalidated, so every client reloads.
-fn forget_cursors_if_receipts_changed(transaction: &mut Connection, receipts: bool) -> Result<bool> {
+fn forget_cursors_if_receipts_changed(transaction: &mut DatabaseConnection, receipts: bool) -> Result<bool> {
     let now = vec![u8::from(receipts)];
     let before = secret(transaction, "receipts")?.unwrap_or_else(|| vec![1]);
     if before == now {

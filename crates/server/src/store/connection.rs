@@ -4,7 +4,7 @@
 //! caller stops waiting, on SQLite while it runs, on PostgreSQL at its timeout; interrupting one unit of work never
 //! affects the next.
 
-use super::{Error, Result, bulk_params::Param, postgres::Postgres, threads::Caller};
+use super::{Error, Result, bulk_params::Param, postgres::Postgres, threads::JobCaller};
 use rusqlite::{OpenFlags, config::DbConfig, types::ValueRef};
 use sqlx::{Row as _, postgres::PgRow};
 use std::{
@@ -21,10 +21,10 @@ const PROGRESS_STEPS: i32 = 4000;
 const CONNECTION_LIFETIME: Duration = Duration::from_mins(10);
 
 /// The caller that waits for the current work.
-type Current = Arc<Mutex<Option<Arc<Caller>>>>;
+type Current = Arc<Mutex<Option<Arc<JobCaller>>>>;
 
 /// A connection.
-pub(crate) struct Connection {
+pub(crate) struct DatabaseConnection {
     driver: Driver,
     current: Current,
     opened_at: Instant,
@@ -44,13 +44,13 @@ pub(crate) enum Row<'row> {
     Postgres(&'row PgRow),
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for DatabaseConnection {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(if self.is_sqlite() { "Connection to SQLite" } else { "Connection to PostgreSQL" })
     }
 }
 
-impl Connection {
+impl DatabaseConnection {
     /// Opens an existing SQLite file and runs `setup_sql` on it.
     pub(super) fn sqlite(file: &Path, flags: OpenFlags, vfs: &std::ffi::CStr, setup_sql: &str) -> Result<Self> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -88,12 +88,12 @@ impl Connection {
     }
 
     /// Sets the caller of the work that follows. Without a caller nothing is interrupted.
-    pub(super) fn set_caller(&mut self, caller: Option<Arc<Caller>>) {
+    pub(super) fn set_caller(&mut self, caller: Option<Arc<JobCaller>>) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = caller;
     }
 
     /// Returns the caller of the current work.
-    pub(super) fn caller(&self) -> Option<Arc<Caller>> {
+    pub(super) fn caller(&self) -> Option<Arc<JobCaller>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

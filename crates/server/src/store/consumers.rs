@@ -4,7 +4,7 @@
 //! Invariant: every write checks the lease number, which rises each time the lease is acquired, so a node that was
 //! presumed dead and comes back writes nothing. Timestamps only decide when a lease may be acquired.
 
-use super::{Result, connection::Connection, rows::RowReader};
+use super::{Result, connection::DatabaseConnection, rows::RowReader};
 use parlor_protocol::{
     cursor::Cursor,
     ids::{Epoch, Version},
@@ -47,7 +47,7 @@ pub struct LeaseRequest {
 }
 
 /// Creates the row if there is none.
-pub(super) fn ensure(connection: &mut Connection, name: &'static str) -> Result<()> {
+pub(super) fn ensure(connection: &mut DatabaseConnection, name: &'static str) -> Result<()> {
     // Looked up first, so that a full disk or another writer does not prevent reading.
     let sql = "SELECT 1 FROM followers WHERE name = $1";
     if connection.query_optional(sql, &[name.into()], |_| Ok(()))?.is_some() {
@@ -60,7 +60,7 @@ pub(super) fn ensure(connection: &mut Connection, name: &'static str) -> Result<
 
 /// Acquires the lease if it is free, expired, or already this node's.
 pub(super) fn acquire(
-    connection: &mut Connection,
+    connection: &mut DatabaseConnection,
     name: &'static str,
     request: LeaseRequest,
 ) -> Result<Option<(Lease, ConsumerPosition)>> {
@@ -90,7 +90,7 @@ pub(super) fn acquire(
 /// Records how far was read and extends the lease; returns whether this node still has it. It is the first statement of
 /// a consumer's transaction: from here until its end no other node can acquire the lease.
 pub(super) fn advance(
-    connection: &mut Connection,
+    connection: &mut DatabaseConnection,
     lease: &Lease,
     position: &ConsumerPosition,
     until_ms: i64,
@@ -110,7 +110,7 @@ pub(super) fn advance(
 }
 
 /// Releases the lease if this node still has it.
-pub(super) fn release(connection: &mut Connection, lease: &Lease) -> Result<()> {
+pub(super) fn release(connection: &mut DatabaseConnection, lease: &Lease) -> Result<()> {
     let sql = "UPDATE followers SET until_ms = 0 WHERE name = $1 AND lease = $2";
     connection.execute(sql, &[lease.name.into(), lease.number.into()]).map(drop)
 }

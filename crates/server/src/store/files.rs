@@ -5,7 +5,7 @@ use super::{
     bulk_params::Param,
     clock::CLOCK_AHEAD_MS,
     column,
-    connection::Connection,
+    connection::DatabaseConnection,
     rows::{FILE, RowReader},
 };
 use crate::domain::{
@@ -255,7 +255,7 @@ impl Store {
     }
 }
 
-fn begin(transaction: &mut Connection, new: &NewUploadRow) -> Result<UploadStart> {
+fn begin(transaction: &mut DatabaseConnection, new: &NewUploadRow) -> Result<UploadStart> {
     if !transaction.is_sqlite() {
         // Locks the owner's row, so that two concurrent uploads count each other.
         transaction.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", &[new.owner.0.into()])?;
@@ -289,7 +289,7 @@ fn begin(transaction: &mut Connection, new: &NewUploadRow) -> Result<UploadStart
     row.map(UploadStart::New).ok_or_else(|| super::Error::Corrupt("a new file is missing".to_owned()))
 }
 
-fn by_client_id(connection: &mut Connection, owner: UserId, client_id: &str) -> Result<Option<FileRow>> {
+fn by_client_id(connection: &mut DatabaseConnection, owner: UserId, client_id: &str) -> Result<Option<FileRow>> {
     let sql = format!("SELECT {FILE} FROM files f WHERE f.client_id = $1 AND f.owner = $2");
     connection.query_optional(&sql, &[client_id.into(), owner.0.into()], |row| RowReader::new(row).file())
 }

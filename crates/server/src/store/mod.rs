@@ -34,7 +34,7 @@ mod threads;
 pub mod users;
 pub mod verify;
 
-use connection::{Connection, column};
+use connection::{DatabaseConnection, column};
 use open::Opener;
 use parlor_protocol::limits::Limits;
 use snapshot::Snapshot;
@@ -195,7 +195,7 @@ impl Store {
     /// Runs a read outside a transaction, usually a single statement.
     async fn query<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut DatabaseConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.readers.run(work).await
     }
@@ -204,7 +204,7 @@ impl Store {
     /// cursors). The write is durable when this returns.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut DatabaseConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.writers.write(work).await
     }
@@ -212,7 +212,7 @@ impl Store {
     /// Runs long work on its own connection and thread, without a timeout.
     async fn aside<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut DatabaseConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let store = self.clone();
         let done = tokio::task::spawn_blocking(move || {

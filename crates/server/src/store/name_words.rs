@@ -1,6 +1,6 @@
 //! The words that users are found by, recomputed when their stored format is outdated.
 
-use super::{Result, bulk_params::BulkParams, column, connection::Connection};
+use super::{Result, bulk_params::BulkParams, column, connection::DatabaseConnection};
 use crate::search::names::{FORM, name_words};
 
 /// How many names are processed at a time.
@@ -10,7 +10,7 @@ const ROWS_MAX: i64 = 1000;
 ///
 /// # Errors
 /// The store is unavailable.
-pub(super) fn are_current(connection: &mut Connection) -> Result<bool> {
+pub(super) fn are_current(connection: &mut DatabaseConnection) -> Result<bool> {
     let sql = "SELECT form FROM forms WHERE name = 'name_words'";
     connection.query_one(sql, &[], |row| Ok(column::<i64>(row, 0)? == FORM))
 }
@@ -19,7 +19,7 @@ pub(super) fn are_current(connection: &mut Connection) -> Result<bool> {
 ///
 /// # Errors
 /// The store is unavailable.
-pub(super) fn recompute(connection: &mut Connection) -> Result<()> {
+pub(super) fn recompute(connection: &mut DatabaseConnection) -> Result<()> {
     if are_current(connection)? {
         return Ok(());
     }

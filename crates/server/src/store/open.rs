@@ -1,7 +1,7 @@
 //! Opens a store: settings that make acknowledged commits durable, and migrations.
 
 use super::{
-    Dialect, Error, Result, Store, StoreInner, column, connection::Connection, name_words, postgres::Postgres,
+    Dialect, Error, Result, Store, StoreInner, column, connection::DatabaseConnection, name_words, postgres::Postgres,
     threads::ThreadPool,
 };
 use parlor_protocol::limits::Limits;
@@ -133,7 +133,7 @@ impl SqliteFile {
         Self { file: file.to_owned(), setup_sql, vfs: OnceLock::new() }
     }
 
-    pub(super) fn open(&self, purpose: Purpose) -> Result<Connection> {
+    pub(super) fn open(&self, purpose: Purpose) -> Result<DatabaseConnection> {
         let open = |vfs| {
             let setup_sql = if purpose == Purpose::Read {
                 format!("{} PRAGMA query_only = ON;", self.setup_sql)
@@ -141,7 +141,7 @@ impl SqliteFile {
                 self.setup_sql.clone()
             };
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-            let mut connection = Connection::sqlite(&self.file, flags, vfs, &setup_sql)?;
+            let mut connection = DatabaseConnection::sqlite(&self.file, flags, vfs, &setup_sql)?;
             // SQLite looks at the file only when it is first read.
             connection.for_each("SELECT count(*) FROM sqlite_schema", &[], |_| Ok(true))?;
             Ok(connection)
@@ -208,13 +208,14 @@ impl Opener {
     }
 
     /// Opens a connection, on PostgreSQL before a deadline.
-    pub(super) fn open(&self, purpose: Purpose, deadline: Option<Instant>) -> Result<Connection> {
+    pub(super) fn open(&self, purpose: Purpose, deadline: Option<Instant>) -> Result<DatabaseConnection> {
         match self {
             Self::Sqlite(file) => file.open(purpose),
             Self::Postgres(with) => {
                 let (options, setup_sql) = &**with;
                 let more = if purpose == Purpose::LongRunning { " SET statement_timeout = 0;" } else { "" };
-                Postgres::connect(options.clone(), &format!("{setup_sql}{more}"), deadline).map(Connection::postgres)
+                Postgres::connect(options.clone(), &format!("{setup_sql}{more}"), deadline)
+                    .map(DatabaseConnection::postgres)
             }
         }
     }
@@ -264,7 +265,7 @@ impl Store {
 }
 
 /// Checks that the database is safe and not newer than this program, and migrates it if it is older.
-fn prepare(connection: &mut Connection, durability: Durability) -> Result<()> {
+fn prepare(connection: &mut DatabaseConnection, durability: Durability) -> Result<()> {
     let is_postgres = !connection.is_sqlite();
     if is_postgres && durability == Durability::Full {
         let fsync: String = connection.query_one("SELECT current_setting('fsync')", &[], |row| column(row, 0))?;
@@ -289,7 +290,7 @@ fn prepare(connection: &mut Connection, durability: Durability) -> Result<()> {
     migrated
 }
 
-fn migrate(connection: &mut Connection) -> Result<()> {
+fn migrate(connection: &mut DatabaseConnection) -> Result<()> {
     // On PostgreSQL several nodes may start at the same time; only one of them migrates.
     if !connection.is_sqlite() {
         connection.execute("SELECT pg_advisory_xact_lock(7271)", &[])?;
@@ -303,7 +304,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
 }
 
 /// Returns the migrations that were not applied yet.
-fn missing(connection: &mut Connection) -> Result<Vec<&'static (&'static str, &'static str, &'static str)>> {
+fn missing(connection: &mut DatabaseConnection) -> Result<Vec<&'static (&'static str, &'static str, &'static str)>> {
     let done: Vec<String> = connection.query("SELECT name FROM migrations ORDER BY name", &[], |row| column(row, 0))?;
     if let Some(unknown) = done.iter().find(|name| MIGRATIONS.iter().all(|(known, ..)| known != name)) {
         return Err(Error::Unusable(format!(

@@ -2,7 +2,7 @@
 
 use super::{
     Error, Result, column,
-    connection::Connection,
+    connection::DatabaseConnection,
     open::{Opener, Purpose, SqliteFile},
     threads::{QUEUE_MAX, ThreadPool},
 };
@@ -43,21 +43,21 @@ async fn rows(folder: &TempDir) -> i64 {
         .expect("read")
 }
 
-fn insert(connection: &mut Connection) -> Result<u64> {
+fn insert(connection: &mut DatabaseConnection) -> Result<u64> {
     connection.execute("INSERT INTO t VALUES (1)", &[])
 }
 
-fn endless(connection: &mut Connection) -> Result<i64> {
+fn endless(connection: &mut DatabaseConnection) -> Result<i64> {
     connection.query_one(ENDLESS, &[], |row| column(row, 0))
 }
 
 /// Returns work that hangs, as on a stuck disk, until the sender is used or dropped, and a receiver that reports when
 /// it has begun.
 fn blocking_work()
--> (impl FnOnce(&mut Connection) -> Result<u64> + Send + 'static, mpsc::Sender<()>, mpsc::Receiver<()>) {
+-> (impl FnOnce(&mut DatabaseConnection) -> Result<u64> + Send + 'static, mpsc::Sender<()>, mpsc::Receiver<()>) {
     let (let_go, held) = mpsc::channel();
     let (begins, begun) = mpsc::channel();
-    let work = move |connection: &mut Connection| {
+    let work = move |connection: &mut DatabaseConnection| {
         insert(connection)?;
         begins.send(()).expect("the test waits");
         // Returns when the sender is used or dropped.

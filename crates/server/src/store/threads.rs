@@ -6,7 +6,7 @@
 //! Invariants: a caller is answered within the timeout, whatever the threads do; work whose caller is gone is skipped
 //! while queued and interrupted while running; the queue is bounded.
 
-use super::{Connection, Error, ErrorCause, Result};
+use super::{DatabaseConnection, Error, ErrorCause, Result};
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -24,20 +24,20 @@ pub(super) const QUEUE_MAX: usize = 8192;
 
 /// The caller of a unit of work, as the thread sees it.
 #[derive(Debug)]
-pub(super) struct Caller {
+pub(super) struct JobCaller {
     is_gone: AtomicBool,
     /// When the caller stops waiting.
     pub(super) deadline: Instant,
 }
 
-impl Caller {
+impl JobCaller {
     pub(super) fn is_waiting(&self) -> bool {
         !self.is_gone.load(Ordering::Relaxed) && Instant::now() < self.deadline
     }
 }
 
 /// The caller's side: dropping it means that nobody waits any more.
-struct CallerGuard(Arc<Caller>);
+struct CallerGuard(Arc<JobCaller>);
 
 impl Drop for CallerGuard {
     fn drop(&mut self) {
@@ -46,11 +46,11 @@ impl Drop for CallerGuard {
 }
 
 struct Job {
-    caller: Arc<Caller>,
+    caller: Arc<JobCaller>,
     work: Work,
 }
 
-type ConnectionWork = dyn FnOnce(Result<&mut Connection>) + Send;
+type ConnectionWork = dyn FnOnce(Result<&mut DatabaseConnection>) + Send;
 
 enum Work {
     /// Runs with the thread's connection, or with the reason why there is none.
@@ -60,7 +60,7 @@ enum Work {
 }
 
 /// Opens a connection before a deadline.
-type OpenConnection = dyn Fn(Option<Instant>) -> Result<Connection> + Send + Sync;
+type OpenConnection = dyn Fn(Option<Instant>) -> Result<DatabaseConnection> + Send + Sync;
 
 #[derive(Default)]
 struct Queue {
@@ -117,7 +117,7 @@ impl ThreadPool {
         name: &str,
         count: u32,
         timeout: Duration,
-        open: impl Fn(Option<Instant>) -> Result<Connection> + Send + Sync + 'static,
+        open: impl Fn(Option<Instant>) -> Result<DatabaseConnection> + Send + Sync + 'static,
     ) -> Result<Self> {
         let shared = Arc::new(PoolInner {
             state: Mutex::default(),
@@ -153,7 +153,7 @@ impl ThreadPool {
 
     /// Queues work. The result is dropped if nobody waits for it any more.
     fn enqueue(&self, work: Work) -> Result<CallerGuard> {
-        let caller = Arc::new(Caller { is_gone: AtomicBool::new(false), deadline: Instant::now() + self.timeout });
+        let caller = Arc::new(JobCaller { is_gone: AtomicBool::new(false), deadline: Instant::now() + self.timeout });
         let mut state = self.shared.state();
         if state.is_closed {
             return Err(Error::Unavailable(ErrorCause::Message("it is closed")));
@@ -176,13 +176,14 @@ impl ThreadPool {
     /// The error of the work, or a timeout.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut DatabaseConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let waiting = self.enqueue(Work::WithConnection(Box::new(move |connection: Result<&mut Connection>| {
-            // The caller may be gone.
-            drop(reply.send(connection.and_then(work)));
-        })))?;
+        let waiting =
+            self.enqueue(Work::WithConnection(Box::new(move |connection: Result<&mut DatabaseConnection>| {
+                // The caller may be gone.
+                drop(reply.send(connection.and_then(work)));
+            })))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;
         drop(waiting);
         answer.unwrap_or(Ok(Err(Error::Timeout))).unwrap_or_else(|_| Err(aborted()))
@@ -208,7 +209,7 @@ impl ThreadPool {
     /// As for [`ThreadPool::run`].
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut DatabaseConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (decided, committed) =
             self.transact(move |connection| work(connection).map(|decided| (decided, true))).await?;
@@ -222,14 +223,15 @@ impl ThreadPool {
     /// As for [`ThreadPool::run`].
     pub(super) async fn transact<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<(T, bool)> + Send + 'static,
+        work: impl FnOnce(&mut DatabaseConnection) -> Result<(T, bool)> + Send + 'static,
     ) -> Result<(T, Result<()>)> {
-        let place = Arc::new(Mutex::new(Decision::Pending));
+        let shared_decision = Arc::new(Mutex::new(Decision::Pending));
         let (reply, answer) = oneshot::channel();
-        let decision = place.clone();
-        let waiting = self.enqueue(Work::WithConnection(Box::new(move |connection: Result<&mut Connection>| {
-            drop(reply.send(connection.and_then(|connection| run_transaction(connection, work, &decision))));
-        })))?;
+        let decision = shared_decision.clone();
+        let waiting =
+            self.enqueue(Work::WithConnection(Box::new(move |connection: Result<&mut DatabaseConnection>| {
+                drop(reply.send(connection.and_then(|connection| run_transaction(connection, work, &decision))));
+            })))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;
         drop(waiting);
         let committed = match answer {
@@ -237,8 +239,8 @@ impl ThreadPool {
             Ok(Err(_)) => return Err(aborted()),
             Err(_) => Err(Error::Timeout),
         };
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *place, Decision::Abandoned) {
+        let mut state = shared_decision.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, Decision::Abandoned) {
             Decision::Made(decided) => Ok((decided, committed)),
             // From here on it can no longer be committed.
             Decision::Pending | Decision::Abandoned => Err(Error::Timeout),
@@ -255,8 +257,8 @@ enum Decision<T> {
 
 /// The outer error means that nothing happened; the inner one is COMMIT's.
 fn run_transaction<T>(
-    connection: &mut Connection,
-    work: impl FnOnce(&mut Connection) -> Result<(T, bool)>,
+    connection: &mut DatabaseConnection,
+    work: impl FnOnce(&mut DatabaseConnection) -> Result<(T, bool)>,
     decision: &Mutex<Decision<T>>,
 ) -> Result<Result<()>> {
     connection.begin_write()?;
@@ -268,13 +270,13 @@ fn run_transaction<T>(
         }
     };
     {
-        let mut place = decision.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*place, Decision::Abandoned) || connection.check_caller().is_err() {
-            drop(place);
+        let mut state = decision.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, Decision::Abandoned) || connection.check_caller().is_err() {
+            drop(state);
             connection.roll_back();
             return Err(Error::Timeout);
         }
-        *place = Decision::Made(decided);
+        *state = Decision::Made(decided);
     }
     if is_kept {
         return Ok(connection.commit());
@@ -289,7 +291,7 @@ fn aborted() -> Error {
 
 /// The loop of a thread, which ends when the queue is closed and empty.
 fn run_worker(shared: &PoolInner) {
-    let mut idle: Option<Connection> = None;
+    let mut idle: Option<DatabaseConnection> = None;
     loop {
         let mut state = shared.state();
         let job = loop {
@@ -307,7 +309,7 @@ fn run_worker(shared: &PoolInner) {
 }
 
 /// Runs one unit of work on the idle connection or a new one.
-fn work(shared: &PoolInner, idle: &mut Option<Connection>, Job { caller, work }: Job) {
+fn work(shared: &PoolInner, idle: &mut Option<DatabaseConnection>, Job { caller, work }: Job) {
     let work = match work {
         Work::WithConnection(work) if caller.is_waiting() => work,
         Work::WithConnection(work) => return work(Err(Error::Timeout)),
@@ -317,7 +319,7 @@ fn work(shared: &PoolInner, idle: &mut Option<Connection>, Job { caller, work }:
             return drop(catch_unwind(AssertUnwindSafe(work)));
         }
     };
-    let usable = idle.take().filter(Connection::is_reusable);
+    let usable = idle.take().filter(DatabaseConnection::is_reusable);
     let connection = match usable.and_then(|mut idle| idle.is_alive(caller.deadline).then_some(idle)) {
         Some(connection) => Ok(connection),
         None => (shared.open)(Some(caller.deadline)),
@@ -329,7 +331,7 @@ fn work(shared: &PoolInner, idle: &mut Option<Connection>, Job { caller, work }:
             // A panic harms neither the thread nor the work that follows.
             let done = catch_unwind(AssertUnwindSafe(|| work(Ok(&mut connection))));
             connection.set_caller(None);
-            *idle = done.is_ok().then_some(connection).filter(Connection::is_reusable);
+            *idle = done.is_ok().then_some(connection).filter(DatabaseConnection::is_reusable);
         }
     }
 }

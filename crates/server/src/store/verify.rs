@@ -1,6 +1,6 @@
 //! Verifies a store: its file, and whether its rows are consistent.
 
-use super::{Result, Store, column, connection::Connection};
+use super::{Result, Store, column, connection::DatabaseConnection};
 
 /// Consistency checks: each statement counts the rows that violate one.
 const CHECKS: [(&str, &str); 20] = [
@@ -123,7 +123,7 @@ impl Store {
     }
 }
 
-fn verify(connection: &mut Connection) -> Result<Report> {
+fn verify(connection: &mut DatabaseConnection) -> Result<Report> {
     let mut report = Report::default();
     if connection.is_sqlite() {
         let answers: Vec<String> = connection.query("PRAGMA integrity_check", &[], |row| column(row, 0))?;

@@ -1,6 +1,6 @@
 //! Files in a commit: those that new messages carry, copies for forwarded messages, and files of deleted messages.
 
-use super::Batch;
+use super::BatchTransaction;
 use crate::{
     domain::{files::FileState, load_plan::Wanted, rows::Named, state::State},
     store::{
@@ -13,7 +13,7 @@ use crate::{
 /// Joins the files of the given messages.
 const FILES_OF_MESSAGES: &str = "FROM v JOIN files f ON f.conversation_id = v.conversation_id AND f.seq = v.seq";
 
-impl Batch<'_> {
+impl BatchTransaction<'_> {
     /// Loads the files that messages are about to carry, and locks them so that they are not deleted meanwhile.
     pub(super) fn load_files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["id"]);

@@ -1,6 +1,6 @@
 //! Loads the state that a batch is decided on.
 
-use super::Batch;
+use super::BatchTransaction;
 use crate::{
     domain::{
         direct_key, holder,
@@ -22,7 +22,7 @@ use parlor_protocol::{
 };
 use std::collections::{BTreeSet, hash_map::Entry};
 
-impl Batch<'_> {
+impl BatchTransaction<'_> {
     /// Loads everything that the plan names and that exists.
     ///
     /// # Errors

@@ -14,15 +14,15 @@ use super::{
     Result, Store,
     bulk_params::BulkParams,
     column,
-    connection::{Connection, Row},
+    connection::{DatabaseConnection, Row},
     threads::ThreadPool,
 };
 use parlor_protocol::ids::Version;
 
 /// A commit in progress.
 #[derive(Debug)]
-pub struct Batch<'connection> {
-    connection: &'connection mut Connection,
+pub struct BatchTransaction<'connection> {
+    connection: &'connection mut DatabaseConnection,
     /// The clock's version before this commit.
     pub before: Version,
     /// How many statements have run so far, without BEGIN and COMMIT.
@@ -42,10 +42,10 @@ impl Store {
     pub async fn commit<T: Send + 'static>(
         &self,
         changes: usize,
-        work: impl FnOnce(&mut Batch<'_>) -> Result<(T, bool)> + Send + 'static,
+        work: impl FnOnce(&mut BatchTransaction<'_>) -> Result<(T, bool)> + Send + 'static,
     ) -> Result<(T, Result<()>)> {
         self.started()?;
-        self.commits().transact(move |connection| work(&mut Batch::begin(connection, changes)?)).await
+        self.commits().transact(move |connection| work(&mut BatchTransaction::begin(connection, changes)?)).await
     }
 
     /// Returns the thread that commits.
@@ -54,15 +54,15 @@ impl Store {
     }
 }
 
-impl<'connection> Batch<'connection> {
-    fn begin(connection: &'connection mut Connection, changes: usize) -> Result<Self> {
+impl<'connection> BatchTransaction<'connection> {
+    fn begin(connection: &'connection mut DatabaseConnection, changes: usize) -> Result<Self> {
         let raise = i64::try_from(changes).expect("a batch is small");
         let sql = "UPDATE clock SET version = version + $1 RETURNING version";
         let version: i64 = connection.query_one(sql, &[raise.into()], |row| column(row, 0))?;
         Ok(Self { connection, before: Version(version - raise), statements: 1 })
     }
 
-    fn connection(&mut self) -> &mut Connection {
+    fn connection(&mut self) -> &mut DatabaseConnection {
         self.statements += 1;
         self.connection
     }

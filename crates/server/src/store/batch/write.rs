@@ -1,6 +1,6 @@
 //! Writes what a batch decided.
 
-use super::Batch;
+use super::BatchTransaction;
 use crate::{
     domain::{
         change::Which,
@@ -15,7 +15,7 @@ use crate::{
 };
 use parlor_protocol::ids::{Epoch, Scope, Version};
 
-impl Batch<'_> {
+impl BatchTransaction<'_> {
     /// Writes every changed row and the row of the commit itself.
     ///
     /// # Errors

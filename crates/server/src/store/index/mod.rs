@@ -15,7 +15,7 @@ use super::{
     Error, ErrorCause, Result, Store, StoreInner,
     backup::with_suffix,
     column,
-    connection::Connection,
+    connection::DatabaseConnection,
     consumers,
     consumers::{ConsumerPosition, Lease, LeaseRequest},
     open::{Opener, Purpose, SqliteFile, StoreOptions},
@@ -73,20 +73,20 @@ struct IndexFileState {
     settings: StoreOptions,
     opener: Opener,
     /// Read connections that are not in use.
-    idle: Vec<Connection>,
+    idle: Vec<DatabaseConnection>,
 }
 
 /// A connection that reads the index file for one unit of work.
 #[derive(Debug)]
 pub(crate) struct IndexReader {
-    connection: Option<Connection>,
+    connection: Option<DatabaseConnection>,
     file: Arc<Mutex<IndexFileState>>,
     opener: Opener,
 }
 
 impl IndexReader {
     /// Returns the connection.
-    pub(crate) fn connection(&mut self) -> &mut Connection {
+    pub(crate) fn connection(&mut self) -> &mut DatabaseConnection {
         self.connection.as_mut().expect("it is there until it is dropped")
     }
 }
@@ -191,7 +191,7 @@ impl Index {
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut DatabaseConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.note_damage(self.writers().write(work).await)
     }

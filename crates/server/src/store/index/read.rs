@@ -7,7 +7,7 @@ use crate::{
         Error, Result,
         bulk_params::BulkParams,
         column,
-        connection::{Connection, Row},
+        connection::{DatabaseConnection, Row},
     },
 };
 use std::collections::BTreeMap;
@@ -16,7 +16,12 @@ use std::collections::BTreeMap;
 pub(crate) type BlockHits = BTreeMap<i64, Slots>;
 
 /// Returns blocks up to `highest` with messages written within a time range, newest first.
-pub(crate) fn blocks(connection: &mut Connection, highest: i64, written: (i64, i64), limit: i64) -> Result<Vec<i64>> {
+pub(crate) fn blocks(
+    connection: &mut DatabaseConnection,
+    highest: i64,
+    written: (i64, i64),
+    limit: i64,
+) -> Result<Vec<i64>> {
     let sql = "SELECT block FROM search_blocks WHERE block <= $1 AND last_at >= $2 AND first_at < $3 \
                ORDER BY block DESC LIMIT $4";
     let parameters = [highest.into(), written.0.into(), written.1.into(), limit.into()];
@@ -26,7 +31,7 @@ pub(crate) fn blocks(connection: &mut Connection, highest: i64, written: (i64, i
 /// Looks up one term or range in some blocks, and returns how many rows that took; none if it would take more than
 /// `rows_max`.
 pub(crate) fn look_up(
-    connection: &mut Connection,
+    connection: &mut DatabaseConnection,
     blocks: impl Iterator<Item = i64>,
     lookup: &Lookup,
     rows_max: usize,
@@ -51,7 +56,7 @@ pub(crate) fn look_up(
 
 /// Looks up which messages contain any of these terms, each term in its block.
 pub(crate) fn any_of(
-    connection: &mut Connection,
+    connection: &mut DatabaseConnection,
     terms: impl Iterator<Item = (i64, Term)>,
 ) -> Result<(BlockHits, usize)> {
     let mut params = BulkParams::new(["block", "term"]);
@@ -64,7 +69,7 @@ pub(crate) fn any_of(
 
 /// Returns the union of all rows and their number, which is at most one more than `rows_max`.
 fn gathered<const COLUMNS: usize>(
-    connection: &mut Connection,
+    connection: &mut DatabaseConnection,
     mut params: BulkParams<'_, COLUMNS>,
     sql: &str,
     rows_max: usize,

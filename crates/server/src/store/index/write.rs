@@ -13,7 +13,7 @@ use crate::{
         Result,
         bulk_params::{BulkParams, Param},
         column,
-        connection::Connection,
+        connection::DatabaseConnection,
         consumers::{self, ConsumerPosition, Lease},
     },
 };
@@ -125,7 +125,7 @@ impl Index {
 
 /// Adds documents; returns the newest block.
 fn add_documents(
-    transaction: &mut Connection,
+    transaction: &mut DatabaseConnection,
     mut newest: Option<(i64, TermBlock)>,
     documents: Vec<Document>,
 ) -> Result<Option<(i64, TermBlock)>> {
@@ -147,7 +147,7 @@ fn add_documents(
 }
 
 /// Returns the documents whose terms differ from the stored ones.
-fn changed_documents(connection: &mut Connection, documents: Vec<Document>) -> Result<Vec<Document>> {
+fn changed_documents(connection: &mut DatabaseConnection, documents: Vec<Document>) -> Result<Vec<Document>> {
     let mut params = BulkParams::new(["id"]);
     for document in documents.iter().filter(|document| document.is_kept) {
         params.push([document.message.0.into()]);
@@ -168,14 +168,14 @@ fn by_block(documents: Vec<Document>) -> BTreeMap<i64, Vec<Document>> {
 }
 
 /// Loads when the messages of a block were sent; a block that does not exist has no terms.
-fn load(connection: &mut Connection, block: i64) -> Result<TermBlock> {
+fn load(connection: &mut DatabaseConnection, block: i64) -> Result<TermBlock> {
     let sql = "SELECT first_at, last_at FROM search_blocks WHERE block = $1";
     let written = connection.query_optional(sql, &[block.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
     Ok(TermBlock { is_whole: written.is_none(), written, ..TermBlock::default() })
 }
 
 /// Removes slots from all terms of a block, page by page.
-fn clear(connection: &mut Connection, block: i64, slots: &Slots) -> Result<()> {
+fn clear(connection: &mut DatabaseConnection, block: i64, slots: &Slots) -> Result<()> {
     let mut after = Term::new();
     loop {
         let sql = "SELECT term, slots FROM search_terms WHERE block = $1 AND term > $2 ORDER BY term LIMIT $3";
@@ -199,7 +199,7 @@ fn clear(connection: &mut Connection, block: i64, slots: &Slots) -> Result<()> {
 
 /// Writes terms and deletes those without slots.
 fn write_terms(
-    connection: &mut Connection,
+    connection: &mut DatabaseConnection,
     block: i64,
     terms: impl Iterator<Item = (Term, StoredSlots)>,
 ) -> Result<()> {
@@ -231,7 +231,7 @@ fn replaced(documents: &[Document]) -> Slots {
 
 impl TermBlock {
     /// Loads the terms of these documents, and removes their old slots from all other terms.
-    fn read(&mut self, connection: &mut Connection, block: i64, documents: &[Document]) -> Result<()> {
+    fn read(&mut self, connection: &mut DatabaseConnection, block: i64, documents: &[Document]) -> Result<()> {
         if self.is_whole {
             return Ok(());
         }
@@ -284,7 +284,12 @@ impl TermBlock {
     }
 }
 
-fn store(connection: &mut Connection, block: i64, content: &mut TermBlock, touched: BTreeSet<Term>) -> Result<()> {
+fn store(
+    connection: &mut DatabaseConnection,
+    block: i64,
+    content: &mut TermBlock,
+    touched: BTreeSet<Term>,
+) -> Result<()> {
     let terms: Vec<_> = touched
         .into_iter()
         .map(|term| {
@@ -302,7 +307,7 @@ fn store(connection: &mut Connection, block: i64, content: &mut TermBlock, touch
     connection.execute(sql, &[block.into(), first.into(), last.into()]).map(drop)
 }
 
-fn note_digests(connection: &mut Connection, documents: &[Document]) -> Result<()> {
+fn note_digests(connection: &mut DatabaseConnection, documents: &[Document]) -> Result<()> {
     let mut params = BulkParams::new(["id", "digest"]);
     for document in documents {
         if let Some(digest) = &document.digest {

@@ -5,7 +5,7 @@ use crate::store::{
     Result, Store,
     bulk_params::{BulkParams, Param},
     column,
-    connection::{Connection, Row},
+    connection::{DatabaseConnection, Row},
     rows::RowReader,
 };
 use parlor_protocol::{
@@ -40,7 +40,7 @@ impl Store {
 }
 
 fn sync_statuses(
-    connection: &mut Connection,
+    connection: &mut DatabaseConnection,
     cursors: &[(UserId, Option<Cursor>)],
 ) -> Result<Vec<(Cursor, SyncStatus)>> {
     let mut params = BulkParams::new(["place", "user_id", "epoch", "since"]);

@@ -13,7 +13,7 @@ mod search;
 mod users;
 mod visible_messages;
 
-use super::{Result, column, connection::Connection, rows::RowReader};
+use super::{Result, column, connection::DatabaseConnection, rows::RowReader};
 use parlor_protocol::{
     cursor::Cursor,
     ids::{Epoch, Version},
@@ -27,7 +27,7 @@ pub(crate) use search::{SEARCHED_CONVERSATIONS_MAX, SearchScope, SearchedConvers
 /// A fixed state of the store. It lives on a store thread, for one unit of work.
 #[derive(Debug)]
 pub struct Snapshot<'work> {
-    connection: &'work mut Connection,
+    connection: &'work mut DatabaseConnection,
     limits: &'work Limits,
     /// Whether members can see how far others have read.
     receipts: bool,
@@ -38,7 +38,7 @@ pub struct Snapshot<'work> {
 impl Snapshot<'_> {
     /// Runs `work` on the current state.
     pub(super) fn run<T>(
-        connection: &mut Connection,
+        connection: &mut DatabaseConnection,
         limits: &Limits,
         receipts: bool,
         work: impl FnOnce(&mut Snapshot<'_>) -> Result<T>,
@@ -56,7 +56,7 @@ impl Snapshot<'_> {
         answer
     }
 
-    pub(crate) fn connection(&mut self) -> &mut Connection {
+    pub(crate) fn connection(&mut self) -> &mut DatabaseConnection {
         self.connection
     }
 
