@@ -19,7 +19,7 @@ fn text(settings: &[Setting]) -> String {
         }
         for setting in settings.iter().filter(|setting| section_of(setting) == section) {
             let name = setting.path.rsplit('.').next().unwrap_or_default();
-            let line = format!("{name} = {}", setting.shown());
+            let line = format!("{name} = {}", setting.display_value());
             let _ = match setting.source {
                 SettingSource::Default => writeln!(text, "{line}"),
                 _ => writeln!(text, "{line:<48} # {}", setting.source),

@@ -31,7 +31,7 @@ pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<Str
         None => Some(tempfile::Builder::new().prefix("parlor-demo-").tempdir().map_err(CliError::new)?),
     };
     let may_move = listen.is_none();
-    let config = configured(listen, data, web, folder.as_ref())?;
+    let config = load_config(listen, data, web, folder.as_ref())?;
     log::start(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
@@ -45,7 +45,7 @@ pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<Str
     })
 }
 
-fn configured(
+fn load_config(
     listen: Option<String>,
     data: Option<String>,
     web: Option<String>,
@@ -82,7 +82,7 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     let clock = Clock::default();
     let environment = with_clock(&Environment::real(), &clock);
     let folder = DataFolder::lock(&config.data).map_err(CliError::new)?;
-    let listener = bound(&config, may_move).await?;
+    let listener = bind(&config, may_move).await?;
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
     let app = open(&folder, config, environment).await.map_err(CliError::new)?;
     let seeded = demo_story::seed(&app, &clock).await.map_err(|problem| {
@@ -102,10 +102,10 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
 }
 
 /// Listens on the configured address, or on a free port if the user did not ask for that one.
-async fn bound(config: &Config, may_move: bool) -> Result<TcpListener, CliError> {
+async fn bind(config: &Config, may_move: bool) -> Result<TcpListener, CliError> {
     match listen(config.listen).await {
         Err(_) if may_move => listen(SocketAddr::new(config.listen.ip(), 0)).await,
-        bound => bound,
+        bind => bind,
     }
     .map_err(CliError::new)
 }

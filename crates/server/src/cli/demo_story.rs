@@ -222,7 +222,7 @@ pub(super) async fn seed(app: &App, clock: &Clock) -> Result<SeededStory, Proble
     }
     let mut items = HashMap::new();
     for item in &story.items {
-        items.insert(item.id.clone(), put(app, item, &people).await?);
+        items.insert(item.id.clone(), put_item(app, item, &people).await?);
     }
     let mut ids = HashMap::new();
     let mut events: Vec<_> = story.conversations.iter().flat_map(StoryConversation::events).collect();
@@ -284,7 +284,7 @@ async fn add(app: &App, person: &StoryUser) -> Result<UserId, Problem> {
     let change = Change::AddUser { login: person.login.clone(), name: person.name.clone(), password_hash: None };
     match app.commit.submit(change).await {
         Ok(Outcome::UserAdded(user)) => {
-            let profile = Profile::pictured(Some(keep(app, &person.picture).await?));
+            let profile = Profile::pictured(Some(store_picture(app, &person.picture).await?));
             app.commit.submit(Change::UpdateProfile { user, profile }).await?;
             Ok(user)
         }
@@ -298,14 +298,14 @@ async fn add(app: &App, person: &StoryUser) -> Result<UserId, Problem> {
     }
 }
 
-async fn keep(app: &App, file: &str) -> Result<String, Problem> {
+async fn store_picture(app: &App, file: &str) -> Result<String, Problem> {
     let (_, drawing) = PICTURES.iter().find(|(name, _)| *name == file).expect("the story names drawings that are here");
     let picture = Picture { media_type: "image/svg+xml".to_owned(), bytes: drawing.as_bytes().to_vec() };
     identity::keep_picture(app, None, picture).await
 }
 
-async fn put(app: &App, item: &StoryItem, people: &HashMap<String, UserId>) -> Result<ItemPage, Problem> {
-    let picture = format!("/v1/pictures/{}", keep(app, &item.picture).await?);
+async fn put_item(app: &App, item: &StoryItem, people: &HashMap<String, UserId>) -> Result<ItemPage, Problem> {
+    let picture = format!("/v1/pictures/{}", store_picture(app, &item.picture).await?);
     let context = Context {
         key: key(&item.id),
         title: item.title.clone(),

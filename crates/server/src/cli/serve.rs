@@ -13,7 +13,7 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
     log::start(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
-        let server = Server::start(config, Environment::real()).await.map_err(failed)?;
+        let server = Server::start(config, Environment::real()).await.map_err(start_error)?;
         print_line(&format!("Parlor serves on http://{} (stop it with Ctrl+C or SIGTERM)", server.address()));
         if let Some(address) = server.metrics_address() {
             print_line(&format!("Its metrics are at http://{address}/metrics"));
@@ -23,7 +23,7 @@ pub(super) fn serve(config: Config) -> Result<(), CliError> {
     })
 }
 
-fn failed(error: server::Error) -> CliError {
+fn start_error(error: server::Error) -> CliError {
     let kind = match error {
         server::Error::Folder(data_folder::DataFolderError::Locked { .. }) => CliErrorKind::InUse,
         _ => CliErrorKind::Failed,

@@ -15,7 +15,10 @@ type Conflict = (bool, &'static str, &'static str, &'static str);
 pub(super) fn find(config: &Config, settings: &BTreeMap<String, Setting>) -> Vec<String> {
     let describe = |path: &str| {
         let setting = settings.get(path);
-        setting.map_or_else(|| path.to_owned(), |setting| format!("{path} = {} ({})", setting.shown(), setting.source))
+        setting.map_or_else(
+            || path.to_owned(),
+            |setting| format!("{path} = {} ({})", setting.display_value(), setting.source),
+        )
     };
     let is_set = |path: &str| settings.get(path).is_some_and(|setting| setting.source != SettingSource::Default);
     let pairs =

@@ -59,7 +59,7 @@ impl fmt::Display for SettingSource {
 impl Setting {
     /// Returns the value as TOML, with secrets hidden.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn display_value(&self) -> String {
         match (self.path.as_str(), &self.value) {
             ("metrics.token" | "files.s3_secret_access_key", Value::String(secret)) if !secret.is_empty() => {
                 "\"(hidden)\"".to_owned()
@@ -352,7 +352,7 @@ mod tests {
         let file = "[store]\nurl = \"postgres://ada:se@cret@db/x\"\n[metrics]\ntoken = \"secret\"\n\
                     [files]\ns3_access_key_id = \"id\"\ns3_secret_access_key = \"secret\"\n";
         let (config, settings) = load(file, &[], &[]).load().expect("all is right");
-        let shown: Vec<_> = settings.iter().map(Setting::shown).collect();
+        let shown: Vec<_> = settings.iter().map(Setting::display_value).collect();
         assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");
         assert!(shown.contains(&"\"postgres://ada:(hidden)@db/x\"".to_owned()));
         assert!(!format!("{config:?}").contains("cret"));

@@ -90,16 +90,16 @@ pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Resul
     delete_starts(&part)?;
     let mut kept = None;
     if database.exists() {
-        let aside = with_suffix(database, suffix);
+        let run_long = with_suffix(database, suffix);
         // The write-ahead log belongs to its database and holds its newest changes.
         for end in ["-wal", "-shm", ""] {
             let from = with_suffix(database, end);
             if from.exists() {
-                let to = with_suffix(&aside, end);
+                let to = with_suffix(&run_long, end);
                 fs::rename(&from, &to).map_err(|error| CopyError::File(from, error))?;
             }
         }
-        kept = Some(aside);
+        kept = Some(run_long);
     }
     sync_and_rename(&part, database)?;
     Ok(kept)

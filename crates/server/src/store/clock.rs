@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// Fails until the start of this server is recorded.
-    pub(super) fn started(&self) -> Result<()> {
+    pub(super) fn check_started(&self) -> Result<()> {
         if self.0.is_started.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     /// The store is unavailable.
     pub async fn has_commit(&self, node: Epoch, first: Version, last: Version) -> Result<bool> {
-        let looking = self.0.writers.transact(move |transaction| {
+        let lookup = self.0.writers.transact(move |transaction| {
             // The clock's row first: if the database is still about to commit, it holds that row's lock, and this waits
             // for the outcome.
             transaction.execute("UPDATE clock SET version = version WHERE one = 1", &[])?;
@@ -67,7 +67,7 @@ impl Store {
             Ok((found.is_some(), false))
         });
         // Together with the wait for COMMIT itself, this must stay within the callers' timeout.
-        let within = tokio::time::timeout(self.0.timeout / 5, looking).await;
+        let within = tokio::time::timeout(self.0.timeout / 5, lookup).await;
         Ok(within.unwrap_or(Err(Error::Timeout))?.0)
     }
 
@@ -160,7 +160,7 @@ impl Store {
         if self.0.dialect != Dialect::Sqlite {
             return Ok(true);
         }
-        self.aside(|connection| {
+        self.run_long(|connection| {
             // The passive checkpoint does most of the work without blocking anyone; only the rest blocks others.
             connection.query_optional("PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(()))?;
             connection.query_optional("PRAGMA busy_timeout = 20", &[], |_| Ok(()))?;

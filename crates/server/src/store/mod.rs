@@ -210,7 +210,7 @@ impl Store {
     }
 
     /// Runs long work on its own connection and thread, without a timeout.
-    async fn aside<T: Send + 'static>(
+    async fn run_long<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut DatabaseConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {

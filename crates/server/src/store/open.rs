@@ -250,7 +250,7 @@ impl Store {
             is_started: AtomicBool::new(false),
         }));
         let durability = settings.durability;
-        store.aside(move |connection| prepare(connection, durability)).await?;
+        store.run_long(move |connection| prepare(connection, durability)).await?;
         Ok(store)
     }
 
@@ -278,8 +278,10 @@ fn prepare(connection: &mut DatabaseConnection, durability: Durability) -> Resul
         }
     }
     // If nothing needs to be done, nothing is written: a full disk must not prevent reading.
-    match missing(connection) {
-        Ok(missing) if missing.is_empty() && name_words::are_current(connection)? => return Ok(()),
+    match pending_migrations(connection) {
+        Ok(pending_migrations) if pending_migrations.is_empty() && name_words::are_current(connection)? => {
+            return Ok(());
+        }
         // A database without this table is new.
         Ok(_) | Err(Error::Refused(_)) => {}
         Err(error) => return Err(error),
@@ -296,7 +298,7 @@ fn migrate(connection: &mut DatabaseConnection) -> Result<()> {
         connection.execute("SELECT pg_advisory_xact_lock(7271)", &[])?;
     }
     connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)", &[])?;
-    for (name, sqlite, postgres) in missing(connection)? {
+    for (name, sqlite, postgres) in pending_migrations(connection)? {
         connection.batch(if connection.is_sqlite() { sqlite } else { postgres })?;
         connection.execute("INSERT INTO migrations (name) VALUES ($1)", &[(*name).into()])?;
     }
@@ -304,7 +306,9 @@ fn migrate(connection: &mut DatabaseConnection) -> Result<()> {
 }
 
 /// Returns the migrations that were not applied yet.
-fn missing(connection: &mut DatabaseConnection) -> Result<Vec<&'static (&'static str, &'static str, &'static str)>> {
+fn pending_migrations(
+    connection: &mut DatabaseConnection,
+) -> Result<Vec<&'static (&'static str, &'static str, &'static str)>> {
     let done: Vec<String> = connection.query("SELECT name FROM migrations ORDER BY name", &[], |row| column(row, 0))?;
     if let Some(unknown) = done.iter().find(|name| MIGRATIONS.iter().all(|(known, ..)| known != name)) {
         return Err(Error::Unusable(format!(

@@ -71,12 +71,12 @@ fn blocking_work()
 async fn running_work_ends_with_its_caller_and_the_next_is_not_interrupted() {
     let (threads, _folder) = thread(LONG).await;
     let (begins, begun) = tokio::sync::oneshot::channel();
-    let asking = threads.run(move |connection| {
+    let running = threads.run(move |connection| {
         begins.send(()).expect("the test waits");
         endless(connection)
     });
     tokio::select! {
-        _ = asking => panic!("it is endless"),
+        _ = running => panic!("it is endless"),
         begun = begun => begun.expect("it began"),
     }
     // The caller is gone. The only thread is free again, and the interruption has no effect on later work.
@@ -127,13 +127,13 @@ async fn work_abandoned_by_its_caller_is_never_committed() {
 async fn work_dropped_by_its_caller_is_never_committed() {
     let (threads, folder) = thread(LONG).await;
     let (work, let_go, begun) = blocking_work();
-    let asking = tokio::spawn(async move {
+    let running = tokio::spawn(async move {
         drop(threads.write(work).await);
         threads
     });
     tokio::task::spawn_blocking(move || begun.recv()).await.expect("joined").expect("it began");
-    asking.abort();
-    assert!(asking.await.is_err(), "it is gone, with the threads' last handle");
+    running.abort();
+    assert!(running.await.is_err(), "it is gone, with the threads' last handle");
     drop(let_go);
     // First the queued work ends, then the thread.
     let ended = async {
@@ -167,8 +167,8 @@ async fn the_queue_is_bounded_and_abandoned_work_takes_no_room() {
     let hung = tokio::spawn(async move { blocking_work.run(work).await });
     tokio::task::spawn_blocking(move || begun.recv()).await.expect("joined").expect("it began");
     let mut waiting: Vec<_> = (0..QUEUE_MAX).map(|_| Box::pin(threads.run(insert))).collect();
-    for asking in &mut waiting {
-        assert!(futures_util::FutureExt::now_or_never(asking).is_none(), "it waits");
+    for running in &mut waiting {
+        assert!(futures_util::FutureExt::now_or_never(running).is_none(), "it waits");
     }
     assert!(matches!(threads.run(insert).await, Err(Error::Unavailable(_))), "there is no more room");
     drop(waiting);

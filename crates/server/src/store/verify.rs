@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn verify(&self) -> Result<Report> {
-        self.aside(verify).await
+        self.run_long(verify).await
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn of(image: &DynamicImage) -> String {
             waves.push(wave(&pixels, x, y));
         }
     }
-    written(&waves, across, down)
+    encode(&waves, across, down)
 }
 
 /// Returns the amplitude of one cosine wave in the picture.
@@ -45,7 +45,7 @@ fn wave(pixels: &[[f32; 3]], x: u32, y: u32) -> [f32; 3] {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers within their digits")]
-fn written(waves: &[[f32; 3]], across: u32, down: u32) -> String {
+fn encode(waves: &[[f32; 3]], across: u32, down: u32) -> String {
     let (mean, others) = waves.split_first().expect("there is one wave at the least");
     let most = others.iter().flatten().fold(0.0_f32, |most, value| most.max(value.abs()));
     let quantised = (most * 166.0 - 0.5).floor().clamp(0.0, 82.0) as u32;
@@ -53,7 +53,7 @@ fn written(waves: &[[f32; 3]], across: u32, down: u32) -> String {
     let mut text = String::with_capacity(4 + 2 * waves.len());
     put(&mut text, across - 1 + (down - 1) * 9, 1);
     put(&mut text, quantised, 1);
-    put(&mut text, mean.iter().fold(0, |colour, value| colour << 8 | shown(*value)), 4);
+    put(&mut text, mean.iter().fold(0, |colour, value| colour << 8 | srgb(*value)), 4);
     for wave in others {
         let part = |value: &f32| (signed_root(value / scale) * 9.0 + 9.5).floor().clamp(0.0, 18.0) as u32;
         put(&mut text, wave.iter().fold(0, |number, value| number * 19 + part(value)), 2);
@@ -72,10 +72,10 @@ fn linear(value: f32) -> f32 {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 255")]
-fn shown(value: f32) -> u32 {
+fn srgb(value: f32) -> u32 {
     let value = value.clamp(0.0, 1.0);
-    let shown = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
-    (shown * 255.0).round() as u32
+    let srgb = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
+    (srgb * 255.0).round() as u32
 }
 
 fn signed_root(value: f32) -> f32 {

@@ -50,7 +50,7 @@ pub(super) fn strip<R: Read + Seek>(
 ) -> Result<StripReport, PictureError> {
     output.write_all(file.slice(0, 2)?)?;
     if let KeepExif::Orientation(orientation) = keep_exif {
-        segment(0xe1, &[EXIF, &orientation::alone(orientation)].concat(), output)?;
+        segment(0xe1, &[EXIF, &orientation::minimal_exif(orientation)].concat(), output)?;
     }
     let mut stripped = StripReport { frames: 1, ..StripReport::default() };
     let mut at = 2;

@@ -163,16 +163,16 @@ pub fn process(
     check(&stripped, width, height, limits)?;
     let preview_image = reduce::reduce(kept, format, &stripped, width, Shape::Within(PREVIEW_SIDE), limits)?;
     let mut preview_image = DynamicImage::from(preview_image);
-    let turned = stripped.orientation.filter(|_| stripped.frames <= 1);
-    let turned = turned.filter(|turned| *turned != Orientation::NoTransforms);
-    if let Some(orientation) = turned {
+    let rotated = stripped.orientation.filter(|_| stripped.frames <= 1);
+    let rotated = rotated.filter(|rotated| *rotated != Orientation::NoTransforms);
+    if let Some(orientation) = rotated {
         preview_image.apply_orientation(orientation);
-        if !turn(kept, format, &stripped, orientation, limits)? {
+        if !rotate(kept, format, &stripped, orientation, limits)? {
             strip(&mut source, kept, KeepExif::Orientation(orientation))?;
         }
     }
     let is_transparent = has_transparency(&preview_image);
-    let (width, height) = if turned.is_some_and(orientation::is_across) { (height, width) } else { (width, height) };
+    let (width, height) = if rotated.is_some_and(orientation::swaps_sides) { (height, width) } else { (width, height) };
     let is_worth_it = width.max(height) > PREVIEW_SIDE || stripped.frames > 1;
     let preview = is_worth_it.then(|| preview(&preview_image, is_transparent, stripped.icc.take())).flatten();
     Ok(ProcessedPicture {
@@ -217,9 +217,9 @@ pub(crate) fn portrait(
     check(&stripped, width, height, limits)?;
     let mut image = reduce::reduce(scratch, format, &stripped, width, Shape::Square(side), limits)?;
     if let Some(orientation) = stripped.orientation {
-        let mut turned = DynamicImage::from(image);
-        turned.apply_orientation(orientation);
-        image = turned.into_rgba8();
+        let mut rotated = DynamicImage::from(image);
+        rotated.apply_orientation(orientation);
+        image = rotated.into_rgba8();
     }
     Ok(image)
 }
@@ -261,7 +261,7 @@ fn check(stripped: &StripReport, width: u32, height: u32, limits: PictureLimits)
 }
 
 /// Re-encodes a picture upright. Returns false if that would take too much memory.
-fn turn(
+fn rotate(
     kept: &mut impl PictureOutput,
     format: ImageFormat,
     stripped: &StripReport,
@@ -288,7 +288,7 @@ fn turn(
     let image = eight_bits(DynamicImage::from_decoder(decoder).map_err(|_| PictureError::BROKEN)?);
     kept.clear()?;
     let mut output = BufWriter::new(kept);
-    write_turned(image, format, orientation, stripped.icc.clone(), &mut output).map_err(|_| PictureError::BROKEN)?;
+    write_rotated(image, format, orientation, stripped.icc.clone(), &mut output).map_err(|_| PictureError::BROKEN)?;
     output.flush()?;
     Ok(true)
 }
@@ -304,7 +304,7 @@ fn eight_bits(image: DynamicImage) -> DynamicImage {
     }
 }
 
-fn write_turned(
+fn write_rotated(
     mut image: DynamicImage,
     format: ImageFormat,
     orientation: Orientation,

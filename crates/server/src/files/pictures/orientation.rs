@@ -3,14 +3,14 @@
 use image::{GenericImageView, ImageBuffer, Pixel, metadata::Orientation};
 
 /// Returns EXIF data with only the orientation. Its length is even.
-pub(super) fn alone(orientation: Orientation) -> [u8; 26] {
+pub(super) fn minimal_exif(orientation: Orientation) -> [u8; 26] {
     let mut exif = *b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0";
     exif[19] = orientation.to_exif();
     exif
 }
 
 /// Returns whether the orientation swaps width and height.
-pub(super) fn is_across(orientation: Orientation) -> bool {
+pub(super) fn swaps_sides(orientation: Orientation) -> bool {
     matches!(
         orientation,
         Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
@@ -29,7 +29,7 @@ impl<P: Pixel<Subpixel = u8>> GenericImageView for Upright<'_, P> {
 
     fn dimensions(&self) -> (u32, u32) {
         let (width, height) = self.image.dimensions();
-        if is_across(self.orientation) { (height, width) } else { (width, height) }
+        if swaps_sides(self.orientation) { (height, width) } else { (width, height) }
     }
 
     fn get_pixel(&self, x: u32, y: u32) -> P {

@@ -43,7 +43,7 @@ pub(super) fn strip<R: Read + Seek>(
         }
         match (&kind, keep_exif) {
             (b"IHDR", KeepExif::Orientation(orientation)) => {
-                write_chunk(*b"eXIf", &orientation::alone(orientation), output)?;
+                write_chunk(*b"eXIf", &orientation::minimal_exif(orientation), output)?;
             }
             (b"IEND", _) => {
                 stripped.frames = stripped.frames.max(1);

@@ -158,8 +158,8 @@ pub(super) fn reduce(
     match format {
         ImageFormat::Png => png(file, shape),
         ImageFormat::Jpeg => jpeg(file, stripped, shape, limits),
-        ImageFormat::WebP => whole(file, format, shape, WEBP_BYTES_PER_PIXEL, limits),
-        _ => whole(file, format, shape, GIF_BYTES_PER_PIXEL, limits),
+        ImageFormat::WebP => decode_whole(file, format, shape, WEBP_BYTES_PER_PIXEL, limits),
+        _ => decode_whole(file, format, shape, GIF_BYTES_PER_PIXEL, limits),
     }
 }
 
@@ -218,7 +218,7 @@ fn jpeg<R: Read>(
     }
     let bytes = decoder.decode().map_err(|_| PictureError::BROKEN)?;
     let mut reducer = Reducer::new(shape, width.into(), height.into());
-    let (samples, is_inked) = match whole.pixel_format {
+    let (samples, is_cmyk) = match whole.pixel_format {
         PixelFormat::L8 => (1, false),
         PixelFormat::RGB24 => (3, false),
         PixelFormat::CMYK32 => (4, true),
@@ -227,7 +227,7 @@ fn jpeg<R: Read>(
     for (y, row) in (0..).zip(bytes.chunks_exact(usize::from(width) * samples)) {
         let pixels = row.chunks_exact(samples).map(|pixel| match *pixel {
             [grey] => [grey, grey, grey, 255],
-            [cyan, magenta, yellow, black] if is_inked => inked(cyan, magenta, yellow, black),
+            [cyan, magenta, yellow, black] if is_cmyk => cmyk_to_rgb(cyan, magenta, yellow, black),
             [red, green, blue, ..] => [red, green, blue, 255],
             _ => [0; 4],
         });
@@ -236,7 +236,7 @@ fn jpeg<R: Read>(
     Ok(reducer.image())
 }
 
-fn inked(cyan: u8, magenta: u8, yellow: u8, black: u8) -> [u8; 4] {
+fn cmyk_to_rgb(cyan: u8, magenta: u8, yellow: u8, black: u8) -> [u8; 4] {
     let light = |ink: u8| {
         let light = u16::from(255 - ink) * u16::from(255 - black) / 255;
         u8::try_from(light).unwrap_or(u8::MAX)
@@ -244,7 +244,7 @@ fn inked(cyan: u8, magenta: u8, yellow: u8, black: u8) -> [u8; 4] {
     [light(cyan), light(magenta), light(yellow), 255]
 }
 
-fn whole<R: Read + Seek>(
+fn decode_whole<R: Read + Seek>(
     file: BufReader<R>,
     format: ImageFormat,
     shape: Shape,

@@ -147,12 +147,12 @@ fn only_the_picture_itself_is_kept_in_every_format() {
 fn a_picture_is_stored_upright_with_its_upright_size() {
     let jpeg = written(halves(64, 32), ImageFormat::Jpeg);
     // Orientation 6: the camera was turned, and the left side belongs at the top.
-    let turned = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(6)].concat())]);
+    let rotated = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(6)].concat())]);
     let png = written(halves(64, 32), ImageFormat::Png);
     let turned_png = [&png[..33], &png_chunk(*b"eXIf", &exif(6)), &png[33..]].concat();
     let webp = written(halves(64, 32), ImageFormat::WebP);
     let turned_webp = webp_with(&webp, &[(b"EXIF", exif(6))]);
-    for file in [turned, turned_png, turned_webp] {
+    for file in [rotated, turned_png, turned_webp] {
         let picture = process(file, LIMITS).expect("a picture");
         assert_eq!((picture.width, picture.height), (32, 64), "{}", picture.media_type);
         let upright = image::load_from_memory(&picture.bytes).expect("it is read").to_rgb8();
@@ -176,8 +176,8 @@ fn a_16_bit_picture_is_turned_correctly_and_stored_with_8_bits() {
     for image in images {
         for orientation in 1..=8 {
             let png = written(image.clone(), ImageFormat::Png);
-            let turned = [&png[..33], &png_chunk(*b"eXIf", &exif(orientation)), &png[33..]].concat();
-            let picture = process(turned, LIMITS).expect("a picture");
+            let rotated = [&png[..33], &png_chunk(*b"eXIf", &exif(orientation)), &png[33..]].concat();
+            let picture = process(rotated, LIMITS).expect("a picture");
             let upright = image::load_from_memory(&picture.bytes).expect("it is read");
             let what = format!("{:?} at {orientation}", image.color());
             assert_eq!((upright.width(), upright.height()), (picture.width, picture.height), "{what}");
@@ -301,19 +301,19 @@ fn every_orientation_is_decoded_correctly_with_and_without_reencoding() {
     };
     let jpeg = written(drawn.clone(), ImageFormat::Jpeg);
     for number in 1..=8 {
-        let turned = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(number)].concat())]);
+        let rotated = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(number)].concat())]);
         let orientation = Orientation::from_exif(number).expect("one of eight");
         let mut expected = DynamicImage::from(drawn.clone());
         expected.apply_orientation(orientation);
         let expected = corners(&expected.to_rgb8());
 
-        let picture = process(turned.clone(), LIMITS).expect("a picture");
+        let picture = process(rotated.clone(), LIMITS).expect("a picture");
         let upright = image::load_from_memory(&picture.bytes).expect("it is read").to_rgb8();
         assert_eq!((upright.dimensions(), corners(&upright)), ((picture.width, picture.height), expected), "{number}");
 
         // Without enough memory to turn it, it keeps its pixels and its orientation, and nothing else.
         let little = PictureLimits { memory_max: 2_000_000, ..LIMITS };
-        let picture = process(turned, little).expect("a picture");
+        let picture = process(rotated, little).expect("a picture");
         assert!(!has(&picture.bytes, SECRET));
         let mut decoder =
             ImageReader::with_format(Cursor::new(&picture.bytes), ImageFormat::Jpeg).into_decoder().expect("a JPEG");

@@ -62,7 +62,7 @@ pub(super) fn strip<R: Read + Seek>(
     stripped.orientation = stripped.orientation.filter(|_| flags.is_some());
     let mut kept_flags = if stripped.icc.is_some() { ICC } else { 0 };
     if let (KeepExif::Orientation(orientation), Some(_)) = (keep_exif, flags) {
-        let body = orientation::alone(orientation);
+        let body = orientation::minimal_exif(orientation);
         written += write_chunk(*b"EXIF", &body, output)?;
         kept_flags |= EXIF;
     }

@@ -44,7 +44,7 @@ impl Store {
         changes: usize,
         work: impl FnOnce(&mut BatchTransaction<'_>) -> Result<(T, bool)> + Send + 'static,
     ) -> Result<(T, Result<()>)> {
-        self.started()?;
+        self.check_started()?;
         self.commits().transact(move |connection| work(&mut BatchTransaction::begin(connection, changes)?)).await
     }
 

@@ -18,7 +18,7 @@ use super::{
     connection::DatabaseConnection,
     consumers,
     consumers::{ConsumerPosition, Lease, LeaseRequest},
-    open::{Opener, Purpose, SqliteFile, StoreOptions},
+    open::{Opener, Purpose, SqliteFile, StoreOptions, sqlite_settings},
     snapshot::Snapshot,
     threads::ThreadPool,
 };

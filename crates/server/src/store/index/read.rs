@@ -48,7 +48,7 @@ pub(crate) fn look_up(
                  WHERE t.block = v.block AND t.term >= v.low AND t.term < v.high LIMIT {}",
                 rows_max + 1
             );
-            let (found, rows) = gathered(connection, params, &sql, rows_max)?;
+            let (found, rows) = union_of_rows(connection, params, &sql, rows_max)?;
             Ok(Some((found, rows)).filter(|_| rows <= rows_max))
         }
     }
@@ -64,11 +64,11 @@ pub(crate) fn any_of(
         params.push([block.into(), term.into()]);
     }
     let sql = "SELECT t.block, t.slots FROM v CROSS JOIN search_terms t WHERE t.block = v.block AND t.term = v.term";
-    gathered(connection, params, sql, usize::MAX)
+    union_of_rows(connection, params, sql, usize::MAX)
 }
 
 /// Returns the union of all rows and their number, which is at most one more than `rows_max`.
-fn gathered<const COLUMNS: usize>(
+fn union_of_rows<const COLUMNS: usize>(
     connection: &mut DatabaseConnection,
     mut params: BulkParams<'_, COLUMNS>,
     sql: &str,

@@ -30,15 +30,15 @@ impl Snapshot<'_> {
             users: Vec::new(),
         };
         // A version beyond the clock comes from another store, or from commits that this one has lost.
-        let after = if since > self.cursor.version { None } else { self.changed_after(&window, since)? };
+        let after = if since > self.cursor.version { None } else { self.last_known_seq(&window, since)? };
         if let Some(after) = after {
-            let rows = self.changed(&window, since, after)?;
+            let rows = self.changed_messages(&window, since, after)?;
             let count = rows.len();
             let page: Vec<MessageRow> = rows.into_iter().take(self.limits.page_rows_max as usize).collect();
-            let shown = self.shown(&window, &page)?;
+            let shown = self.messages_for_viewer(&window, &page)?;
             changes.messages = super::messages::within_bytes(shown, self.limits.page_bytes_max as usize);
             changes.more = changes.messages.len() < count;
-            changes.quoted = self.quoted(&window, &changes.messages)?;
+            changes.quoted = self.quoted_messages(&window, &changes.messages)?;
             changes.users = self.users_in(changes.messages.iter().chain(&changes.quoted))?;
             if let Some(last) = changes.messages.last().filter(|_| changes.more) {
                 changes.version = last.version;
@@ -56,7 +56,7 @@ impl Snapshot<'_> {
 
     /// Returns the `seq` after which all messages are new since a version; none if so many are new or changed that the
     /// newest page is sent instead.
-    fn changed_after(&mut self, window: &Window, since: Version) -> Result<Option<i64>> {
+    fn last_known_seq(&mut self, window: &Window, since: Version) -> Result<Option<i64>> {
         let most = i64::from(self.limits.changes_rows_max);
         // Versions and seqs grow together, so the new messages are those after the newest one that is not new.
         let after = self
@@ -85,7 +85,7 @@ impl Snapshot<'_> {
     }
 
     /// Returns messages that are new or changed since a version, ordered by version: up to one more than a page holds.
-    fn changed(&mut self, window: &Window, since: Version, after: i64) -> Result<Vec<MessageRow>> {
+    fn changed_messages(&mut self, window: &Window, since: Version, after: i64) -> Result<Vec<MessageRow>> {
         let limit = i64::from(self.limits.page_rows_max) + 1;
         let new = format!(
             "SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.seq > $3 \

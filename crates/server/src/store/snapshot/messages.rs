@@ -52,7 +52,7 @@ impl Snapshot<'_> {
                 rows
             }
         };
-        let messages = within(self.shown(&window, &rows)?, self.limits.page_bytes_max as usize, page);
+        let messages = within(self.messages_for_viewer(&window, &rows)?, self.limits.page_bytes_max as usize, page);
         let (first, last) = match (messages.first(), messages.last()) {
             (Some(first), Some(last)) => (first.seq.0, last.seq.0),
             // An empty page is at one of the ends.
@@ -61,7 +61,7 @@ impl Snapshot<'_> {
                 _ => (window.history_from, window.history_from - 1),
             },
         };
-        let quoted = self.quoted(&window, &messages)?;
+        let quoted = self.quoted_messages(&window, &messages)?;
         Ok(Some(MessagePage {
             users: self.users_in(messages.iter().chain(&quoted))?,
             messages,

@@ -56,7 +56,7 @@ impl Snapshot<'_> {
     }
 
     /// Converts rows for the wire. Takes one more statement if some of them may be hidden.
-    pub(super) fn shown(&mut self, window: &Window, rows: &[MessageRow]) -> Result<Vec<Message>> {
+    pub(super) fn messages_for_viewer(&mut self, window: &Window, rows: &[MessageRow]) -> Result<Vec<Message>> {
         let (first, last) = (rows.iter().map(|row| row.seq.0).min(), rows.iter().map(|row| row.seq.0).max());
         let mut hidden = BTreeSet::new();
         if let (Some(first), Some(last)) = (first, last)
@@ -75,7 +75,7 @@ impl Snapshot<'_> {
 
     /// Returns the messages that these reply to and that the user may see, without those already among them, up to the
     /// byte limit of a page. Clients can fetch the rest.
-    pub(super) fn quoted(&mut self, window: &Window, messages: &[Message]) -> Result<Vec<Message>> {
+    pub(super) fn quoted_messages(&mut self, window: &Window, messages: &[Message]) -> Result<Vec<Message>> {
         let included: BTreeSet<Seq> = messages.iter().map(|message| message.seq).collect();
         let replied_to: BTreeSet<Seq> = messages.iter().filter_map(|message| message.reply_to).collect();
         let mut params = BulkParams::new(["conversation_id", "seq"]);
@@ -90,7 +90,7 @@ impl Snapshot<'_> {
         );
         let mut rows = params.query(self.connection(), &sql, |row| RowReader::new(row).message())?;
         rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
-        let mut quoted = self.shown(window, &rows)?;
+        let mut quoted = self.messages_for_viewer(window, &rows)?;
         let mut bytes = 0;
         let bytes_max = self.limits.page_bytes_max as usize;
         let count = quoted.iter().take_while(|message| {
@@ -145,7 +145,7 @@ impl Snapshot<'_> {
             |row| RowReader::new(row).message(),
         )?;
         let row = row.filter(|row| row.seq.0 >= window.history_from);
-        let message = self.shown(&window, row.as_slice())?.pop();
+        let message = self.messages_for_viewer(&window, row.as_slice())?.pop();
         let Some(message) = message.filter(|message| !message.hidden) else { return Ok(None) };
         let ids = message.reactions.iter().flat_map(|reaction| reaction.users.iter().copied());
         let people = self.users_by_id(ids)?;
