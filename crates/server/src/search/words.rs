@@ -17,7 +17,7 @@ use std::{collections::BTreeSet, ops::Range};
 /// How many characters of a word the index has; the rest is compared in the text itself.
 const WORD_CHARS_MAX: usize = 32;
 /// Prefixes up to this length are terms of their own, because too many words begin with them.
-const BEGINNING_CHARS: usize = 2;
+const PREFIX_CHARS: usize = 2;
 /// Numbers in a query with at least this many digits are found across spaces.
 const NUMBER_CHARS_MIN: usize = 6;
 /// A hyphenated word also matches two separate words, if at least this many letters come before.
@@ -32,7 +32,7 @@ fn word(text: &str) -> Term {
 }
 
 /// The term of everything with this prefix.
-fn beginning(text: &str) -> Term {
+fn prefix(text: &str) -> Term {
     term(b'b', text.as_bytes())
 }
 
@@ -82,10 +82,10 @@ pub fn terms_of(text: &str, terms: &mut BTreeSet<Term>) {
         if let Some((sign, _)) = units[start].sign.filter(|(sign, _)| is_kept(*sign)) {
             terms.insert(word(&format!("{sign}{text}")));
         }
-        for (end, _) in text.char_indices().skip(1).take(BEGINNING_CHARS) {
-            terms.insert(beginning(&text[..end]));
+        for (end, _) in text.char_indices().skip(1).take(PREFIX_CHARS) {
+            terms.insert(prefix(&text[..end]));
         }
-        let whole = if text.chars().nth(BEGINNING_CHARS).is_some() { word(&text) } else { beginning(&text) };
+        let whole = if text.chars().nth(PREFIX_CHARS).is_some() { word(&text) } else { prefix(&text) };
         terms.insert(whole);
     }
     for piece in pieces(&letters) {
@@ -93,7 +93,7 @@ pub fn terms_of(text: &str, terms: &mut BTreeSet<Term>) {
             Class::Sign => drop(terms.insert(word(&string(piece.letters)))),
             Class::Run => {
                 for letter in piece.letters {
-                    terms.insert(beginning(&string(std::slice::from_ref(letter))));
+                    terms.insert(prefix(&string(std::slice::from_ref(letter))));
                 }
                 for pair in piece.letters.windows(2) {
                     terms.insert(word(&string(pair)));
@@ -239,7 +239,7 @@ impl Pattern {
             Class::Sign => drop(lookups.insert(Lookup::Exact(word(&self.letters.iter().collect::<String>())))),
             Class::Word => self.look_up_word(lookups),
             Class::Run if self.letters.len() == 1 => {
-                lookups.insert(Lookup::Exact(beginning(&self.letters[0].to_string())));
+                lookups.insert(Lookup::Exact(prefix(&self.letters[0].to_string())));
             }
             Class::Run => {
                 for pair in self.letters.windows(2) {
@@ -297,8 +297,8 @@ impl Pattern {
 
 fn lookup(sign: Option<char>, letters: &[char]) -> Lookup {
     let text: String = letters.iter().take(WORD_CHARS_MAX).collect();
-    if sign.is_none() && letters.len() <= BEGINNING_CHARS {
-        return Lookup::Exact(beginning(&text));
+    if sign.is_none() && letters.len() <= PREFIX_CHARS {
+        return Lookup::Exact(prefix(&text));
     }
     let low = word(&sign.into_iter().collect::<String>()).into_iter().chain(text.into_bytes()).collect::<Term>();
     let mut high = low.clone();
