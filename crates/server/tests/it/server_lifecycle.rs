@@ -275,11 +275,7 @@ async fn a_second_signal_stops_at_once_and_an_invalid_configuration_prevents_the
     let data = parent.path().join("data");
     let refused = parlor(&data, &["serve", "--config", file.to_str().expect("text")], "");
     assert_eq!(refused.status.code(), Some(2));
-    assert!(
-        output_text(&refused).contains("parlor.toml:3: unknown key limits.text_max"),
-        "{}",
-        output_text(&refused)
-    );
+    assert!(output_text(&refused).contains("parlor.toml:3: unknown key limits.text_max"), "{}", output_text(&refused));
     assert!(!data.exists(), "nothing was made");
     let server = Setup::new().in_folder(&data).start().await;
     let second = parlor(&data, &["serve", "--listen", "127.0.0.1:0"], "");

@@ -159,8 +159,10 @@ async fn verify_lists_missing_files() {
     let output = server.run(&["verify"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    for fault in ["1 files that messages carry are missing from the storage", "1 files that messages carry have a different size"]
-    {
+    for fault in [
+        "1 files that messages carry are missing from the storage",
+        "1 files that messages carry have a different size",
+    ] {
         assert!(text.contains(fault), "{text}");
     }
     let copy = server.data().with_file_name("copy.db");
