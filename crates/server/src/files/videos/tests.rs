@@ -12,7 +12,7 @@ const TAGGED: [(&str, &[u8]); 4] = [
 ];
 
 /// The file after redaction; none if it cannot be walked.
-fn blanked(bytes: &[u8]) -> Option<Vec<u8>> {
+fn redacted(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut disk = RecordingTarget { bytes: bytes.to_vec(), ..RecordingTarget::default() };
     found(bytes).ok()?.apply(&mut disk).expect("it is written");
     Some(disk.bytes)
@@ -67,12 +67,12 @@ fn numbers(numbers: &[u32]) -> Vec<u8> {
 fn all_metadata_is_removed_and_nothing_moves() {
     for (kind, file) in TAGGED {
         assert!(has(file, b"Fernwerk"), "the {kind} tells something");
-        let kept = blanked(file).unwrap_or_else(|| panic!("the {kind} is walked through"));
+        let kept = redacted(file).unwrap_or_else(|| panic!("the {kind} can be walked"));
         assert_eq!(kept.len(), file.len(), "{kind}");
-        for told in [&b"Fernwerk"[..], b"+52.5", b"ExifTool", b"Lavc", b"GPS", b"com.apple"] {
-            assert!(!has(&kept, told), "{kind} {}", String::from_utf8_lossy(told));
+        for metadata in [&b"Fernwerk"[..], b"+52.5", b"ExifTool", b"Lavc", b"GPS", b"com.apple"] {
+            assert!(!has(&kept, metadata), "{kind} {}", String::from_utf8_lossy(metadata));
         }
-        assert_eq!(blanked(&kept).as_ref(), Some(&kept), "{kind}: there is nothing more to take");
+        assert_eq!(redacted(&kept).as_ref(), Some(&kept), "{kind}: there is nothing more to take");
         let stays = ["ftyp", "moov", "mdat", "stco", "iloc", "iprp"].map(str::as_bytes);
         for stays in stays.iter().filter(|stays| has(file, stays)) {
             assert!(has(&kept, stays), "{kind} {}", String::from_utf8_lossy(stays));
@@ -81,16 +81,16 @@ fn all_metadata_is_removed_and_nothing_moves() {
 }
 
 /// A video with one track of this kind, whose two chunks of data are in the middle of the file.
-fn film(handler: [u8; 4], with_sizes: bool) -> Vec<u8> {
-    film_with(handler, with_sizes, &[1])
+fn video(handler: [u8; 4], with_sizes: bool) -> Vec<u8> {
+    video_with(handler, with_sizes, &[1])
 }
 
-fn film_with(handler: [u8; 4], with_sizes: bool, references: &[u8]) -> Vec<u8> {
+fn video_with(handler: [u8; 4], with_sizes: bool, references: &[u8]) -> Vec<u8> {
     let sizes = if with_sizes { numbers(&[0, 0, 3, 4, 4, 5]) } else { numbers(&[0, 4, 3]) };
-    film_of(handler, &mp4_box(*b"stsz", &[&sizes]), references, [16 + 8 + 11, 16 + 8 + 11 + 8 + 7])
+    video_of(handler, &mp4_box(*b"stsz", &[&sizes]), references, [16 + 8 + 11, 16 + 8 + 11 + 8 + 7])
 }
 
-fn film_of(handler: [u8; 4], sizes: &[u8], references: &[u8], [first, second]: [u32; 2]) -> Vec<u8> {
+fn video_of(handler: [u8; 4], sizes: &[u8], references: &[u8], [first, second]: [u32; 2]) -> Vec<u8> {
     let data = mp4_box(*b"mdat", &[b"seen before", b"52.5200N", b"between", b"13.4E", b"seen after"]);
     let table = mp4_box(
         *b"stbl",
@@ -110,34 +110,34 @@ fn film_of(handler: [u8; 4], sizes: &[u8], references: &[u8], [first, second]: [
 #[test]
 fn a_measuring_track_loses_its_samples_and_a_visible_track_keeps_them() {
     for with_sizes in [true, false] {
-        let kept = blanked(&film(*b"meta", with_sizes)).expect("it is walked through");
+        let kept = redacted(&video(*b"meta", with_sizes)).expect("it can be walked");
         assert!(has(&kept, b"seen before\0\0\0\0\0\0\0\0between\0\0\0\0"), "{with_sizes}");
         assert!(has(&kept, b"seen after") && !has(&kept, b"trak") && !has(&kept, b"13."));
-        let kept = blanked(&film(*b"vide", with_sizes)).expect("it is walked through");
+        let kept = redacted(&video(*b"vide", with_sizes)).expect("it can be walked");
         assert!(has(&kept, b"52.5200Nbetween13.4E") && has(&kept, b"trak") && !has(&kept, b"Fernwerk"));
     }
 }
 
 #[test]
 fn a_truncated_movie_is_accepted_if_only_its_streams_are_cut() {
-    let whole = film(*b"vide", true);
+    let whole = video(*b"vide", true);
     let tables = whole.windows(4).position(|bytes| bytes == b"moov").expect("tables") - 4;
-    assert!(blanked(&whole[..tables - 3]).is_some(), "a film of which the end did not come");
-    assert!(blanked(&whole[..whole.len() - 3]).is_none(), "its tables are cut");
+    assert!(redacted(&whole[..tables - 3]).is_some(), "a film of which the end did not come");
+    assert!(redacted(&whole[..whole.len() - 3]).is_none(), "its tables are cut");
     let more = [&whole[..], b"SEFT: 52.5200N 13.4050E"].concat();
-    assert!(!has(&blanked(&more).expect("it is walked through"), b"52.5200N 13"), "what follows the end");
+    assert!(!has(&redacted(&more).expect("it can be walked"), b"52.5200N 13"), "what follows the end");
     let between =
         [mp4_box(*b"uuid", &[b"Fernwerk"]), mp4_box(*b"free", &[b"Fernwerk"]), mp4_box(*b"mpvd", &[b"Fernwerk"])]
             .concat();
-    let kept = blanked(&[&whole[..16], &between].concat()).expect("it is walked through");
+    let kept = redacted(&[&whole[..16], &between].concat()).expect("it can be walked");
     assert!(!has(&kept, b"Fernwerk") && !has(&kept, b"uuid") && has(&kept, b"ftyp"));
 }
 
 /// Returns the video after each write, in order, and after power cuts: of the writes since the last sync, either only
 /// one arrived, or all but one.
-fn cut_off(film: &[u8]) -> Vec<Vec<u8>> {
-    let mut disk = RecordingTarget { bytes: film.to_vec(), ..RecordingTarget::default() };
-    found(film).expect("it is walked through").apply(&mut disk).expect("it is written");
+fn cut_off(video: &[u8]) -> Vec<Vec<u8>> {
+    let mut disk = RecordingTarget { bytes: video.to_vec(), ..RecordingTarget::default() };
+    found(video).expect("it can be walked").apply(&mut disk).expect("it is written");
     assert!(disk.since.is_empty(), "in the end all is safe");
     let mut all = Vec::new();
     for (safe, puts) in disk.safe.iter().zip(&disk.puts) {
@@ -157,16 +157,16 @@ fn cut_off(film: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn an_interrupted_redaction_gives_the_same_result_when_started_over() {
-    let measured = film(*b"meta", true);
+    let measured = video(*b"meta", true);
     let trailing = [&measured[..], b"\0\0\0\x04: 52.5200N"].concat();
     let tagged = TAGGED.map(|(_, file)| file.to_vec());
-    for film in tagged.iter().chain([&measured, &trailing]) {
-        let end = blanked(film);
+    for video in tagged.iter().chain([&measured, &trailing]) {
+        let end = redacted(video);
         assert!(end.is_some());
-        let cuts = cut_off(film);
+        let cuts = cut_off(video);
         assert!(cuts.len() > 10);
         for cut in cuts {
-            assert!(blanked(&cut) == end, "it comes to something else");
+            assert!(redacted(&cut) == end, "it comes to something else");
         }
     }
 }
@@ -178,7 +178,7 @@ fn the_length_and_memory_of_a_walk_are_bounded() {
     let twice = mp4_box(*b"meta", &[&[0; 4], &handler, &empty, &empty]);
     assert!(found(&twice).expect_err("two lists").contains("broken"));
     let many = |kind| mp4_box(kind, &[]).repeat(STEPS_MAX as usize);
-    let too_many = |film: &[u8]| found(film).expect_err("too many").contains(&STEPS_MAX.to_string());
+    let too_many = |video: &[u8]| found(video).expect_err("too many").contains(&STEPS_MAX.to_string());
     assert!(too_many(&many(*b"uuid")) && too_many(&many(*b"mdat")));
     assert!(too_many(&mp4_box(*b"moov", &[&many(*b"udta")])));
     let item = mp4_box(*b"infe", &[b"\x02\0\0\0\0\x01\0\0Exif\0"]);
@@ -195,30 +195,30 @@ fn the_length_and_memory_of_a_walk_are_bounded() {
 fn items_lose_their_names_and_metadata_and_external_items_are_refused() {
     let item = |kind: &[u8]| mp4_box(*b"infe", &[b"\x02\0\0\0\0\x01\0\0", kind, b"Fernwerk\0type\0"]);
     let file = |kind: &[u8], elsewhere: u8| {
-        let told = [*b"udes", *b"crtt", *b"mdft", *b"uuid"].map(|kind| mp4_box(kind, &[b"Fernwerk"])).concat();
+        let metadata = [*b"udes", *b"crtt", *b"mdft", *b"uuid"].map(|kind| mp4_box(kind, &[b"Fernwerk"])).concat();
         let inside = [
             mp4_box(*b"hdlr", &[&[0; 8], b"pict", &[0; 12], b"Fernwerk\0"]),
             mp4_box(*b"iinf", &[&[0, 0, 0, 0, 0, 1], &item(kind)]),
             mp4_box(*b"iloc", &[&[0, 0, 0, 0, 0x44, 0, 0, 1, 0, 1, 0, elsewhere, 0, 1], &numbers(&[8, 8])]),
             mp4_box(
                 *b"iprp",
-                &[&mp4_box(*b"ipco", &[&mp4_box(*b"ispe", &[b"12345678"]), &told, &mp4_box(*b"irot", &[b"1"])])],
+                &[&mp4_box(*b"ipco", &[&mp4_box(*b"ispe", &[b"12345678"]), &metadata, &mp4_box(*b"irot", &[b"1"])])],
             ),
         ];
         [mp4_box(*b"mdat", &[b"52.5200N"]), mp4_box(*b"meta", &[&[0; 4], &inside.concat()])].concat()
     };
-    let kept = blanked(&file(b"mime", 0)).expect("it is walked through");
+    let kept = redacted(&file(b"mime", 0)).expect("it can be walked");
     assert!(!has(&kept, b"Fernwerk") && !has(&kept, b"52.5") && !has(&kept, b"udes"));
     assert!(has(&kept, b"mime        \0type\0") && has(&kept, b"ispe12345678") && has(&kept, b"irot1"));
-    assert!(blanked(&file(b"mime", 1)).is_none(), "it is elsewhere");
-    let kept = blanked(&file(b"hvt1", 1)).expect("a picture may be elsewhere");
+    assert!(redacted(&file(b"mime", 1)).is_none(), "it is elsewhere");
+    let kept = redacted(&file(b"hvt1", 1)).expect("a picture may be elsewhere");
     assert!(has(&kept, b"52.5200N"), "a tile is a picture");
 }
 
 #[test]
 fn a_track_with_data_in_another_file_redacts_nothing_in_this_one() {
     for references in [&[0][..], &[1, 0], &[]] {
-        let kept = blanked(&film_with(*b"meta", true, references)).expect("it is walked through");
+        let kept = redacted(&video_with(*b"meta", true, references)).expect("it can be walked");
         assert!(has(&kept, b"52.5200Nbetween13.4E") && !has(&kept, b"trak"), "{references:?}");
     }
 }
@@ -228,9 +228,9 @@ fn compact_sample_sizes_are_read_and_samples_outside_of_streams_stay() {
     let sizes = |bits: u8, each: &[u8]| mp4_box(*b"stz2", &[&[0, 0, 0, 0, 0, 0, 0, bits, 0, 0, 0, 3], each]);
     for (bits, each) in [(4, &[0x44, 0x50][..]), (8, &[4, 4, 5]), (16, &[0, 4, 0, 4, 0, 5])] {
         let small = sizes(bits, each);
-        let kept = blanked(&film_of(*b"meta", &small, &[1], [35, 50])).expect("it is walked through");
+        let kept = redacted(&video_of(*b"meta", &small, &[1], [35, 50])).expect("it can be walked");
         assert!(has(&kept, b"seen before\0\0\0\0\0\0\0\0between\0\0\0\0\0seen after"), "{bits}");
     }
-    let kept = blanked(&film_of(*b"meta", &sizes(8, &[4, 4, 5]), &[1], [0, 20])).expect("it is walked through");
+    let kept = redacted(&video_of(*b"meta", &sizes(8, &[4, 4, 5]), &[1], [0, 20])).expect("it can be walked");
     assert!(has(&kept, b"ftypisom") && has(&kept, b"mdat\0een before"), "only what is in the stream");
 }
