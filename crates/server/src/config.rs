@@ -281,7 +281,7 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self::with(&[]).expect("the defaults are in force when nothing is said: a test loads them")
+        Self::with(&[]).expect("the defaults are valid: a test loads them")
     }
 }
 

@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_reference_is_complete_and_every_default_is_within_its_range() {
-        let (_, settings) = Layers::default().load().expect("the defaults are in force when nothing is said");
+        let (_, settings) = Layers::default().load().expect("the defaults are valid");
         for setting in &settings {
             assert!(setting.comment.len() > 10, "{} has no comment", setting.path);
             assert!(!setting.value.is_number() || setting.range().is_some(), "{} has no range", setting.path);
@@ -389,6 +389,6 @@ mod tests {
             std::fs::write(&file, page()).expect("written");
         }
         let found = std::fs::read_to_string(file).expect("the page");
-        assert_eq!(found, page(), "write it anew with PARLOR_TEST_WRITE=1");
+        assert_eq!(found, page(), "regenerate it with PARLOR_TEST_WRITE=1");
     }
 }
