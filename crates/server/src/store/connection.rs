@@ -56,7 +56,7 @@ impl DatabaseConnection {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = rusqlite::Connection::open_with_flags_and_vfs(file, flags, vfs)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-        // Otherwise a statement is prepared again whenever a value is bound that its plan may depend on, as a LIMIT.
+        // Otherwise SQLite prepares a statement again whenever a value is bound that its plan may depend on, such as a LIMIT.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.execute_batch(setup_sql)?;
         let current = Current::default();
@@ -75,7 +75,7 @@ impl DatabaseConnection {
         Self { driver, current: Current::default(), opened_at: Instant::now(), statements: 0 }
     }
 
-    /// How often SQLite prepared a statement again since it was first prepared here.
+    /// Returns how often SQLite prepared a statement again since it was first prepared here.
     #[cfg(test)]
     pub(super) fn reprepared(&mut self, sql: &str) -> i32 {
         let Driver::Sqlite(connection) = &self.driver else { return 0 };
