@@ -1,12 +1,13 @@
 //! Files that users send: received, processed, stored, served and deleted.
 //!
-//! An upload in progress is a file in the folder `uploads` of the data folder. Finished files are in the storage: a folder
-//! or an S3-compatible bucket. `store::files` has the rows of both; the files that messages carry are `commit`'s.
+//! An upload in progress is a file in the folder `uploads` of the data folder. Finished files are in the storage: a
+//! folder or an S3-compatible bucket. `store::files` has the rows of both; the files that messages carry are
+//! `commit`'s.
 //!
 //! Invariants: every name in the storage is in a row first, so nothing in it is unknown; a row becomes `finished` only
-//! after its bytes are safely stored; a blob that a row loses is first listed as freed, then removed; names given by users
-//! never become paths; memory does not grow with the size of a file, except for pictures being processed and the tables of
-//! videos, which have limits.
+//! after its bytes are safely stored; a blob that a row loses is first listed as freed, then removed; names given by
+//! users never become paths; memory does not grow with the size of a file, except for pictures being processed and the
+//! tables of videos, which have limits.
 //!
 //! Absent on purpose: links that work without a session; malware scanning; archives are never opened.
 
