@@ -7,7 +7,7 @@
 use crate::{
     app::App,
     domain::change::{Change, Outcome, Profile},
-    identity,
+    identity::login,
     listener::{not_accepted, told},
     store::users::UserSummary,
 };
@@ -162,7 +162,7 @@ async fn execute(app: &App, command: AdminCommand) -> Result<AdminReply, Problem
         AdminCommand::ListUsers { after } => Ok(AdminReply::Users(app.store.list_users(after, USERS_PER_PAGE).await?)),
         AdminCommand::SetPassword { login, password } => {
             let user = find_user(app, &login).await?;
-            let password_hash = identity::new_hash(app, password).await?;
+            let password_hash = app.identity.hash_password(password).await?;
             submit(app, Change::SetPassword { user, password_hash, keep: None }).await
         }
         AdminCommand::SetDisabled { login, disabled } => {
@@ -198,7 +198,7 @@ async fn add_user(
     password: String,
     if_absent: bool,
 ) -> Result<AdminReply, Problem> {
-    let login = identity::checked_login(login)?;
+    let login = login::validate(login)?;
     let found = async || {
         let account = app.store.credentials(login.clone()).await?;
         Ok::<_, Problem>(account.map(|account| AdminReply::UserFound(account.user)))
@@ -206,7 +206,7 @@ async fn add_user(
     if if_absent && let Some(found) = found().await? {
         return Ok(found);
     }
-    let password_hash = Some(identity::new_hash(app, password).await?);
+    let password_hash = Some(app.identity.hash_password(password).await?);
     match app.commit.submit(Change::AddUser { login: login.clone(), name, password_hash }).await {
         Ok(Outcome::UserAdded(user)) => Ok(AdminReply::UserAdded(user)),
         // Another command added it meanwhile.
@@ -222,7 +222,7 @@ async fn rename_user(app: &App, login: &str, to: Option<String>, name: Option<St
         app.commit.submit(Change::UpdateProfile { user, profile: Profile::named(name) }).await?;
     }
     if let Some(to) = to {
-        app.commit.submit(Change::SetLogin { user, login: identity::checked_login(&to)? }).await?;
+        app.commit.submit(Change::SetLogin { user, login: login::validate(&to)? }).await?;
     }
     Ok(AdminReply::Done)
 }
@@ -232,7 +232,7 @@ async fn submit(app: &App, change: Change) -> Result<AdminReply, Problem> {
 }
 
 async fn find_user(app: &App, login: &str) -> Result<UserId, Problem> {
-    let folded = identity::checked_login(login)?;
+    let folded = login::validate(login)?;
     let account = app.store.credentials(folded).await?;
     let unknown = || Problem::new(Code::NotFound).with_detail(format!("there is no user {login:?}"));
     account.map(|account| account.user).ok_or_else(unknown)

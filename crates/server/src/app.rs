@@ -13,10 +13,10 @@ use crate::{
         Hub,
         recovery::{self, Recovery},
     },
-    identity::Identity,
+    identity::{self, Identity, actor::Actor},
     metrics::Metrics,
     presence::{self, Presence},
-    search::Turns,
+    search::Searcher,
     store::{self, Store, StoreOptions, index::Index, sessions::ActiveSession, snapshot::SyncStatus},
     supervisor::Supervisor,
     typing::Typing,
@@ -27,7 +27,7 @@ use parlor_protocol::{
     close::Close,
     cursor::Cursor,
     error::Problem,
-    ids::{Epoch, SessionId, UserId},
+    ids::{Epoch, UserId},
 };
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
@@ -65,12 +65,12 @@ pub struct App {
     pub presence: Arc<Presence>,
     /// Who writes.
     pub typing: Arc<Typing>,
-    /// What is asked of the store together.
-    pub(crate) asked: Asked,
+    /// Whether a user has anything new after a cursor; concurrent questions share a statement.
+    pub(crate) resumes: Asking<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
     /// What each person reads at once.
     pub queries: Shares,
-    /// Who searches.
-    pub searches: Turns,
+    /// Search.
+    pub search: Searcher,
     /// Tells when a part of the server has ended by itself.
     pub supervisor: Supervisor,
     /// What messages are found by; none where search is switched off.
@@ -79,24 +79,6 @@ pub struct App {
     is_draining: watch::Sender<bool>,
     writer: Mutex<Option<Writer>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// What is asked of the store together, when several ask.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    /// Whose sign-in a token names, by its hash.
-    pub(crate) sessions: Asking<[u8; 32], Option<ActiveSession>>,
-    /// Whether a person has anything new after a cursor.
-    pub(crate) resumes: Asking<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
-}
-
-/// Who asks, as the session or token said; never as a frame said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// The person.
-    pub user: UserId,
-    /// The sign-in.
-    pub session: SessionId,
 }
 
 /// Why a server does not start.
@@ -136,7 +118,7 @@ impl App {
         let node = Epoch(environment.random_id());
         let secret = store.secret("fingerprints", environment.random()).await?;
         let rules = Arc::new(rules(&config, Key::new(&secret)));
-        let identity = Identity::new(&config, &environment, &store.secret("places", environment.random()).await?);
+        let places_secret = store.secret("places", environment.random()).await?;
         let metrics = Arc::new(Metrics::new());
         let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         layer.join(Topic::Nodes).await?;
@@ -148,7 +130,7 @@ impl App {
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
         let presence = presence((hub.clone(), layer.clone(), node), &store, &environment, &metrics, &config);
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
-        let (asked, mut tasks) = asked(&store, &supervisor);
+        let (sessions, resumes, mut tasks) = start_coalescers(&store, &supervisor);
         tasks.extend([
             supervisor.run("recovery", recovery.run(told)),
             supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after(&config))),
@@ -170,13 +152,25 @@ impl App {
             committed,
         };
         let (commit, writer) = Commit::start(settings, &supervisor);
-        let (index, search) = search(&config, &environment, &store, &metrics, node).await?.unzip();
+        let identity = Identity::new(
+            &config,
+            identity::Dependencies {
+                store: store.clone(),
+                commit: commit.clone(),
+                environment: environment.clone(),
+                metrics: metrics.clone(),
+                files: files.clone(),
+                sessions,
+                secret: places_secret,
+            },
+        );
+        let (index, consumer) = start_index(&config, &environment, &store, &metrics, node).await?.unzip();
         let consumers =
-            search.map(|search| ConsumerHandle::start(search, followed, intervals(&config).interval, &supervisor));
+            consumer.map(|search| ConsumerHandle::start(search, followed, intervals(&config).interval, &supervisor));
         Ok(Arc::new(Self {
-            asked,
+            resumes,
             queries: Shares::new(config.limits.user_queries_max, Duration::from_millis(config.store.timeout_ms)),
-            searches: Turns::new(config.store.readers, Duration::from_millis(config.store.timeout_ms)),
+            search: searcher(&config, &store, index.as_ref()),
             identity,
             config,
             environment,
@@ -263,7 +257,7 @@ impl App {
 }
 
 /// The index, and the follower that feeds it.
-async fn search(
+async fn start_index(
     config: &Config,
     environment: &Environment,
     store: &Store,
@@ -284,18 +278,30 @@ async fn search(
     Ok(Some((index, consumer)))
 }
 
-fn asked(store: &Store, supervisor: &Supervisor) -> (Asked, Vec<JoinHandle<()>>) {
+/// The look-ups that concurrent requests share.
+type Coalescers = (
+    Asking<[u8; 32], Option<ActiveSession>>,
+    Asking<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
+    Vec<JoinHandle<()>>,
+);
+
+fn start_coalescers(store: &Store, supervisor: &Supervisor) -> Coalescers {
     let reader = store.clone();
-    let (sessions, finding) = Asking::start("sessions", supervisor, move |hashes: Vec<[u8; 32]>| {
+    let (sessions, sessions_task) = Asking::start("sessions", supervisor, move |hashes: Vec<[u8; 32]>| {
         let store = reader.clone();
-        async move { store.find_sessions(hashes).await.map_err(Problem::from) }
+        async move { Ok(store.find_sessions(hashes).await?) }
     });
     let reader = store.clone();
-    let (resumes, resuming) = Asking::start("resumes", supervisor, move |asked: Vec<(UserId, Option<Cursor>)>| {
+    let (resumes, resumes_task) = Asking::start("resumes", supervisor, move |asked: Vec<(UserId, Option<Cursor>)>| {
         let store = reader.clone();
-        async move { store.sync_statuses(asked).await.map_err(Problem::from) }
+        async move { Ok(store.sync_statuses(asked).await?) }
     });
-    (Asked { sessions, resumes }, vec![finding, resuming])
+    (sessions, resumes, vec![sessions_task, resumes_task])
+}
+
+fn searcher(config: &Config, store: &Store, index: Option<&Index>) -> Searcher {
+    let wait_max = Duration::from_millis(config.store.timeout_ms);
+    Searcher::new(store.clone(), index.cloned(), config.limits.clone(), config.store.readers, wait_max)
 }
 
 /// Notes the start. Where nothing can be written people can read: then it gives what notes it later.

@@ -8,6 +8,7 @@
 
 mod contradictions;
 mod layers;
+mod setting;
 
 use crate::{
     address::Network,
@@ -20,7 +21,8 @@ use parlor_protocol::{limits::Limits, params::History};
 use serde::{Deserialize, Deserializer, de};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
-pub use layers::{Layers, Setting, SettingSource};
+pub use layers::Layers;
+pub use setting::{Setting, SettingSource};
 
 /// The text of `parlor.default.toml`.
 pub const DEFAULTS: &str = include_str!("../../../parlor.default.toml");

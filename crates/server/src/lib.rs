@@ -26,6 +26,8 @@ pub mod metrics;
 pub mod origin;
 pub mod paging;
 pub mod presence;
+mod queries;
+mod request;
 pub mod search;
 pub mod server;
 pub mod store;

@@ -10,7 +10,7 @@ mod stream;
 
 pub(crate) use stream::Paced;
 
-use crate::{address::visitor, config::Config, http::Peer, metrics::Metrics};
+use crate::{address::visitor, config::Config, metrics::Metrics};
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -35,6 +35,10 @@ use tower::ServiceExt as _;
 const BUFFER_BYTES_MIN: usize = 8192;
 /// How long to wait when the system has no more files to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The address of the other end of a connection. The listener adds it to each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Who sits where, and how many there may be.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use crate::{
     data_folder::{self, DataFolder},
     environment::Environment,
     http::{self, DemoLinks, Edge},
-    identity,
     listener::{self, Seats},
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -19,9 +18,9 @@ use tokio::{
 };
 
 /// How often the last use of sessions is written.
-const SEEN_EVERY: Duration = Duration::from_secs(20);
+const LAST_SEEN_INTERVAL: Duration = Duration::from_secs(20);
 /// How often sessions are looked through for times that are still to come.
-const BRING_BACK_EVERY: Duration = Duration::from_hours(1);
+const CLAMP_INTERVAL: Duration = Duration::from_hours(1);
 /// How long a command that has the data folder, or a server that stops, is waited for.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(10);
 /// What is left of the grace for the store to close.
@@ -98,7 +97,7 @@ impl Server {
         }
         let commands = folder.socket().map_err(Error::Commands)?;
         tasks.push(tokio::spawn(admin::listen(app.clone(), commands, stopped.clone())));
-        tasks.push(tokio::spawn(write_seen(app.clone(), stopped)));
+        tasks.push(tokio::spawn(write_last_seen(app.clone(), stopped)));
         Ok(Self { app, address, metrics_address, seats, stop, tasks, folder })
     }
 
@@ -169,15 +168,15 @@ fn accept(
     })
 }
 
-async fn write_seen(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let mut brought_back = None::<Instant>;
+async fn write_last_seen(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut clamped = None::<Instant>;
     loop {
-        if brought_back.is_none_or(|at| at.elapsed() >= BRING_BACK_EVERY) {
-            brought_back = Some(Instant::now());
-            identity::bring_sessions_back(&app).await;
+        if clamped.is_none_or(|at| at.elapsed() >= CLAMP_INTERVAL) {
+            clamped = Some(Instant::now());
+            app.identity.clamp_future_last_seen().await;
         }
-        let is_over = tokio::time::timeout(SEEN_EVERY, listener::told(&mut stop)).await.is_ok();
-        identity::write_seen(&app).await;
+        let is_over = tokio::time::timeout(LAST_SEEN_INTERVAL, listener::told(&mut stop)).await.is_ok();
+        app.identity.write_last_seen().await;
         if is_over {
             return;
         }

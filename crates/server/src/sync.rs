@@ -1,9 +1,10 @@
 //! Synchronising: what changed since a cursor, asked for over the socket or waited for by a poll (I6).
 
 use crate::{
-    app::{Actor, App},
+    app::App,
     domain::rows::weight,
     hub::{Refused, Taken},
+    identity::actor::Actor,
     metrics::ResumeLabels,
     store::snapshot::SyncStatus,
     task::to_its_end,
@@ -25,7 +26,7 @@ use tracing::warn;
 /// # Errors
 /// The store is not there.
 pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
-    let (now, news) = app.asked.resumes.ask((user, cursor)).await?;
+    let (now, news) = app.resumes.ask((user, cursor)).await?;
     let answer = match cursor {
         Some(cursor) if news == SyncStatus::Behind => changed(app, user, cursor).await?,
         _ => Heads { reset: news == SyncStatus::Reset, ..nothing(user, now) },
@@ -61,7 +62,7 @@ async fn changed(app: &App, user: UserId, cursor: Cursor) -> Result<Heads, Probl
         (answer.heads, answer.gone, answer.reset) = (heads, gone, false);
         Ok(answer)
     });
-    answer.await.map_err(Problem::from)
+    Ok(answer.await?)
 }
 
 /// The same for a client without a socket, whose session was looked up when the hub counted so many ends: waits up to

@@ -1,7 +1,9 @@
 //! `parlor demo`: a server with sample conversations, and a sign-in link for each of two users.
 
 use super::{
-    CliError, block_on, demo_story, environment, log, print_line,
+    CliError, block_on,
+    demo_story::{self, Clock},
+    environment, log, print_line,
     serve::{Signals, run_until_signal},
 };
 use crate::{
@@ -12,18 +14,9 @@ use crate::{
     server::{Server, listen, open},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use std::{net::SocketAddr, sync::atomic::Ordering};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-
-/// The time that the sample data is written at; 0 is the real time.
-pub(super) type Clock = Arc<AtomicI64>;
 
 pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<String>) -> Result<(), CliError> {
     let folder = match &data {

@@ -2,10 +2,9 @@
 
 use crate::{
     app::App,
-    domain::{Change, Content, Look, Outcome, Profile},
+    domain::{Change, Content, GroupUpdate, Outcome, Profile},
     files::ingest::{Ingest, StartAt},
     http::ItemPage,
-    identity,
     store::pictures::Picture,
 };
 use bytes::Bytes;
@@ -16,9 +15,16 @@ use parlor_protocol::{
     params::{Group, History, Open},
 };
 use serde::Deserialize;
-use std::{collections::HashMap, sync::atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
-use super::demo::Clock;
+/// The time of the story while it is told; 0 is the real time.
+pub(super) type Clock = Arc<AtomicI64>;
 
 const STORY: &str = include_str!("../../demo/story.toml");
 const PICTURES: [(&str, &str); 8] = [
@@ -135,7 +141,9 @@ impl GroupAction {
             Self::Moderator(login) => {
                 Change::UpdateMember { actor, conversation, user: people[login], role: Role::Moderator }
             }
-            Self::Title(title) => Change::UpdateConversation { actor, conversation, look: Look::Title(title.clone()) },
+            Self::Title(title) => {
+                Change::UpdateConversation { actor, conversation, update: GroupUpdate::Title(title.clone()) }
+            }
         }
     }
 }
@@ -291,7 +299,7 @@ async fn add(app: &App, person: &StoryUser) -> Result<UserId, Problem> {
         Ok(_) => Err(Code::Internal.into()),
         Err(problem) if problem.code == Code::NameTaken => {
             let account = app.store.credentials(person.login.clone()).await;
-            let account = account.map_err(Problem::from)?;
+            let account = account?;
             account.map(|account| account.user).ok_or_else(|| Code::Internal.into())
         }
         Err(problem) => Err(problem),
@@ -301,7 +309,7 @@ async fn add(app: &App, person: &StoryUser) -> Result<UserId, Problem> {
 async fn store_picture(app: &App, file: &str) -> Result<String, Problem> {
     let (_, drawing) = PICTURES.iter().find(|(name, _)| *name == file).expect("the story names drawings that are here");
     let picture = Picture { media_type: "image/svg+xml".to_owned(), bytes: drawing.as_bytes().to_vec() };
-    identity::keep_picture(app, None, picture).await
+    app.identity.store_picture(None, picture).await
 }
 
 async fn put_item(app: &App, item: &StoryItem, people: &HashMap<String, UserId>) -> Result<ItemPage, Problem> {

@@ -1,8 +1,11 @@
 //! Reads the layers: which keys exist, the value in each layer, and all errors.
 
-use super::{Config, ConfigError, DEFAULTS, contradictions};
+use super::{
+    Config, ConfigError, DEFAULTS, contradictions,
+    setting::{Setting, SettingSource},
+};
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf};
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 use toml_edit::{Document, DocumentMut, Item, TableLike};
 
 /// Variables with our prefix that are not keys: the path of the file, and what tests use.
@@ -17,71 +20,6 @@ pub struct Layers {
     pub environment: Vec<(String, String)>,
     /// Flags: the key, the flag's name, the value.
     pub flags: Vec<(&'static str, &'static str, String)>,
-}
-
-/// A key, its value, and where the value came from.
-#[derive(Clone, Debug)]
-pub struct Setting {
-    /// The key with its section.
-    pub path: String,
-    /// Its value.
-    pub value: Value,
-    /// Where the value came from.
-    pub source: SettingSource,
-    /// The comment above the key in the reference.
-    pub comment: String,
-}
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SettingSource {
-    /// `parlor.default.toml`.
-    Default,
-    /// The operator's file, and the line in it.
-    File(PathBuf, usize),
-    /// An environment variable.
-    Environment(String),
-    /// A flag.
-    Flag(&'static str),
-}
-
-impl fmt::Display for SettingSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => formatter.write_str("default"),
-            Self::File(path, line) => write!(formatter, "{}:{line}", path.display()),
-            Self::Environment(name) => write!(formatter, "environment {name}"),
-            Self::Flag(name) => write!(formatter, "flag {name}"),
-        }
-    }
-}
-
-impl Setting {
-    /// Returns the value as TOML, with secrets hidden.
-    #[must_use]
-    pub fn display_value(&self) -> String {
-        match (self.path.as_str(), &self.value) {
-            ("metrics.token" | "files.s3_secret_access_key", Value::String(secret)) if !secret.is_empty() => {
-                "\"(hidden)\"".to_owned()
-            }
-            ("store.url", Value::String(url)) => Value::from(without_password(url)).to_string(),
-            (_, value) => value.to_string(),
-        }
-    }
-
-    /// Returns the range of numbers that the comment allows: its last "A to B.".
-    #[must_use]
-    pub fn range(&self) -> Option<(i64, i64)> {
-        let sentence = self.comment.trim_end().trim_end_matches('.').rsplit(". ").next()?;
-        let (least, most) = sentence.split_once(" to ")?;
-        Some((least.trim().parse().ok()?, most.split(' ').next()?.parse().ok()?))
-    }
-
-    /// Returns the name of its environment variable.
-    #[must_use]
-    pub fn variable(&self) -> String {
-        format!("PARLOR_{}", self.path.replace('.', "_").to_uppercase())
-    }
 }
 
 impl Layers {
@@ -266,14 +204,6 @@ fn tree(settings: &BTreeMap<String, Setting>) -> Value {
         }
     }
     Value::Object(root)
-}
-
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((user, host)) => format!("{scheme}://{}:(hidden)@{host}", user.split(':').next().unwrap_or_default()),
-        None => url.to_owned(),
-    }
 }
 
 #[cfg(test)]

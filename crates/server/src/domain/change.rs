@@ -1,7 +1,7 @@
 //! Everything that changes what people see (I1). The edges make these; `commit` decides and writes them.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::{groups::Look, text};
+use super::text;
 use parlor_protocol::{
     ids::{ConversationId, FileId, Seq, SessionId, UserId},
     model::{Context, ContextKey, Role},
@@ -40,7 +40,7 @@ pub enum Change {
     /// Adds people to a group.
     AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId>, history: Option<History> },
     /// Names a group, or gives it another picture.
-    UpdateConversation { actor: UserId, conversation: ConversationId, look: Look },
+    UpdateConversation { actor: UserId, conversation: ConversationId, update: GroupUpdate },
     /// Gives a member another role.
     UpdateMember { actor: UserId, conversation: ConversationId, user: UserId, role: Role },
     /// Removes a person from a group, or leaves it.
@@ -63,6 +63,15 @@ pub enum Change {
     PutContext { context: Context, roles: Vec<(UserId, String)> },
     /// Closes or reopens a context.
     CloseContext { key: ContextKey, closed: bool },
+}
+
+/// A change of how a group appears.
+#[derive(Clone, Debug)]
+pub enum GroupUpdate {
+    /// Another title.
+    Title(String),
+    /// Another picture, by its id, or none.
+    Picture(Option<String>),
 }
 
 /// What to change of a person; what is absent stays.

@@ -142,8 +142,8 @@ pub fn decide(
         Change::Mark { actor, conversation, delivered, read } => {
             state.mark(*actor, *conversation, *delivered, *read, rules, at)
         }
-        Change::UpdateConversation { actor, conversation, look } => {
-            state.update_conversation(*actor, *conversation, look, rules, at)
+        Change::UpdateConversation { actor, conversation, update } => {
+            state.update_conversation(*actor, *conversation, update, rules, at)
         }
         Change::UpdateMember { actor, conversation, user, role } => {
             state.update_member(*actor, *conversation, *user, *role, rules, at)

@@ -1,7 +1,7 @@
 //! What owners and moderators change of a group, and the lines of the system that say so.
 
 use super::{
-    change::Outcome,
+    change::{GroupUpdate, Outcome},
     decide::{At, Decided, Rules},
     rows::{ConversationRow, Details, MessageRow},
     state::State,
@@ -15,33 +15,24 @@ use parlor_protocol::{
     reply::{Answer, Changed},
 };
 
-/// What is to be another about a group.
-#[derive(Clone, Debug)]
-pub enum Look {
-    /// Its name.
-    Title(String),
-    /// Its picture, by the picture's id, or none.
-    Picture(Option<String>),
-}
-
 impl State {
     pub(super) fn update_conversation(
         &mut self,
         actor: UserId,
         conversation: ConversationId,
-        look: &Look,
+        update: &GroupUpdate,
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
         let row = self.managed(conversation, actor)?;
         let mut changed = row.clone();
-        let line = match look {
-            Look::Title(title) => {
+        let line = match update {
+            GroupUpdate::Title(title) => {
                 let title = text::name(title, rules.limits.name_chars_max)?;
                 changed.title = Some(title.clone());
                 SystemLine::Renamed { title }
             }
-            Look::Picture(picture) => {
+            GroupUpdate::Picture(picture) => {
                 changed.picture.clone_from(picture);
                 SystemLine::PictureChanged {}
             }

@@ -22,7 +22,6 @@ pub mod text;
 mod users;
 pub mod visible;
 
-pub use change::{Change, Content, Outcome, Profile, Which};
+pub use change::{Change, Content, GroupUpdate, Outcome, Profile, Which};
 pub use conversations::{direct_key, holder};
 pub use decide::{Decided, MessageRules, Now, Rules, Told, WhoMayWrite, decide};
-pub use groups::Look;

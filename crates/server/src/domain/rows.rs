@@ -4,8 +4,8 @@
 use super::fingerprint::Fingerprint;
 use crate::environment::rfc3339;
 use parlor_protocol::{
-    ids::{ConversationId, MessageId, Seq, UserId, Version},
-    model::{Attachment, Context, ConversationKind, Me, Member, Message, Reaction, Role, SystemLine, User},
+    ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
+    model::{Attachment, Context, ConversationKind, Me, Member, Message, Reaction, Role, SystemLine, Upload, User},
 };
 use serde::{Deserialize, Serialize};
 
@@ -236,6 +236,125 @@ impl MessageRow {
         let client_id = if is_line { String::new() } else { self.client_id.clone() };
         Message { hidden: true, client_id, ..bare.message() }
     }
+}
+
+/// How far a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Not all of it is there, or it was not looked at yet.
+    Uploading,
+    /// It is there, and no message carries it.
+    Finished,
+    /// A message carries it.
+    Sent,
+}
+
+impl Named for FileState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Uploading => "uploading",
+            Self::Finished => "finished",
+            Self::Sent => "sent",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Uploading, Self::Finished, Self::Sent].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// What the smaller copy of a picture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preview {
+    /// A JPEG.
+    Jpeg,
+    /// A PNG: something shines through.
+    Png,
+}
+
+impl Preview {
+    /// Its type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+        }
+    }
+
+    /// The number by which the store knows it; 0 is for none.
+    #[must_use]
+    pub fn number(preview: Option<Self>) -> i64 {
+        match preview {
+            None => 0,
+            Some(Self::Jpeg) => 1,
+            Some(Self::Png) => 2,
+        }
+    }
+
+    /// Read back.
+    #[must_use]
+    pub fn numbered(number: i64) -> Option<Self> {
+        [Self::Jpeg, Self::Png].into_iter().find(|preview| Self::number(Some(*preview)) == number)
+    }
+}
+
+/// A file.
+#[derive(Clone, Debug)]
+pub struct FileRow {
+    pub id: FileId,
+    pub owner: UserId,
+    pub client_id: String,
+    pub name: String,
+    pub bytes: u64,
+    pub announced_bytes: u64,
+    pub received: u64,
+    pub state: FileState,
+    pub media_type: Option<String>,
+    pub size: Option<(u32, u32)>,
+    pub blur_hash: Option<String>,
+    pub blob: String,
+    pub preview: Option<Preview>,
+    pub touched_at: i64,
+}
+
+impl FileRow {
+    /// What a message carries of it.
+    #[must_use]
+    pub fn attachment(&self) -> Attachment {
+        Attachment {
+            id: self.id,
+            name: self.name.clone(),
+            media_type: self.media_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
+            bytes: self.bytes,
+            url: url(self.id),
+            width: self.size.map(|(width, _)| width),
+            height: self.size.map(|(_, height)| height),
+            blur_hash: self.blur_hash.clone(),
+            preview: self.preview.map(|_| preview_url(self.id)),
+        }
+    }
+
+    /// As its owner sees it.
+    #[must_use]
+    pub fn upload(&self) -> Upload {
+        Upload {
+            id: self.id,
+            client_id: self.client_id.clone(),
+            name: self.name.clone(),
+            bytes: self.announced_bytes,
+            received: self.received,
+            attachment: (self.state != FileState::Uploading).then(|| self.attachment()),
+        }
+    }
+}
+
+pub(super) fn url(id: FileId) -> String {
+    format!("/v1/files/{id}")
+}
+
+pub(super) fn preview_url(id: FileId) -> String {
+    format!("/v1/files/{id}/preview")
 }
 
 /// About how many bytes a message takes on the wire, for the limits of pages.

@@ -3,9 +3,8 @@
 
 use super::{
     change::Which,
-    files::{FileCopy, FileRow},
     fingerprint::Fingerprint,
-    rows::{ContextRow, ConversationRow, MemberRow, MessageRow, UserRow},
+    rows::{ContextRow, ConversationRow, FileRow, MemberRow, MessageRow, UserRow},
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -34,6 +33,17 @@ pub struct Ending {
     pub user: UserId,
     pub which: Which,
     pub keep: Option<SessionId>,
+}
+
+/// A file to be made of another one with the same bytes.
+#[derive(Clone, Debug)]
+pub struct FileCopy {
+    pub id: FileId,
+    pub source: FileId,
+    pub owner: UserId,
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    pub made_at: i64,
 }
 
 /// The state of a batch. Absent means: it does not exist, or nobody asked for it.

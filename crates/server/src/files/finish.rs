@@ -9,7 +9,7 @@ use super::{
     storage_problem, videos,
 };
 use crate::{
-    domain::files::{FileRow, Preview},
+    domain::rows::{FileRow, Preview},
     store::files::FinishedUpload,
 };
 use parlor_protocol::{

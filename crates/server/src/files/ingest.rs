@@ -6,7 +6,7 @@
 //! waits.
 
 use super::{Files, storage_problem};
-use crate::domain::files::{FileRow, FileState};
+use crate::domain::rows::{FileRow, FileState};
 use bytes::{Bytes, BytesMut};
 use parlor_protocol::{
     error::{Code, Problem},

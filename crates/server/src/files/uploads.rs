@@ -3,7 +3,7 @@
 use super::{Files, file_name, partial};
 use crate::{
     domain::{
-        files::{FileRow, FileState},
+        rows::{FileRow, FileState},
         text,
     },
     store::files::{NewUploadRow, UploadStart},

@@ -5,7 +5,7 @@
 //! to the disk as they come, so they hold next to nothing.
 
 use super::{Edge, credentials::Caller, errors::Refusal};
-use crate::{files::storage_problem, identity::Asker};
+use crate::{files::storage_problem, identity::ClientKey};
 use axum::{
     body::{Body, HttpBody},
     extract::Request,
@@ -85,7 +85,7 @@ pub(super) struct Room {
 
 #[derive(Debug, Default)]
 struct Taken {
-    of: HashMap<Asker, u64>,
+    of: HashMap<ClientKey, u64>,
     all: u64,
 }
 
@@ -93,7 +93,7 @@ struct Taken {
 #[derive(Debug)]
 pub(super) struct Share {
     room: Arc<Room>,
-    whose: [Option<Asker>; 2],
+    whose: [Option<ClientKey>; 2],
     amount: u64,
 }
 
@@ -102,17 +102,18 @@ impl Room {
         Arc::new(Self { user_max, address_max, all_max, taken: Mutex::default() })
     }
 
-    fn most(&self, asker: Asker) -> u64 {
-        match asker {
-            Asker::User(_) => self.user_max,
-            Asker::Address(_) => self.address_max,
+    fn most(&self, key: ClientKey) -> u64 {
+        match key {
+            ClientKey::User(_) => self.user_max,
+            ClientKey::Address(_) => self.address_max,
         }
     }
 
     /// Takes so much, or says that there is no room.
     fn take(self: &Arc<Self>, caller: &Caller, amount: u64) -> Result<Share, Problem> {
-        let user = caller.actor.map(|actor| Asker::User(actor.user));
-        let mut share = Share { room: self.clone(), whose: [user, Some(Asker::Address(caller.address))], amount: 0 };
+        let user = caller.actor.map(|actor| ClientKey::User(actor.user));
+        let mut share =
+            Share { room: self.clone(), whose: [user, Some(ClientKey::Address(caller.address))], amount: 0 };
         share.grow(amount)?;
         Ok(share)
     }
@@ -121,15 +122,15 @@ impl Room {
 impl Share {
     fn grow(&mut self, amount: u64) -> Result<(), Problem> {
         let mut taken = self.room.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut askers = self.whose.iter().flatten();
-        if askers.any(|asker| taken.of.get(asker).copied().unwrap_or(0) + amount > self.room.most(*asker)) {
+        let mut keys = self.whose.iter().flatten();
+        if keys.any(|key| taken.of.get(key).copied().unwrap_or(0) + amount > self.room.most(*key)) {
             return Err(no_room(Code::TooMany));
         }
         if taken.all + amount > self.room.all_max {
             return Err(no_room(Code::Unavailable));
         }
-        for asker in self.whose.iter().flatten() {
-            *taken.of.entry(*asker).or_default() += amount;
+        for key in self.whose.iter().flatten() {
+            *taken.of.entry(*key).or_default() += amount;
         }
         taken.all += amount;
         self.amount += amount;
@@ -140,11 +141,11 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         let mut taken = self.room.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        for asker in self.whose.iter().flatten() {
-            if let Some(amount) = taken.of.get_mut(asker) {
+        for key in self.whose.iter().flatten() {
+            if let Some(amount) = taken.of.get_mut(key) {
                 *amount -= self.amount;
                 if *amount == 0 {
-                    taken.of.remove(asker);
+                    taken.of.remove(key);
                 }
             }
         }
@@ -307,7 +308,7 @@ pub(super) fn watch(request: Request) -> (Request, Arc<AtomicBool>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::Actor;
+    use crate::identity::actor::Actor;
     use parlor_protocol::ids::{SessionId, UserId};
 
     fn caller(user: Option<i64>, last: u8) -> Caller {

@@ -6,8 +6,9 @@
 use super::{Edge, errors::Refusal};
 use crate::{
     address::visitor,
-    app::{Actor, App},
-    identity::{self, Asker, From, Token},
+    app::App,
+    identity::{ClientKey, actor::Actor, sign_in::Client, token::Token},
+    listener::Peer,
     origin::Origin,
 };
 use axum::{
@@ -16,13 +17,9 @@ use axum::{
 };
 use parlor_protocol::error::{Code, Problem};
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
-
-/// The address at the other end of the connection, as the listener saw it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// What the front found out about a request to the API.
 #[derive(Clone, Debug)]
@@ -78,22 +75,22 @@ impl Caller {
             (None, Some(token)) => (token, Some(By::Cookie)),
             (None, None) => return Ok(Self { address, by: None, actor: None, ends }),
         };
-        Ok(Self { address, by, actor: identity::find(app, &token).await?, ends })
+        Ok(Self { address, by, actor: app.identity.find_session(&token).await?, ends })
     }
 
-    /// Whose request this is, for counting.
-    pub(super) fn asker(&self) -> Asker {
-        self.actor.map_or(Asker::Address(self.address), |actor| Asker::User(actor.user))
+    /// Returns the key under which this request is counted.
+    pub(super) fn key(&self) -> ClientKey {
+        self.actor.map_or(ClientKey::Address(self.address), |actor| ClientKey::User(actor.user))
     }
 
-    /// For the sign-in modules.
-    pub(super) fn signs_in_from(&self, app: &App, parts: &Parts) -> From {
+    /// Returns what a sign-in needs to know of the client.
+    pub(super) fn client(&self, app: &App, parts: &Parts) -> Client {
         let headers = &parts.headers;
         let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
         let device = cookie_named(headers, if is_https(app, parts) { DEVICE_HTTPS } else { DEVICE });
-        // What is no secret of ours is none that anybody kept.
-        let device = device.filter(Token::is_whole);
-        From { address: self.address, agent: agent.unwrap_or_default(), came: self.actor, device }
+        // Anything else was not issued by this server.
+        let device = device.filter(Token::is_well_formed);
+        Client { address: self.address, agent: agent.unwrap_or_default(), previous: self.actor, device }
     }
 }
 

@@ -7,7 +7,6 @@ use super::{
     credentials::{Caller, cookies_for},
     errors::Refusal,
 };
-use crate::identity;
 use axum::{
     extract::{Path, State},
     http::{HeaderValue, StatusCode, header, request::Parts},
@@ -87,7 +86,7 @@ async fn sign_in(State(edge): State<Edge>, Path(name): Path<String>, parts: Part
     if caller.actor.is_some_and(|actor| actor.user == user) {
         return Ok((StatusCode::SEE_OTHER, home).into_response());
     }
-    let signed = identity::sign_in_as(&edge.app, user, caller.signs_in_from(&edge.app, &parts)).await?;
+    let signed = edge.app.identity.sign_in_as(user, caller.client(&edge.app, &parts)).await?;
     let cookies = cookies_for(&edge.app, &parts, &signed.token, &signed.device);
     let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
     Ok((StatusCode::SEE_OTHER, home, cookies).into_response())

@@ -10,14 +10,14 @@ use super::{
     extract::{Id, Query},
 };
 use crate::{
-    app::Actor,
-    domain::files::FileRow,
+    domain::rows::FileRow,
     files::{
         disposition::{self, RequestedRange},
         ingest::{Ingest, IngestHandle, QUEUE, StartAt, wrong_offset},
         storage::preview_of,
         storage_problem,
     },
+    identity::actor::Actor,
 };
 use axum::{
     body::Body,

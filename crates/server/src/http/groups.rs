@@ -1,15 +1,14 @@
 //! The paths of groups: who is in them, and what they are called and look like.
 
 use super::{
-    Edge, bodies,
-    conversations::{Answered, run},
+    Answered, Edge, bodies,
     errors::Refusal,
     extract::{Id, Ids, Json, Page, Query},
+    run,
 };
 use crate::{
-    app::Actor,
-    domain::{Change, Look, Outcome},
-    identity,
+    domain::{Change, GroupUpdate, Outcome},
+    identity::actor::Actor,
 };
 use axum::extract::{Request, State};
 use parlor_protocol::{
@@ -40,9 +39,9 @@ pub(super) async fn put_picture(
     if !manages.ok_or(Problem::from(Code::NotFound))? {
         return Err(Code::NotAllowed.into());
     }
-    identity::count_picture(&edge.app, actor.user)?;
+    edge.app.identity.count_picture(actor.user)?;
     let (file, _share) = bodies::picture(&edge, request).await?;
-    let id = identity::set_picture(&edge.app, actor.user, file).await?;
+    let id = edge.app.identity.set_picture(actor.user, file).await?;
     show_picture(&edge, actor, conversation, Some(id)).await
 }
 
@@ -55,8 +54,8 @@ pub(super) async fn delete_picture(
 }
 
 async fn show_picture(edge: &Edge, actor: Actor, conversation: ConversationId, picture: Option<String>) -> Answered {
-    let look = Look::Picture(picture);
-    match edge.app.commit.submit(Change::UpdateConversation { actor: actor.user, conversation, look }).await? {
+    let update = GroupUpdate::Picture(picture);
+    match edge.app.commit.submit(Change::UpdateConversation { actor: actor.user, conversation, update }).await? {
         Outcome::Answer(answer) => Ok(axum::Json(answer)),
         _ => Err(Refusal::from(Code::Internal)),
     }

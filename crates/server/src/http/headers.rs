@@ -1,6 +1,6 @@
 //! The headers of answers, as `/openapi.json` lists them for each path and status.
 
-use super::routes::Route;
+use super::route::Route;
 use serde_json::{Map, Value, json};
 
 /// Each header, and what it says.

@@ -1,11 +1,11 @@
 //! The paths of messages: each becomes a command.
 
 use super::{
-    Edge,
-    conversations::{Answered, run},
+    Answered, Edge,
     extract::{Id, Ids, Json, Page, Query, Three},
+    run,
 };
-use crate::app::Actor;
+use crate::identity::actor::Actor;
 use axum::extract::State;
 use parlor_protocol::{
     command::Command,

@@ -6,7 +6,7 @@ use super::{
     errors::{self, Refusal},
 };
 use crate::{
-    identity::{Asker, Left},
+    identity::{ClientKey, rate_limit::Remaining},
     metrics,
 };
 use axum::{
@@ -44,8 +44,8 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     }
     errors::write_problem(&mut response, &id);
     secure(response.headers_mut(), is_api);
-    if let Some((asker, address)) = counted {
-        let (requests, attempts) = edge.app.identity.left(asker, address, edge.app.environment.steady_ms());
+    if let Some((client, address)) = counted {
+        let (requests, attempts) = edge.app.identity.remaining(client, address);
         let attempts = tries_to_sign_in.then_some(("sign-in", attempts));
         say_what_is_left(response.headers_mut(), [("requests", requests)].into_iter().chain(attempts));
     }
@@ -56,7 +56,7 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
 }
 
 /// Whose requests a request was counted among, and from where it came.
-type Counted = Option<(Asker, IpAddr)>;
+type Counted = Option<(ClientKey, IpAddr)>;
 
 async fn answer(edge: &Edge, request: Request, next: Next, is_api: bool, counted: &mut Counted) -> Response {
     match admit(edge, request, is_api, counted).await {
@@ -82,8 +82,8 @@ async fn admit(edge: &Edge, request: Request, is_api: bool, counted: &mut Counte
     }
     if is_api {
         let caller = Caller::of(&edge.app, &parts).await?;
-        *counted = Some((caller.asker(), caller.address));
-        edge.app.identity.request(caller.asker(), edge.app.environment.steady_ms())?;
+        *counted = Some((caller.key(), caller.address));
+        edge.app.identity.count_request(caller.key())?;
         parts.extensions.insert(caller);
     }
     Ok(Request::from_parts(parts, body))
@@ -100,7 +100,7 @@ fn tries_to_sign_in(request: &Request) -> bool {
 }
 
 /// The fields `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10.
-fn say_what_is_left(headers: &mut HeaderMap, allowances: impl Iterator<Item = (&'static str, Left)> + Clone) {
+fn say_what_is_left(headers: &mut HeaderMap, allowances: impl Iterator<Item = (&'static str, Remaining)> + Clone) {
     let policy =
         allowances.clone().map(|(name, left)| format!("\"{name}\";q={};w={}", left.of, seconds(left.window_ms)));
     let rest = allowances.map(|(name, left)| format!("\"{name}\";r={};t={}", left.uses, seconds(left.full_in_ms)));

@@ -3,7 +3,6 @@
 //! Every request passes `front`, which names it, finds its session, counts it, and puts the security headers on
 //! its answer; every refusal is a problem document written there.
 
-mod account;
 mod assets;
 mod bodies;
 mod conformance_echo;
@@ -18,21 +17,26 @@ mod groups;
 mod handshake;
 mod headers;
 mod health;
+mod me;
 mod messages;
 mod middleware;
 mod openapi;
+mod pictures;
 mod presence;
+mod route;
 mod routes;
 mod schema;
 mod search;
+mod sessions;
+mod socket;
 mod static_file;
+mod users;
 
-pub(crate) use credentials::Peer;
 pub use demo::{DemoLinks, ItemPage};
 
-use crate::{app::App, theme::Theme};
+use crate::{app::App, commands, identity::actor::Actor, theme::Theme};
 use axum::{Router, middleware::from_fn_with_state};
-use parlor_protocol::error::Code;
+use parlor_protocol::{command::Command, error::Code, reply::Answer};
 use std::sync::Arc;
 
 /// What the handlers share. Cheap to clone.
@@ -77,6 +81,14 @@ impl Edge {
     pub fn theme_note(&self) -> Option<&str> {
         self.shared.theme.moved.as_deref()
     }
+}
+
+/// What most handlers answer.
+type Answered = Result<axum::Json<Answer>, errors::Refusal>;
+
+/// Executes the command that a request stands for.
+async fn run(edge: &Edge, actor: Actor, command: Command) -> Answered {
+    Ok(axum::Json(commands::execute(&edge.app, actor, command).await?))
 }
 
 /// What `/openapi.json` says.

@@ -2,7 +2,7 @@
 
 use super::{
     Edge, headers,
-    routes::{Content, Route},
+    route::{Content, Route},
 };
 use axum::{
     extract::State,
@@ -249,14 +249,6 @@ fn each_object(value: &mut Value, each: &mut impl FnMut(&mut Map<String, Value>)
         Value::Array(list) => list.iter_mut().for_each(|value| each_object(value, each)),
         _ => {}
     }
-}
-
-/// The first example of a reply in the fixtures, without its number.
-pub(super) fn example_of_reply(fixture: &str) -> Option<Value> {
-    let mut frames: Value = serde_json::from_str(fixture).ok()?;
-    let mut frame = frames.get_mut(0)?.get_mut("frame")?.take();
-    frame.as_object_mut()?.remove("re");
-    Some(frame)
 }
 
 #[cfg(test)]

@@ -1,37 +1,34 @@
-//! Who writes and who is here, for clients without a socket.
+//! Typing and presence, for clients without a socket.
 
 use super::{
-    Edge,
-    errors::Refusal,
+    Answered, Edge,
     extract::{Id, Json, Query},
+    run,
 };
-use crate::{app::Actor, commands};
+use crate::identity::actor::Actor;
 use axum::extract::State;
 use parlor_protocol::{
     command::Command,
     error::{Code, Problem},
     http::PutTyping,
     ids::{ConversationId, UserId},
-    reply::Answer,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-type Answered = Result<axum::Json<Answer>, Refusal>;
-
 /// `GET /v1/presence`
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct PresenceQuery {
     /// Their ids, with commas between.
     #[param(example = "9,13")]
     users: String,
 }
 
-pub(super) async fn ask(State(edge): State<Edge>, actor: Actor, Query(asked): Query<Asked>) -> Answered {
-    let users = asked.users.split(',').filter(|id| !id.is_empty()).map(str::parse).collect::<Result<Vec<UserId>, _>>();
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<PresenceQuery>) -> Answered {
+    let users = query.users.split(',').filter(|id| !id.is_empty()).map(str::parse).collect::<Result<Vec<UserId>, _>>();
     let users = users.map_err(|error| Problem::new(Code::InvalidField).with_detail(format!("`users`: {error}")))?;
-    Ok(axum::Json(commands::execute(&edge.app, actor, Command::WatchPresence { users }).await?))
+    run(&edge, actor, Command::WatchPresence { users }).await
 }
 
 pub(super) async fn set_typing(
@@ -40,6 +37,5 @@ pub(super) async fn set_typing(
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PutTyping>,
 ) -> Answered {
-    let command = Command::SetTyping { conversation, typing: body.typing };
-    Ok(axum::Json(commands::execute(&edge.app, actor, command).await?))
+    run(&edge, actor, Command::SetTyping { conversation, typing: body.typing }).await
 }

@@ -1,20 +1,19 @@
 //! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
 
 use super::{
-    Edge, account, assets, conversations, events, extract::Page, files, groups, health, messages, openapi, presence,
-    schema, search,
+    assets, conversations, events,
+    extract::Page,
+    files, groups, health, me, messages, openapi, pictures, presence,
+    route::{Route, delete, get, patch, post, put},
+    schema, search, sessions, socket, users,
 };
 use crate::config::Config;
-use axum::{
-    handler::Handler,
-    routing::{MethodFilter, MethodRouter, on},
-};
 use parlor_protocol::{
     error::Code::{
-        self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
-        NotFound, NotSignedIn, OwnRole, RangeNotSatisfiable, RoleVacant, SignUpOff, TextControl, TextEmpty,
-        TextTooLong, TimedOut, TooLarge, TooLate, Unavailable, Unknown, UnsupportedType, UnsupportedVersion,
-        UploadUnfinished, WrongCredentials, WrongOffset, WrongOrigin, WrongPassword,
+        Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed, NotFound,
+        NotSignedIn, OwnRole, RangeNotSatisfiable, RoleVacant, SignUpOff, TextControl, TextEmpty, TextTooLong,
+        TimedOut, TooLarge, TooLate, Unavailable, Unknown, UnsupportedType, UnsupportedVersion, UploadUnfinished,
+        WrongCredentials, WrongOffset, WrongOrigin, WrongPassword,
     },
     http::{
         Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
@@ -28,128 +27,6 @@ use parlor_protocol::{
         Marked, MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users, Watched,
     },
 };
-use serde_json::Value;
-use utoipa::{
-    IntoParams, ToSchema,
-    openapi::{RefOr, Schema, path::ParameterIn},
-};
-
-/// One method of one path.
-pub(super) struct Route {
-    pub(super) path: &'static str,
-    pub(super) method: &'static str,
-    pub(super) handler: MethodRouter<Edge>,
-    pub(super) says: &'static str,
-    /// Whether only a signed-in person may ask.
-    pub(super) is_private: bool,
-    pub(super) parameters: Value,
-    pub(super) body: Option<Content>,
-    /// What success is answered with; nothing means 204.
-    pub(super) answer: Option<Content>,
-    pub(super) refusals: &'static [Code],
-}
-
-/// What a body is.
-pub(super) struct Content {
-    pub(super) media_type: &'static str,
-    /// The schema's name among the components, unless it is plain bytes.
-    pub(super) schema: Option<String>,
-    pub(super) components: Vec<(String, RefOr<Schema>)>,
-    pub(super) example: Option<Value>,
-}
-
-impl Content {
-    fn json<T: ToSchema>(example: Option<Value>) -> Self {
-        let name = T::name().into_owned();
-        let mut components = vec![(name.clone(), T::schema())];
-        T::schemas(&mut components);
-        Self { media_type: "application/json", schema: Some(name), components, example }
-    }
-
-    fn bytes(media_type: &'static str) -> Self {
-        Self { media_type, schema: None, components: Vec::new(), example: None }
-    }
-}
-
-fn route<H, T>(filter: MethodFilter, method: &'static str, path: &'static str, handler: H) -> Route
-where
-    H: Handler<T, Edge>,
-    T: 'static,
-{
-    Route {
-        path,
-        method,
-        handler: on(filter, handler),
-        says: "",
-        is_private: path.starts_with("/v1/"),
-        parameters: Value::Array(Vec::new()),
-        body: None,
-        answer: None,
-        refusals: &[],
-    }
-}
-
-fn get<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
-    route(MethodFilter::GET, "get", path, handler)
-}
-
-fn put<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
-    route(MethodFilter::PUT, "put", path, handler)
-}
-
-fn post<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
-    route(MethodFilter::POST, "post", path, handler)
-}
-
-fn patch<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
-    route(MethodFilter::PATCH, "patch", path, handler)
-}
-
-fn delete<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
-    route(MethodFilter::DELETE, "delete", path, handler)
-}
-
-impl Route {
-    fn says(self, says: &'static str) -> Self {
-        Self { says, ..self }
-    }
-
-    fn for_anybody(self) -> Self {
-        Self { is_private: false, ..self }
-    }
-
-    fn query<P: IntoParams>(self) -> Self {
-        let parameters = P::into_params(|| Some(ParameterIn::Query));
-        Self { parameters: serde_json::to_value(parameters).expect("parameters have string keys only"), ..self }
-    }
-
-    fn takes<T: ToSchema>(self, example: &str) -> Self {
-        let example = serde_json::from_str(example).expect("the example is JSON: a test reads it");
-        Self { body: Some(Content::json::<T>(Some(example))), ..self }
-    }
-
-    fn takes_bytes(self, media_type: &'static str) -> Self {
-        Self { body: Some(Content::bytes(media_type)), ..self }
-    }
-
-    /// The example is that of the socket's reply, without its number.
-    fn answers<T: ToSchema>(self, fixture: &str) -> Self {
-        Self { answer: Some(Content::json::<T>(openapi::example_of_reply(fixture))), ..self }
-    }
-
-    fn answers_like<T: ToSchema>(self, example: &str) -> Self {
-        let example = serde_json::from_str(example).expect("the example is JSON: a test reads it");
-        Self { answer: Some(Content::json::<T>(Some(example))), ..self }
-    }
-
-    fn answers_bytes(self, media_type: &'static str) -> Self {
-        Self { answer: Some(Content::bytes(media_type)), ..self }
-    }
-
-    fn refuses(self, refusals: &'static [Code]) -> Self {
-        Self { refusals, ..self }
-    }
-}
 
 macro_rules! reply {
     ($name:literal) => {
@@ -173,52 +50,47 @@ fn of_accounts() -> Vec<Route> {
     let me = r#"{"id": 7, "name": "Ada Lovelace", "picture": null, "version": 31, "login": "ada", "receipts": true,
         "presence": true, "scope_version": 40}"#;
     vec![
-        post("/v1/session", account::sign_in)
+        post("/v1/session", sessions::sign_in)
             .for_anybody()
             .says("Signs in. Sets the session cookie, or answers a bearer token where `token` is true.")
             .takes::<SignIn>(r#"{"login": "ada", "password": "correct horse battery staple"}"#)
             .answers_like::<SignedIn>(me)
             .refuses(&[WrongCredentials, WrongOrigin, TextTooLong]),
-        delete("/v1/session", account::sign_out).for_anybody().says("Signs out.").refuses(&[WrongOrigin]),
-        post("/v1/users", account::sign_up)
+        delete("/v1/session", sessions::sign_out).for_anybody().says("Signs out.").refuses(&[WrongOrigin]),
+        post("/v1/users", users::sign_up)
             .for_anybody()
             .says("Makes an account for oneself, where the operator allows it, and signs in.")
             .takes::<SignUp>(r#"{"login": "ada", "name": "Ada Lovelace", "password": "correct horse battery staple"}"#)
             .answers_like::<SignedIn>(me)
             .refuses(&[SignUpOff, NameTaken, WrongOrigin, TextEmpty, TextTooLong, TextControl]),
-        get("/v1/me", conversations::me)
-            .says("The signed-in person.")
-            .query::<conversations::MeSince>()
-            .answers::<MeAnswer>(reply!("me.get")),
-        patch("/v1/me", account::update_me)
+        get("/v1/me", me::get).says("The signed-in person.").query::<me::Since>().answers::<MeAnswer>(reply!("me.get")),
+        patch("/v1/me", me::update)
             .says("Changes one's own name or settings; what is absent stays.")
             .takes::<MeUpdate>(r#"{"name": "Ada King", "receipts": false}"#)
             .answers::<Changed>(reply!("me.update"))
             .refuses(&[NotAllowed, TextEmpty, TextTooLong, TextControl, Unknown]),
-        put("/v1/me/password", account::put_password)
+        put("/v1/me/password", me::put_password)
             .says("Sets one's own password. Every other session ends.")
             .takes::<PutPassword>(r#"{"current": "correct horse battery staple", "new": "nine lives of a cat"}"#)
             .refuses(&[WrongPassword, TextTooLong, Unknown]),
-        put("/v1/me/picture", account::put_picture)
+        put("/v1/me/picture", me::put_picture)
             .says("Sets one's own picture from a PNG, JPEG or WebP. It is cut to a square and written anew.")
             .takes_bytes("image/*")
             .answers::<Changed>(reply!("me.update"))
             .refuses(&[TooLarge, UnsupportedType, TimedOut, LimitReached, Unknown]),
-        delete("/v1/me/picture", account::delete_picture)
+        delete("/v1/me/picture", me::delete_picture)
             .says("Removes one's own picture.")
             .answers::<Changed>(reply!("me.update"))
             .refuses(&[Unknown]),
-        get("/v1/me/sessions", account::list_sessions)
+        get("/v1/me/sessions", sessions::list)
             .says("One's own sessions, the newest first.")
             .query::<Page>()
             .answers_like::<Sessions>(
-            r#"{"sessions": [{"id": 3, "created_at": "2026-11-20T08:00:00.000Z", "seen_at":
+                r#"{"sessions": [{"id": 3, "created_at": "2026-11-20T08:00:00.000Z", "seen_at":
                 "2026-11-22T09:12:00.000Z", "agent": "Mozilla/5.0", "current": true}], "next": null}"#,
-        ),
-        delete("/v1/me/sessions/{id}", account::end_session)
-            .says("Ends one of one's own sessions.")
-            .refuses(&[NotFound]),
-        get("/v1/pictures/{id}", account::picture)
+            ),
+        delete("/v1/me/sessions/{id}", sessions::end).says("Ends one of one's own sessions.").refuses(&[NotFound]),
+        get("/v1/pictures/{id}", pictures::get)
             .says("The picture of a person or a group.")
             .answers_bytes("image/*")
             .refuses(&[NotFound]),
@@ -227,9 +99,9 @@ fn of_accounts() -> Vec<Route> {
 
 fn of_conversations() -> Vec<Route> {
     vec![
-        get("/v1/users", conversations::users)
+        get("/v1/users", users::list)
             .says("People whom the asker may write to, each word of `query` beginning a word of their name.")
-            .query::<conversations::Users>()
+            .query::<users::UserQuery>()
             .answers::<Users>(reply!("user.list")),
         get("/v1/conversations", conversations::list)
             .says("The asker's conversations, the one with the newest activity first.")
@@ -348,9 +220,9 @@ fn of_messages() -> Vec<Route> {
             .says("Gives up a send whose outcome is unknown: it has happened, or never will. Deletes no message.")
             .answers::<CancelledAnswer>(reply!("message.cancel"))
             .refuses(&[InvalidField, Conflict, Unknown]),
-        get("/v1/search", search::search)
+        get("/v1/search", search::get)
             .says("Messages that say something, the newest first, of all that the asker may see.")
-            .query::<search::Wanted>()
+            .query::<search::SearchQuery>()
             .answers::<Found>(reply!("message.search"))
             .refuses(&[NotFound, NotAllowed, InvalidField, TextTooLong, LimitReached]),
         put("/v1/conversations/{id}/typing", presence::set_typing)
@@ -358,16 +230,16 @@ fn of_messages() -> Vec<Route> {
             .takes::<PutTyping>(r#"{"typing": true}"#)
             .answers::<Done>(reply!("conversation.typing"))
             .refuses(&[NotFound]),
-        get("/v1/presence", presence::ask)
+        get("/v1/presence", presence::get)
             .says("Whether people are here, of those with whom the asker shares a conversation.")
-            .query::<presence::Asked>()
+            .query::<presence::PresenceQuery>()
             .answers::<Watched>(reply!("presence.watch"))
             .refuses(&[LimitReached]),
         get("/v1/events", events::events)
             .says("What changed since the cursor; waits for it up to `wait` seconds.")
             .query::<events::Events>()
             .answers::<Heads>(reply!("session.resume")),
-        get("/v1/socket", conversations::socket)
+        get("/v1/socket", socket::open)
             .says("The socket (a WebSocket of the subprotocol `parlor.v1`); its frames are in `/schema.json`.")
             .refuses(&[InvalidField, WrongOrigin, UnsupportedVersion, Draining]),
     ]

@@ -1,7 +1,7 @@
-//! `GET /v1/search`: the command `message.search`, written as a query.
+//! `GET /v1/search`: the command `message.search` as a query.
 
-use super::{Edge, errors::Refusal, extract::Query};
-use crate::{app::Actor, commands};
+use super::{Answered, Edge, extract::Query, run};
+use crate::identity::actor::Actor;
 use axum::extract::State;
 use parlor_protocol::{
     command::Command,
@@ -9,7 +9,6 @@ use parlor_protocol::{
     ids::{ConversationId, UserId},
     model::ContextKey,
     params::Search,
-    reply::Answer,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -17,7 +16,7 @@ use utoipa::IntoParams;
 /// `GET /v1/search`
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct SearchQuery {
     /// Beginnings of words, in any order; of scripts without spaces two or more characters in a row.
     #[serde(default)]
     query: String,
@@ -45,12 +44,8 @@ pub(super) struct Wanted {
     limit: Option<u32>,
 }
 
-pub(super) async fn search(
-    State(edge): State<Edge>,
-    actor: Actor,
-    Query(wanted): Query<Wanted>,
-) -> Result<axum::Json<Answer>, Refusal> {
-    let context = match (wanted.context_type, wanted.context_id) {
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<SearchQuery>) -> Answered {
+    let context = match (query.context_type, query.context_id) {
         (Some(kind), Some(id)) => Some(ContextKey { kind, id }),
         (None, None) => None,
         _ => {
@@ -59,15 +54,15 @@ pub(super) async fn search(
         }
     };
     let search = Search {
-        query: wanted.query,
-        conversation: wanted.conversation,
-        sender: wanted.sender,
+        query: query.query,
+        conversation: query.conversation,
+        sender: query.sender,
         context,
-        from: wanted.from,
-        until: wanted.until,
-        has_file: wanted.has_file,
-        after: wanted.after,
-        limit: wanted.limit,
+        from: query.from,
+        until: query.until,
+        has_file: query.has_file,
+        after: query.after,
+        limit: query.limit,
     };
-    Ok(axum::Json(commands::execute(&edge.app, actor, Command::Search(search)).await?))
+    run(&edge, actor, Command::Search(search)).await
 }

@@ -1,25 +1,71 @@
-//! Pictures of people: a picture is made smaller while it is read, cut to a square and written anew, so that no byte
-//! of the file that came (its metadata, a second format inside it) is ever served.
+//! Pictures of users and groups: an image is scaled down while it is read, cropped to a square and encoded again, so
+//! that no byte of the uploaded file (its metadata, a second format inside it) is ever served.
 
+use super::{Identity, rate_limit::too_many};
 use crate::{
-    files::pictures::{self, PictureError, PictureOutput, Rejection},
-    store::pictures::Picture,
+    files::{
+        pictures::{self, PictureError, PictureOutput, Rejection},
+        storage_problem,
+    },
+    store::pictures::{NewPicture, Picture},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType};
 use parlor_protocol::{
     error::{Code, Problem},
+    ids::UserId,
     limits::Limits,
 };
-use std::io::{Cursor, Read, Seek};
+use sha2::{Digest as _, Sha256};
+use std::{
+    fs::File,
+    io::{Cursor, Read, Seek},
+};
 
-/// Width and height of a portrait.
+/// Width and height of a picture.
 const SIDE: u32 = 256;
 
-/// A square portrait from an image file.
+impl Identity {
+    /// Counts a picture that a user is about to set, for themselves or a group, or refuses it.
+    pub(crate) fn count_picture(&self, owner: UserId) -> Result<(), Problem> {
+        self.pictures.take(&owner, self.environment.steady_ms()).map_err(too_many)
+    }
+
+    /// Makes a square picture of an image file, stores it for its owner and returns its id.
+    pub(crate) async fn set_picture(&self, owner: UserId, file: File) -> Result<String, Problem> {
+        let (files, limits) = (self.files.clone(), self.limits.clone());
+        let turn = files.acquire_image_permit(owner).await.ok_or_else(|| too_many(1000))?;
+        let picture = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let mut scratch = files.scratch().map_err(|error| storage_problem(&error))?;
+            portrait(file, &mut scratch, &limits, files.picture_limits())
+        });
+        // A decoder that panicked has met an image that nothing can show.
+        let picture = picture.await.map_err(|_| Problem::from(Code::UnsupportedType))??;
+        self.store_picture(Some(owner), picture).await
+    }
+
+    /// Stores a picture and returns its id.
+    pub(crate) async fn store_picture(&self, owner: Option<UserId>, picture: Picture) -> Result<String, Problem> {
+        let digest =
+            Sha256::new().chain_update(&picture.bytes).chain_update(owner.map_or(0, |owner| owner.0).to_be_bytes());
+        let id = URL_SAFE_NO_PAD.encode(digest.finalize());
+        let quota_bytes = self.limits.user_files_bytes_max;
+        let new = NewPicture { id: id.clone(), owner, picture, now_ms: self.environment.now_ms(), quota_bytes };
+        if self.store.insert_picture(new).await? {
+            return Ok(id);
+        }
+        Err(Problem::new(Code::LimitReached)
+            .with_detail(format!("your files and pictures would have more than {quota_bytes} bytes"))
+            .with_limit(quota_bytes))
+    }
+}
+
+/// Makes a square picture of an image file.
 ///
 /// # Errors
 /// Not a PNG, JPEG or WebP, or over a limit.
-pub(super) fn portrait(
+fn portrait(
     file: impl Read + Seek,
     scratch: &mut impl PictureOutput,
     limits: &Limits,
@@ -28,7 +74,7 @@ pub(super) fn portrait(
     let side = limits.picture_pixels_max;
     let pixels_max = u64::from(side) * u64::from(side);
     let image = pictures::portrait(file, scratch, (SIDE, side), pictures::PictureLimits { pixels_max, ..allowed });
-    let image = DynamicImage::from(image.map_err(|fault| refused(fault, side))?);
+    let image = DynamicImage::from(image.map_err(|error| refused(error, side))?);
     let image = if image.width() < SIDE { image.resize_exact(SIDE, SIDE, FilterType::Triangle) } else { image };
     let mut bytes = Cursor::new(Vec::new());
     let is_clear = image.to_rgba8().pixels().any(|pixel| pixel.0[3] < 255);
@@ -42,9 +88,9 @@ pub(super) fn portrait(
     Ok(Picture { media_type: media_type.to_owned(), bytes: bytes.into_inner() })
 }
 
-fn refused(fault: PictureError, side: u32) -> Problem {
-    match fault {
-        PictureError::Io(error) => crate::files::storage_problem(&error),
+fn refused(error: PictureError, side: u32) -> Problem {
+    match error {
+        PictureError::Io(error) => storage_problem(&error),
         PictureError::Rejected(Rejection::TooManyPixels { .. }) => {
             Problem::new(Code::TooLarge).with_detail("the picture is too wide or too high").with_limit(side.into())
         }

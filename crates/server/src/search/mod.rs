@@ -12,21 +12,22 @@
 mod candidates;
 pub mod excerpt;
 pub mod fold;
+mod limiter;
 pub mod names;
 pub mod units;
 pub mod words;
 
 use crate::{
-    app::App,
     consumers::search::searchable_texts,
     domain::rows::MessageRow,
     store::{
-        Result,
+        Result, Store,
+        index::Index,
         snapshot::{SearchScope, Snapshot},
     },
-    user_limits::{self, Shares},
 };
 use candidates::{Candidates, IndexAccess};
+use limiter::SearchLimiter;
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{MessageId, UserId},
@@ -34,11 +35,7 @@ use parlor_protocol::{
     params::Search,
     reply::{Found, Hit},
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use std::{collections::BTreeSet, time::Duration};
 use words::Words;
 
 /// How many messages are compared first; then twice as many each time, up to the maximum.
@@ -49,31 +46,14 @@ const COMPARED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How many messages are scanned for each that the viewer sees and that may be compared.
 const SCANNED_FACTOR: usize = 4;
 
-/// Limits concurrent searches: one per user, and few enough in total to leave store connections for everything else.
+/// Searches messages on behalf of users.
 #[derive(Debug)]
-pub struct Turns {
-    people: Shares,
-    all: Arc<Semaphore>,
-    patience: Duration,
-}
-
-impl Turns {
-    /// Creates a limiter for a store with this many reading connections. Whoever waits longer than `patience` is
-    /// refused.
-    #[must_use]
-    pub fn new(readers: u32, patience: Duration) -> Self {
-        let most = readers.saturating_sub(2).max(1);
-        Self { people: Shares::new(1, patience), all: Arc::new(Semaphore::new(most as usize)), patience }
-    }
-
-    async fn take(&self, person: UserId) -> std::result::Result<[OwnedSemaphorePermit; 2], Problem> {
-        let turn = async {
-            // The user's own permit first, so that a second search waits only for the first and blocks nobody else.
-            let own = self.people.take(person).await?;
-            Ok([own, self.all.clone().acquire_owned().await.expect("it is never closed")])
-        };
-        timeout(self.patience, turn).await.unwrap_or_else(|_| Err(user_limits::full()))
-    }
+pub struct Searcher {
+    store: Store,
+    /// Absent where search is disabled.
+    index: Option<Index>,
+    limiter: SearchLimiter,
+    limits: Limits,
 }
 
 /// A parsed search.
@@ -90,30 +70,39 @@ struct SearchRequest {
     rows: usize,
 }
 
-/// Searches messages.
-///
-/// # Errors
-/// The query is invalid, or the store is unavailable.
-pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::result::Result<Found, Problem> {
-    let Some(index) = &app.index else {
-        return Err(Problem::new(Code::NotAllowed).with_detail("search is disabled on this server"));
-    };
-    let request = parse_request(app, search, rows)?;
-    let turn = app.searches.take(user).await?;
-    let (index, bounds) = (index.clone(), SearchBounds::of(&app.config.limits));
-    let found = app.store.read(move |snapshot| {
-        // Held until the work is done, even if the caller is gone.
-        let _turn = turn;
-        if let Some(conversation) = request.scope.conversation
-            && !snapshot.is_member(user, conversation)?
-        {
-            return Ok(None);
-        }
-        let index = IndexAccess::open(index, snapshot)?;
-        let (hits, next) = collect_hits(snapshot, index, user, &request, bounds)?;
-        build_reply(snapshot, user, &request, &hits, next).map(Some)
-    });
-    found.await?.ok_or(Code::NotFound.into())
+impl Searcher {
+    /// Creates a searcher for a store with this many reading connections. A search that waits longer than `wait_max` is
+    /// refused.
+    #[must_use]
+    pub fn new(store: Store, index: Option<Index>, limits: Limits, readers: u32, wait_max: Duration) -> Self {
+        Self { store, index, limiter: SearchLimiter::new(readers, wait_max), limits }
+    }
+
+    /// Searches messages.
+    ///
+    /// # Errors
+    /// The query is invalid, or the store is unavailable.
+    pub async fn search(&self, user: UserId, search: Search, rows: u32) -> std::result::Result<Found, Problem> {
+        let Some(index) = &self.index else {
+            return Err(Problem::new(Code::NotAllowed).with_detail("search is disabled on this server"));
+        };
+        let request = parse_request(&self.limits, search, rows)?;
+        let permits = self.limiter.acquire(user).await?;
+        let (index, bounds) = (index.clone(), SearchBounds::of(&self.limits));
+        let found = self.store.read(move |snapshot| {
+            // Held until the work is done, even if the caller is gone.
+            let _permits = permits;
+            if let Some(conversation) = request.scope.conversation
+                && !snapshot.is_member(user, conversation)?
+            {
+                return Ok(None);
+            }
+            let index = IndexAccess::open(index, snapshot)?;
+            let (hits, next) = collect_hits(snapshot, index, user, &request, bounds)?;
+            build_reply(snapshot, user, &request, &hits, next).map(Some)
+        });
+        found.await?.ok_or(Code::NotFound.into())
+    }
 }
 
 /// How much one search may process.
@@ -134,8 +123,7 @@ impl SearchBounds {
     }
 }
 
-fn parse_request(app: &App, search: Search, rows: u32) -> std::result::Result<SearchRequest, Problem> {
-    let limits = &app.config.limits;
+fn parse_request(limits: &Limits, search: Search, rows: u32) -> std::result::Result<SearchRequest, Problem> {
     if search.query.chars().nth(limits.search_query_chars_max as usize).is_some() {
         return Err(Problem::new(Code::TextTooLong).with_limit(limits.search_query_chars_max.into()));
     }
@@ -268,24 +256,4 @@ fn excerpt_of(row: &MessageRow, words: &Words) -> Vec<parlor_protocol::reply::Pi
     // Of equal parts the first; max_by_key alone would return the last.
     let best = parts.rev().max_by_key(|(_, hits)| hits.len());
     best.map(|(text, hits)| excerpt::excerpt(text, &hits)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::FutureExt as _;
-
-    #[tokio::test]
-    async fn searches_leave_connections_free_and_each_user_has_one_search() {
-        let turns = Turns::new(4, Duration::from_mins(1));
-        let one = turns.take(UserId(1)).now_or_never().expect("free").expect("in time");
-        assert!(turns.take(UserId(1)).now_or_never().is_none(), "a second search of one person");
-        let other = turns.take(UserId(2)).now_or_never().expect("free").expect("in time");
-        assert!(turns.take(UserId(3)).now_or_never().is_none(), "a third search of four connections");
-        drop((one, other));
-        assert!(turns.take(UserId(1)).now_or_never().is_some());
-        let impatient = Turns::new(1, Duration::from_millis(1));
-        let _held = impatient.take(UserId(1)).await.expect("free");
-        assert_eq!(impatient.take(UserId(2)).await.expect_err("held").code, Code::Unavailable);
-    }
 }

@@ -4,9 +4,8 @@
 //! caller stops waiting, on SQLite while it runs, on PostgreSQL at its timeout; interrupting one unit of work never
 //! affects the next.
 
-use super::{Error, Result, bulk_params::Param, postgres::Postgres, threads::JobCaller};
-use rusqlite::{OpenFlags, config::DbConfig, types::ValueRef};
-use sqlx::{Row as _, postgres::PgRow};
+use super::{Error, Result, job_caller::JobCaller, param::Param, postgres::Postgres, row::Row};
+use rusqlite::{OpenFlags, config::DbConfig};
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -35,13 +34,6 @@ pub(crate) struct DatabaseConnection {
 enum Driver {
     Sqlite(rusqlite::Connection),
     Postgres(Box<Postgres>),
-}
-
-/// The driver's own row, from which columns are read.
-#[derive(Clone, Copy)]
-pub(crate) enum Row<'row> {
-    Sqlite(&'row rusqlite::Row<'row>),
-    Postgres(&'row PgRow),
 }
 
 impl std::fmt::Debug for DatabaseConnection {
@@ -313,73 +305,4 @@ fn bind(statement: &mut rusqlite::Statement<'_>, sql: &str, parameters: &[Param<
         statement.raw_bind_parameter(place, value)?;
     }
     Ok(())
-}
-
-/// A type that a column can be read as.
-pub(crate) trait Column: Sized {
-    /// Reads the column at a position.
-    fn read(row: Row<'_>, position: usize) -> Result<Self>;
-}
-
-fn bad_column(position: usize, what: impl std::fmt::Display) -> Error {
-    Error::Corrupt(format!("column {position}: {what}"))
-}
-
-impl Column for Option<i64> {
-    fn read(row: Row<'_>, position: usize) -> Result<Self> {
-        match row {
-            Row::Sqlite(row) => match row.get_ref(position)? {
-                ValueRef::Null => Ok(None),
-                ValueRef::Integer(number) => Ok(Some(number)),
-                other => Err(bad_column(position, other.data_type())),
-            },
-            // Integers of any width.
-            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| bad_column(position, error)),
-        }
-    }
-}
-
-impl Column for Option<String> {
-    fn read(row: Row<'_>, position: usize) -> Result<Self> {
-        match row {
-            Row::Sqlite(row) => match row.get_ref(position)? {
-                ValueRef::Null => Ok(None),
-                ValueRef::Text(text) => {
-                    let text = std::str::from_utf8(text).map_err(|error| bad_column(position, error))?;
-                    Ok(Some(text.to_owned()))
-                }
-                other => Err(bad_column(position, other.data_type())),
-            },
-            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| bad_column(position, error)),
-        }
-    }
-}
-
-impl Column for Option<Vec<u8>> {
-    fn read(row: Row<'_>, position: usize) -> Result<Self> {
-        match row {
-            Row::Sqlite(row) => match row.get_ref(position)? {
-                ValueRef::Null => Ok(None),
-                ValueRef::Blob(bytes) => Ok(Some(bytes.to_owned())),
-                other => Err(bad_column(position, other.data_type())),
-            },
-            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| bad_column(position, error)),
-        }
-    }
-}
-
-macro_rules! impl_non_null {
-    ($($kind:ty),+) => {
-        $(impl Column for $kind {
-            fn read(row: Row<'_>, position: usize) -> Result<Self> {
-                Option::<$kind>::read(row, position)?.ok_or_else(|| bad_column(position, "it is null"))
-            }
-        })+
-    };
-}
-impl_non_null!(i64, String, Vec<u8>);
-
-/// Reads a column by its position.
-pub(crate) fn column<T: Column>(row: Row<'_>, position: usize) -> Result<T> {
-    T::read(row, position)
 }

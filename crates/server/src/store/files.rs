@@ -2,16 +2,13 @@
 
 use super::{
     Result, Store,
-    bulk_params::Param,
     clock::CLOCK_AHEAD_MS,
     column,
     connection::DatabaseConnection,
+    param::Param,
     rows::{FILE, RowReader},
 };
-use crate::domain::{
-    files::{FileRow, FileState, Preview},
-    rows::Named as _,
-};
+use crate::domain::rows::{FileRow, FileState, Named as _, Preview};
 use parlor_protocol::ids::{FileId, UserId};
 
 /// An upload to be started.

@@ -19,12 +19,15 @@ pub mod consumers;
 mod error;
 pub mod files;
 pub mod index;
+mod job_caller;
 mod known_places;
 mod name_words;
 mod open;
+mod param;
 pub mod pictures;
 mod postgres;
 mod presence;
+mod row;
 mod rows;
 pub mod sessions;
 pub mod snapshot;
@@ -34,9 +37,10 @@ mod threads;
 pub mod users;
 pub mod verify;
 
-use connection::{DatabaseConnection, column};
+use connection::DatabaseConnection;
 use open::Opener;
 use parlor_protocol::limits::Limits;
+use row::column;
 use snapshot::Snapshot;
 use std::{
     io,

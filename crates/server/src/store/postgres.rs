@@ -1,7 +1,7 @@
 //! A connection to PostgreSQL, driven by the thread that owns it: each statement is awaited in place until its caller's
 //! deadline. A server that does not answer, frozen or behind a dead network, blocks its thread no longer than that.
 
-use super::{Error, ErrorCause, Result, bulk_params::Param, connection::Row};
+use super::{Error, ErrorCause, Result, param::Param, row::Row};
 use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _,

@@ -1,11 +1,7 @@
 //! Who may see whose presence, whom to notify of typing, and when users were last seen. That last time has no version;
 //! this module writes it.
 
-use super::{
-    Result, Store,
-    bulk_params::{BulkParams, Param},
-    column,
-};
+use super::{Result, Store, bulk_params::BulkParams, column, param::Param};
 use parlor_protocol::ids::{ConversationId, UserId};
 use std::collections::{HashMap, HashSet};
 

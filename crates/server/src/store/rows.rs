@@ -2,10 +2,10 @@
 
 use super::{
     Error, Result, column,
-    connection::{Column, Row},
+    row::{Column, Row},
 };
-use crate::domain::files::{FileRow, Preview};
 use crate::domain::rows::{ContextRow, ConversationRow, Details, MemberRow, MessageRow, Named, UNREAD_MAX, UserRow};
+use crate::domain::rows::{FileRow, Preview};
 use parlor_protocol::{
     ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
     model::{Context, ContextKey, User},

@@ -1,13 +1,7 @@
 //! Sessions. They have no version: this module writes their start and last use. Their end closes connections, so it is
 //! a change of the user, which `commit` writes.
 
-use super::{
-    Result, Store,
-    bulk_params::{BulkParams, Param},
-    clock::CLOCK_AHEAD_MS,
-    column,
-    rows::RowReader,
-};
+use super::{Result, Store, bulk_params::BulkParams, clock::CLOCK_AHEAD_MS, column, param::Param, rows::RowReader};
 use parlor_protocol::ids::{SessionId, UserId};
 use std::collections::HashMap;
 

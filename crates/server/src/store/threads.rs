@@ -12,7 +12,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -21,29 +21,6 @@ use tokio::sync::{oneshot, watch};
 
 /// How many units of work may wait for a thread; more are refused.
 pub(super) const QUEUE_MAX: usize = 8192;
-
-/// The caller of a unit of work, as the thread sees it.
-#[derive(Debug)]
-pub(super) struct JobCaller {
-    is_gone: AtomicBool,
-    /// When the caller stops waiting.
-    pub(super) deadline: Instant,
-}
-
-impl JobCaller {
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.is_gone.load(Ordering::Relaxed) && Instant::now() < self.deadline
-    }
-}
-
-/// The caller's side: dropping it means that nobody waits any more.
-struct CallerGuard(Arc<JobCaller>);
-
-impl Drop for CallerGuard {
-    fn drop(&mut self) {
-        self.0.is_gone.store(true, Ordering::Relaxed);
-    }
-}
 
 struct Job {
     caller: Arc<JobCaller>,
@@ -153,7 +130,7 @@ impl ThreadPool {
 
     /// Queues work. The result is dropped if nobody waits for it any more.
     fn enqueue(&self, work: Work) -> Result<CallerGuard> {
-        let caller = Arc::new(JobCaller { is_gone: AtomicBool::new(false), deadline: Instant::now() + self.timeout });
+        let caller = Arc::new(JobCaller::new(Instant::now() + self.timeout));
         let mut state = self.shared.state();
         if state.is_closed {
             return Err(Error::Unavailable(ErrorCause::Message("it is closed")));

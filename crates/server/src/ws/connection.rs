@@ -1,25 +1,29 @@
-//! One live socket: reads commands, keeps them in order, writes replies and events, minds the heartbeat.
+//! A live socket: reads commands, keeps their order, writes replies and events, sends heartbeats.
 //!
-//! Invariants: nothing here waits but [`Connection::step`], for whatever comes first, so that a peer who does not read
-//! holds up nothing. What a command holds while it is carried out (permits, snapshots, locks) is held by a task of its
-//! own, never by a future that only this connection polls. Events are written only after the first resume was answered.
-//! At most `connection_changes_max` commands are under way, and at most `connection_queue_bytes_max` bytes are
-//! unwritten before no more is made; beyond either, nothing is read.
+//! Invariants: only [`Connection::step`] waits, for whatever comes first, so a peer that does not read blocks nothing.
+//! The permits, snapshots and locks that a command needs are held by a task, never by a future that only this
+//! connection polls. Events are written only after the first resume was answered. At most `connection_changes_max`
+//! commands are in progress, and answers are produced only while at most `connection_queue_bytes_max` bytes are
+//! unwritten; beyond either limit, nothing is read.
 
 use super::{
     Socket,
     ending::{self, End, FINISHING, close, time_to_finish},
     frames::{self, HEARTBEAT},
     framing::Message,
-    subscriptions::{self, Carried},
+    subscriptions::{self, Response},
     uploads::{News, Uploads},
     wire::Moved,
 };
 use crate::{
-    app::{Actor, App},
-    commands::{self, Asked},
+    app::App,
+    commands,
+    domain::Change,
     hub::{Attached, Refused, Taken},
+    identity::actor::Actor,
     presence::Present,
+    queries::{self, Query},
+    request::{ConnectionRequest, Request, SubscriptionRequest},
     task::Task,
     typing::Typist,
 };
@@ -36,7 +40,7 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, Sleep, timeout};
 use tracing::debug;
 
-/// Bytes of answers that are gathered for one write, when more are ready.
+/// Bytes of answers that are collected for one write, if more are ready.
 const GATHERED_BYTES: usize = 64 * 1024;
 
 struct Connection {
@@ -45,59 +49,58 @@ struct Connection {
     wire: Socket,
     attached: Arc<Attached>,
     typist: Typist,
-    /// Counts as somebody's being here, once it has resumed.
+    /// Makes the user present, once the connection has resumed.
     present: Option<Present>,
     is_resumed: bool,
     is_resuming: bool,
-    /// Nothing more is read or told; what was read is answered.
+    /// Nothing more is read and no event is written; commands that were read are answered.
     is_finishing: bool,
-    /// A change on its way into the queue; until it is in, nothing is read.
+    /// A change that waits for room in the queue; until it is queued, nothing is read.
     starting: Option<BoxFuture<'static, Started>>,
-    /// Queries that were read and not begun.
-    queries: VecDeque<(i64, Command)>,
-    /// Queries that are being answered, or whose answers nobody took yet.
-    querying: usize,
-    /// Commands about what is on the screen, carried out one after the other. The first is under way if `on_screen`
-    /// says so.
-    screen: VecDeque<(i64, Command)>,
-    on_screen: Option<OnScreen>,
-    /// Commands under way: handles of tasks, and answers of the writer. None of these holds anything.
+    /// Queries that were read and not started.
+    pending_queries: VecDeque<(i64, Query)>,
+    /// Queries in progress, or whose answers were not taken yet.
+    active_queries: usize,
+    /// Subscription requests that were read and not started. They are carried out one after the other.
+    pending_subscriptions: VecDeque<(i64, SubscriptionRequest)>,
+    active_subscription: Option<SubscriptionKind>,
+    /// Commands in progress: handles of tasks, and answers of the writer. None of these holds anything.
     running: FuturesUnordered<BoxFuture<'static, Finished>>,
     uploads: Uploads,
     opened: Instant,
-    /// Until when it was not read from, so that nothing could be heard.
-    deaf: Instant,
+    /// When the connection last paused reading, so that nothing could be heard before.
+    paused_until: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
 type Started = (i64, Result<BoxFuture<'static, commands::Result>, Problem>);
 
-/// A command about the screen that is under way.
+/// The subscription request in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnScreen {
-    /// `presence.watch`: what is told meanwhile waits behind its answer.
-    Watch,
-    /// Another.
+enum SubscriptionKind {
+    /// `presence.watch`: events wait until it is answered.
+    Presence,
+    /// Any other.
     Other,
 }
 
-/// What kind of command has finished.
+/// The kind of a command that has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Resume,
     Query,
-    Screen,
+    Subscription,
     Other,
 }
 
-/// A command that was carried out.
+/// A command that has finished.
 struct Finished {
     id: i64,
     kind: Kind,
-    carried: Carried,
+    response: Response,
 }
 
-/// Serves a socket until its end.
+/// Serves a socket until it ends.
 pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket) {
     let attached = match app.hub.attach(actor.user, actor.session).await {
         Ok(attached) => attached,
@@ -129,14 +132,14 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket
         is_resuming: false,
         is_finishing: false,
         starting: None,
-        queries: VecDeque::new(),
-        querying: 0,
-        screen: VecDeque::new(),
-        on_screen: None,
+        pending_queries: VecDeque::new(),
+        active_queries: 0,
+        pending_subscriptions: VecDeque::new(),
+        active_subscription: None,
         running: FuturesUnordered::new(),
         uploads,
         opened: now,
-        deaf: now,
+        paused_until: now,
         timer: Box::pin(tokio::time::sleep_until(now)),
     };
     Box::pin(connection.serve()).await;
@@ -167,25 +170,25 @@ impl Connection {
         }
     }
 
-    /// Waits for whatever comes first, and deals with it. Nothing else of a connection waits.
+    /// Waits for whatever comes first and handles it. Nothing else of a connection waits.
     async fn step(&mut self) -> Result<(), End> {
         let has_room = self.has_room();
         let may_read = self.may_read();
         if !may_read {
-            self.deaf = Instant::now();
+            self.paused_until = Instant::now();
         }
-        let may_tell = has_room && self.may_tell();
-        // In no fixed order: events must not keep a busy connection from its replies, nor these from its events.
+        let may_write_events = has_room && self.may_write_events();
+        // Polled in random order: events must not starve replies, nor replies events.
         tokio::select! {
-            taken = self.attached.outbox.take(), if may_tell => match taken {
+            taken = self.attached.outbox.take(), if may_write_events => match taken {
                 Taken::Frames(events) => {
-                    self.tell(events);
-                    self.gather();
+                    self.write_events(events);
+                    self.collect_ready();
                     Ok(())
                 }
                 Taken::Closed(why) => Err(End::Close(why)),
             },
-            why = self.attached.outbox.until_closed(), if !may_tell && !self.is_finishing => Err(End::Close(why)),
+            why = self.attached.outbox.until_closed(), if !may_write_events && !self.is_finishing => Err(End::Close(why)),
             (id, started) = async { self.starting.as_mut().expect("checked").await }, if self.starting.is_some() => {
                 self.starting = None;
                 match started {
@@ -196,43 +199,44 @@ impl Connection {
             }
             Some(finished) = self.running.next(), if has_room && !self.running.is_empty() => {
                 self.finished(finished);
-                self.gather();
+                self.collect_ready();
                 Ok(())
             }
             () = self.uploads.changed(), if has_room => {
-                self.tell_of_uploads();
+                self.write_upload_events();
                 Ok(())
             }
             moved = self.wire.moved(may_read) => match moved? {
                 Moved::Read(message) => self.receive(message),
                 Moved::Written => Ok(()),
             },
-            () = self.timer.as_mut() => self.late(),
+            () = self.timer.as_mut() => self.on_timer(),
         }
     }
 
-    /// Whether all is written, so that more may be made to be written. Until then events wait in the outbox, and answers
-    /// with the tasks that made them.
+    /// Whether everything is written, so that more may be queued. Until then events wait in the outbox, and answers in
+    /// the tasks that produced them.
     fn has_room(&self) -> bool {
         self.wire.unwritten() == 0
     }
 
-    fn may_tell(&self) -> bool {
-        self.is_resumed && !self.is_finishing && self.on_screen != Some(OnScreen::Watch)
+    fn may_write_events(&self) -> bool {
+        self.is_resumed && !self.is_finishing && self.active_subscription != Some(SubscriptionKind::Presence)
     }
 
     fn may_read(&self) -> bool {
-        let most = self.app.config.limits.connection_changes_max as usize;
+        let max = self.app.config.limits.connection_changes_max as usize;
         let is_busy = self.is_finishing || self.is_resuming || self.starting.is_some();
-        !is_busy && self.under_way() < most
+        !is_busy && self.unanswered() < max
     }
 
-    /// Commands that were read and are not answered.
-    fn under_way(&self) -> usize {
-        usize::from(self.starting.is_some()) + self.queries.len() + self.screen.len() + self.running.len()
+    /// Counts the commands that were read and are not answered.
+    fn unanswered(&self) -> usize {
+        let pending = self.pending_queries.len() + self.pending_subscriptions.len();
+        usize::from(self.starting.is_some()) + pending + self.running.len()
     }
 
-    /// When something is to be said or noticed next.
+    /// Returns when a heartbeat is due, or the client's silence is too long.
     fn deadline(&self, now: Instant) -> Instant {
         let socket = &self.app.config.socket;
         let ping_interval = Duration::from_millis(socket.ping_interval_ms);
@@ -242,8 +246,9 @@ impl Connection {
         if self.is_resumed || self.is_resuming { ping.min(silence) } else { ping.min(silence).min(resume) }
     }
 
-    /// The timer is over. Deadlines only move away, except after a refused resume, which sets it anew; so it may be early.
-    fn late(&mut self) -> Result<(), End> {
+    /// Handles the timer. Deadlines only move later, except after a refused resume, which sets the timer again; so it may
+    /// fire early.
+    fn on_timer(&mut self) -> Result<(), End> {
         let now = Instant::now();
         let socket = &self.app.config.socket;
         let is_silent = now >= self.heard() + Duration::from_millis(socket.silence_ms);
@@ -252,7 +257,7 @@ impl Connection {
             return Err(End::Close(Close::Silent));
         }
         let is_quiet = now >= self.wire.said() + Duration::from_millis(socket.ping_interval_ms);
-        // What is on its way says as much as a heartbeat.
+        // Bytes that are still being written serve as a heartbeat.
         if is_quiet && self.has_room() {
             self.wire.text(HEARTBEAT);
         }
@@ -261,9 +266,9 @@ impl Connection {
         Ok(())
     }
 
-    /// The last sign of life.
+    /// Returns when something was last received, or could not have been.
     fn heard(&self) -> Instant {
-        self.wire.heard().max(self.deaf)
+        self.wire.heard().max(self.paused_until)
     }
 
     fn receive(&mut self, message: Message) -> Result<(), End> {
@@ -273,7 +278,7 @@ impl Connection {
         match message {
             Message::Text(text) if text.trim_ascii() == HEARTBEAT => {}
             Message::Text(text) => {
-                // It was checked as it came.
+                // The framing has checked it.
                 let text = str::from_utf8(&text).map_err(|_| End::Close(Close::NotUtf8))?;
                 match CommandFrame::parse(text) {
                     Ok(frame) => self.begin(frame),
@@ -292,104 +297,114 @@ impl Connection {
         Ok(())
     }
 
-    fn begin(&mut self, frame: CommandFrame) {
-        let CommandFrame { id, command } = frame;
-        match command {
-            Command::Resume { .. } if !self.is_resumed => {
+    fn begin(&mut self, CommandFrame { id, command }: CommandFrame) {
+        let is_resume = matches!(command, Command::Resume { .. });
+        if !self.is_resumed && !is_resume {
+            return self.reply(Some(id), Err(Code::NotResumed.into()));
+        }
+        match Request::of(command, self.actor.user, &self.app.config.limits) {
+            Ok(Request::Query(query)) if !self.is_resumed => {
                 self.is_resuming = true;
                 let (app, actor) = (self.app.clone(), self.actor);
-                self.run_apart(id, Kind::Resume, async move { commands::answer(&app, actor, command).await });
+                self.spawn(id, Kind::Resume, async move { queries::answer(&app, actor, query).await });
             }
-            _ if !self.is_resumed => self.reply(Some(id), Err(Code::NotResumed.into())),
-            Command::SetPresence { idle } => {
+            Ok(Request::Query(query)) => {
+                self.pending_queries.push_back((id, query));
+                self.start_queries();
+            }
+            Ok(Request::Change(change)) => self.start_change(id, change),
+            Ok(Request::Subscription(request)) => {
+                if let SubscriptionRequest::SetTyping { conversation, typing } = request {
+                    self.typist.note(conversation, typing);
+                }
+                self.pending_subscriptions.push_back((id, request));
+                self.start_subscription();
+            }
+            Ok(Request::Connection(request)) => self.start_connection_request(id, request),
+            Err(problem) => self.reply(Some(id), Err(problem)),
+        }
+    }
+
+    fn start_change(&mut self, id: i64, change: Change) {
+        let (app, actor) = (self.app.clone(), self.actor);
+        let mut starting: BoxFuture<'static, Started> =
+            Box::pin(async move { (id, commands::begin(app, actor, change).await) });
+        // Nearly always the queue has room, and the change is in it at once.
+        match (&mut starting).now_or_never() {
+            Some((id, Ok(rest))) => self.run(id, Kind::Other, rest),
+            Some((id, Err(problem))) => self.reply(Some(id), Err(problem)),
+            None => self.starting = Some(starting),
+        }
+    }
+
+    fn start_connection_request(&mut self, id: i64, request: ConnectionRequest) {
+        match request {
+            ConnectionRequest::SetPresence { idle } => {
                 if let Some(present) = &self.present {
                     present.set_idle(idle);
                 }
                 self.reply(Some(id), Ok(Answer::Done(Done {})));
             }
-            // What is on a connection's screen is its own affair, and done in the order in which it is asked for.
-            Command::WatchPresence { .. } | Command::Show { .. } | Command::SetTyping { .. } => {
-                if let Command::SetTyping { conversation, typing } = command {
-                    self.typist.note(conversation, typing);
-                }
-                self.screen.push_back((id, command));
-                self.begin_on_screen();
-            }
-            Command::BeginUpload { client_id, name, bytes } => {
+            ConnectionRequest::BeginUpload { client_id, name, bytes } => {
                 let beginning = self.uploads.begin(client_id, name, bytes);
-                self.run_apart(id, Kind::Other, beginning);
+                self.spawn(id, Kind::Other, beginning);
             }
-            Command::EndUpload { upload } => {
+            ConnectionRequest::EndUpload { upload } => {
                 let ending = self.uploads.end(upload);
-                self.run_apart(id, Kind::Other, ending);
+                self.spawn(id, Kind::Other, ending);
             }
-            Command::CancelUpload { upload } => {
+            ConnectionRequest::CancelUpload { upload } => {
                 let cancelling = self.uploads.cancel(upload);
-                self.run_apart(id, Kind::Other, cancelling);
+                self.spawn(id, Kind::Other, cancelling);
             }
-            command => match commands::sort(&self.app, self.actor, command) {
-                Ok(Asked::Query(command)) => {
-                    self.queries.push_back((id, command));
-                    self.begin_queries();
-                }
-                Ok(Asked::Change(change)) => {
-                    let (app, actor) = (self.app.clone(), self.actor);
-                    let mut starting: BoxFuture<'static, Started> =
-                        Box::pin(async move { (id, commands::begin(app, actor, change).await) });
-                    // Nearly always there is room, and it is in at once.
-                    match (&mut starting).now_or_never() {
-                        Some((id, Ok(rest))) => self.run(id, Kind::Other, rest),
-                        Some((id, Err(problem))) => self.reply(Some(id), Err(problem)),
-                        None => self.starting = Some(starting),
-                    }
-                }
-                Err(problem) => self.reply(Some(id), Err(problem)),
-            },
         }
     }
 
-    /// Waits for what holds nothing.
+    /// Waits for work that holds nothing.
     fn run(&mut self, id: i64, kind: Kind, work: impl Future<Output = commands::Result> + Send + 'static) {
-        self.running.push(Box::pin(async move { Finished { id, kind, carried: Carried::of(work.await) } }));
+        self.running.push(Box::pin(async move { Finished { id, kind, response: Response::of(work.await) } }));
     }
 
-    /// Carries out what may hold something, as a task.
-    fn run_apart(&mut self, id: i64, kind: Kind, work: impl Future<Output = commands::Result> + Send + 'static) {
+    /// Runs work that may hold something as a task.
+    fn spawn(&mut self, id: i64, kind: Kind, work: impl Future<Output = commands::Result> + Send + 'static) {
         let task = Task::spawn(work);
         self.run(id, kind, async move { task.await.unwrap_or_else(|| Err(Code::Internal.into())) });
     }
 
-    /// Begins queries that wait, as long as their answers fit into what may be unwritten; at least one.
-    fn begin_queries(&mut self) {
+    /// Starts pending queries, as long as their answers fit into what may be unwritten; at least one.
+    fn start_queries(&mut self) {
         let limits = &self.app.config.limits;
-        let (page, most) = (limits.page_bytes_max as usize, limits.connection_queue_bytes_max as usize);
-        let share = limits.user_queries_max as usize;
-        while self.querying == 0
-            || (self.querying < share && self.wire.unwritten() + (self.querying + 1) * page <= most)
+        let (page_bytes, bytes_max) = (limits.page_bytes_max as usize, limits.connection_queue_bytes_max as usize);
+        let queries_max = limits.user_queries_max as usize;
+        while self.active_queries == 0
+            || (self.active_queries < queries_max
+                && self.wire.unwritten() + (self.active_queries + 1) * page_bytes <= bytes_max)
         {
-            let Some((id, command)) = self.queries.pop_front() else { return };
-            self.querying += 1;
+            let Some((id, query)) = self.pending_queries.pop_front() else { return };
+            self.active_queries += 1;
             let (app, actor) = (self.app.clone(), self.actor);
-            self.run_apart(id, Kind::Query, async move { commands::answer(&app, actor, command).await });
+            self.spawn(id, Kind::Query, async move { queries::answer(&app, actor, query).await });
         }
     }
 
-    /// Begins the next command about the screen, when the one before is done.
-    fn begin_on_screen(&mut self) {
-        if self.on_screen.is_some() {
+    /// Starts the next subscription request, unless one is in progress.
+    fn start_subscription(&mut self) {
+        if self.active_subscription.is_some() {
             return;
         }
-        let Some((id, command)) = self.screen.pop_front() else { return };
-        let is_watch = matches!(command, Command::WatchPresence { .. });
-        self.on_screen = Some(if is_watch { OnScreen::Watch } else { OnScreen::Other });
-        let task = Task::spawn(subscriptions::carry_out(self.app.clone(), self.actor, self.attached.clone(), command));
+        let Some((id, request)) = self.pending_subscriptions.pop_front() else { return };
+        self.active_subscription = Some(match request {
+            SubscriptionRequest::WatchPresence { .. } => SubscriptionKind::Presence,
+            SubscriptionRequest::Show { .. } | SubscriptionRequest::SetTyping { .. } => SubscriptionKind::Other,
+        });
+        let task = Task::spawn(subscriptions::execute(self.app.clone(), self.actor, self.attached.clone(), request));
         self.running.push(Box::pin(async move {
-            let carried = task.await.unwrap_or_else(|| Carried::of(Err(Code::Internal.into())));
-            Finished { id, kind: Kind::Screen, carried }
+            let response = task.await.unwrap_or_else(|| Response::of(Err(Code::Internal.into())));
+            Finished { id, kind: Kind::Subscription, response }
         }));
     }
 
-    fn tell_of_uploads(&mut self) {
+    fn write_upload_events(&mut self) {
         for news in self.uploads.news() {
             match news {
                 News::Kept(event) => self.wire.text(&frames::event(&event)),
@@ -398,10 +413,10 @@ impl Connection {
         }
     }
 
-    /// Queues the answer of a command, and begins what waited for it.
+    /// Queues the answer of a command, and starts what waited for it.
     fn finished(&mut self, finished: Finished) {
-        let Finished { id, kind, carried: Carried { before, answer } } = finished;
-        self.tell(before);
+        let Finished { id, kind, response: Response { events, answer } } = finished;
+        self.write_events(events);
         let is_done = answer.is_ok();
         self.reply(Some(id), answer);
         match kind {
@@ -413,32 +428,32 @@ impl Connection {
                 self.timer.as_mut().reset(deadline);
             }
             Kind::Query => {
-                self.querying -= 1;
-                self.begin_queries();
+                self.active_queries -= 1;
+                self.start_queries();
             }
-            Kind::Screen => {
-                self.on_screen = None;
-                self.begin_on_screen();
+            Kind::Subscription => {
+                self.active_subscription = None;
+                self.start_subscription();
             }
             Kind::Other => {}
         }
     }
 
-    /// Queues whatever else is there, so that it goes out in the same write: who sends gets the reply and the event at
-    /// nearly one moment.
-    fn gather(&mut self) {
+    /// Queues whatever else is ready, so that it goes out in the same write: the reply and the event of a send are ready
+    /// at nearly the same moment.
+    fn collect_ready(&mut self) {
         while self.wire.unwritten() < GATHERED_BYTES
             && let Some(Some(finished)) = self.running.next().now_or_never()
         {
             self.finished(finished);
         }
-        if self.may_tell() {
+        if self.may_write_events() {
             let events = self.attached.outbox.take_ready();
-            self.tell(events);
+            self.write_events(events);
         }
     }
 
-    fn tell(&mut self, events: VecDeque<Bytes>) {
+    fn write_events(&mut self, events: VecDeque<Bytes>) {
         for event in events {
             self.wire.text(&event);
         }
@@ -449,14 +464,14 @@ impl Connection {
         self.wire.text(&frames::reply(re, &result));
     }
 
-    /// Answers what was read, within this time.
+    /// Answers the commands that were read, within this time.
     async fn finish(&mut self, within: Duration) {
         if within.is_zero() {
             return;
         }
         self.is_finishing = true;
         let finishing = async {
-            while self.under_way() > 0 || !self.has_room() {
+            while self.unanswered() > 0 || !self.has_room() {
                 if self.step().await.is_err() {
                     return;
                 }
@@ -477,6 +492,6 @@ mod tests {
     #[test]
     fn a_connection_that_waits_is_small() {
         let size = bytes(Connection::serve);
-        assert!(size <= 4096, "{size} bytes for each; what is rare is to be in a box of its own");
+        assert!(size <= 4096, "{size} bytes for each; box what is rarely needed");
     }
 }

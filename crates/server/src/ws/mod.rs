@@ -9,7 +9,8 @@ mod uploads;
 mod wire;
 
 use crate::{
-    app::{Actor, App},
+    app::App,
+    identity::actor::Actor,
     listener::{Paced, told},
 };
 use framing::{Fault, Message};

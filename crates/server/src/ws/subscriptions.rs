@@ -1,16 +1,12 @@
-//! What is on the screen of a connection: conversations that it shows, people whom it watches, and that somebody writes
-//! at it. It ends with the connection.
+//! The subscriptions of a connection: the conversations that it shows, the users whose presence it watches, and whether
+//! its user is typing. They end with the connection.
 
 use crate::{
-    app::{Actor, App},
-    channel_layer::Unavailable,
-    commands,
-    hub::Attached,
-    task::to_its_end,
+    app::App, channel_layer::Unavailable, commands, hub::Attached, identity::actor::Actor,
+    request::SubscriptionRequest, task::to_its_end,
 };
 use bytes::Bytes;
 use parlor_protocol::{
-    command::Command,
     error::{Code, Problem},
     ids::{ConversationId, Scope, UserId},
     reply::{Answer, Done, Head, Shown, Watched},
@@ -21,88 +17,93 @@ use std::{
 };
 use tracing::warn;
 
-/// What came of a command.
-pub(super) struct Carried {
+/// What a command is answered with.
+pub(super) struct Response {
     /// Events that are written before the answer.
-    pub(super) before: VecDeque<Bytes>,
+    pub(super) events: VecDeque<Bytes>,
     pub(super) answer: commands::Result,
 }
 
-impl Carried {
-    /// An answer, and nothing before it.
+impl Response {
+    /// An answer without events before it.
     pub(super) fn of(answer: commands::Result) -> Self {
-        Self { before: VecDeque::new(), answer }
+        Self { events: VecDeque::new(), answer }
     }
 }
 
-/// Carries a command about a connection's screen out. The connection begins the next one when this has returned. What has
-/// begun comes to its end, also if the connection has ended.
-pub(super) async fn carry_out(app: Arc<App>, actor: Actor, attached: Arc<Attached>, command: Command) -> Carried {
-    let share = match app.queries.take(actor.user).await {
-        Ok(share) => share,
-        Err(problem) => return Carried::of(Err(problem)),
+/// Carries out a subscription request. The connection starts the next one when this has returned. A request that has
+/// begun runs to its end, even if the connection ends before.
+pub(super) async fn execute(
+    app: Arc<App>,
+    actor: Actor,
+    attached: Arc<Attached>,
+    request: SubscriptionRequest,
+) -> Response {
+    let permit = match app.queries.take(actor.user).await {
+        Ok(permit) => permit,
+        Err(problem) => return Response::of(Err(problem)),
     };
-    let carried = to_its_end(async move {
-        let _share = share;
-        Ok(match command {
-            Command::Show { conversations } => Carried::of(show(&app, actor, &attached, &conversations).await),
-            Command::SetTyping { conversation, typing } => {
-                let place = (conversation, actor.user);
-                let set = app.typing.set(place, typing, Some(attached.id())).await;
-                Carried::of(set.map(|()| Answer::Done(Done {})))
+    let response = to_its_end(async move {
+        let _permit = permit;
+        Ok(match request {
+            SubscriptionRequest::Show { conversations } => {
+                Response::of(show(&app, actor, &attached, &conversations).await)
             }
-            Command::WatchPresence { users } => watch(&app, actor, &attached, &users).await,
-            _ => Carried::of(Err(Code::UnknownCommand.into())),
+            SubscriptionRequest::SetTyping { conversation, typing } => {
+                let set = app.typing.set((conversation, actor.user), typing, Some(attached.id())).await;
+                Response::of(set.map(|()| Answer::Done(Done {})))
+            }
+            SubscriptionRequest::WatchPresence { users } => watch(&app, actor, &attached, &users).await,
         })
     });
-    carried.await.unwrap_or_else(|problem| Carried::of(Err(problem)))
+    response.await.unwrap_or_else(|problem| Response::of(Err(problem)))
 }
 
-/// Replaces the people whom the connection watches. What it was told of those before goes out before the answer, and
-/// what it is told from now on after it.
-async fn watch(app: &App, actor: Actor, attached: &Attached, users: &[UserId]) -> Carried {
-    let (before, watched) = app.presence.watch(actor.user, attached, users).await;
-    Carried { before, answer: watched.map(|presence| Answer::Watched(Watched { presence })) }
+/// Replaces the users whose presence the connection watches. Events about the users that it watched before are written
+/// before the answer, later events after it.
+async fn watch(app: &App, actor: Actor, attached: &Attached, users: &[UserId]) -> Response {
+    let (events, watched) = app.presence.watch(actor.user, attached, users).await;
+    Response { events, answer: watched.map(|presence| Answer::Watched(Watched { presence })) }
 }
 
-/// Joins the topics first and reads then, so that nothing falls between: what is told is what the store says of
-/// conversations that are joined already.
+/// Replaces the conversations that the connection shows. Joins their topics before it reads their heads, so that no
+/// change falls between.
 async fn show(app: &App, actor: Actor, attached: &Attached, conversations: &[ConversationId]) -> commands::Result {
-    let most = app.config.limits.shown_max;
-    if conversations.len() > most as usize {
-        return Err(Problem::new(Code::LimitReached).with_limit(most.into()));
+    let max = app.config.limits.shown_max;
+    if conversations.len() > max as usize {
+        return Err(Problem::new(Code::LimitReached).with_limit(max.into()));
     }
-    let asked: BTreeSet<ConversationId> = conversations.iter().copied().collect();
-    let asked: Vec<ConversationId> = asked.into_iter().collect();
+    let wanted: BTreeSet<ConversationId> = conversations.iter().copied().collect();
+    let wanted: Vec<ConversationId> = wanted.into_iter().collect();
     let mut is_joined = false;
     loop {
         let inquiry = app.hub.inquire();
-        let present = match present_in(app, actor, &asked).await {
+        let present = match heads_of_members(app, actor, &wanted).await {
             Ok(present) => present,
             Err(problem) if is_joined => {
-                attached.show(&inquiry, &[]).await.map_err(unjoined)?;
+                attached.show(&inquiry, &[]).await.map_err(not_joined)?;
                 return Err(problem);
             }
             Err(problem) => return Err(problem),
         };
         let (ids, heads): (Vec<ConversationId>, Vec<Head>) = present.into_iter().unzip();
-        // Once more where somebody left or was removed in between, or came back.
+        // Read again if the user was removed from a conversation in between, or added.
         if is_joined && attached.is_showing(&ids) {
             return Ok(Answer::Shown(Shown { heads }));
         }
-        attached.show(&inquiry, &ids).await.map_err(unjoined)?;
+        attached.show(&inquiry, &ids).await.map_err(not_joined)?;
         is_joined = true;
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-fn unjoined(cause: Unavailable) -> Problem {
-    warn!(%cause, "a connection could not join what it shows");
+fn not_joined(cause: Unavailable) -> Problem {
+    warn!(%cause, "a connection could not join the topics of the conversations that it shows");
     Code::Unavailable.into()
 }
 
-/// Those of the conversations that the person is in.
-async fn present_in(
+/// Returns the heads of those of the conversations that the user is a member of.
+async fn heads_of_members(
     app: &App,
     actor: Actor,
     conversations: &[ConversationId],

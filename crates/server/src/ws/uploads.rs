@@ -5,7 +5,7 @@
 
 use crate::{
     commands,
-    domain::files::FileState,
+    domain::rows::FileState,
     files::{
         Files,
         ingest::{FRAME_HEAD_BYTES, Ingest, StartAt},

@@ -2,7 +2,11 @@
 
 use super::BatchTransaction;
 use crate::{
-    domain::{files::FileState, load_plan::Wanted, rows::Named, state::State},
+    domain::{
+        load_plan::Wanted,
+        rows::{FileState, Named},
+        state::State,
+    },
     store::{
         Result,
         bulk_params::BulkParams,

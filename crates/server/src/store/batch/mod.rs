@@ -11,11 +11,7 @@ mod write;
 pub(crate) use write::scopes;
 
 use super::{
-    Result, Store,
-    bulk_params::BulkParams,
-    column,
-    connection::{DatabaseConnection, Row},
-    threads::ThreadPool,
+    Result, Store, bulk_params::BulkParams, column, connection::DatabaseConnection, row::Row, threads::ThreadPool,
 };
 use parlor_protocol::ids::Version;
 

@@ -8,10 +8,7 @@ use crate::{
         state::State,
     },
     search::names::name_words,
-    store::{
-        Result,
-        bulk_params::{BulkParams, Param},
-    },
+    store::{Result, bulk_params::BulkParams, param::Param},
 };
 use parlor_protocol::ids::{Epoch, Scope, Version};
 

@@ -3,12 +3,7 @@
 use super::block_bitmap::Slots;
 use crate::{
     search::words::{Lookup, Term},
-    store::{
-        Error, Result,
-        bulk_params::BulkParams,
-        column,
-        connection::{DatabaseConnection, Row},
-    },
+    store::{Error, Result, bulk_params::BulkParams, column, connection::DatabaseConnection, row::Row},
 };
 use std::collections::BTreeMap;
 

@@ -11,10 +11,11 @@ use crate::{
     search::words::Term,
     store::{
         Result,
-        bulk_params::{BulkParams, Param},
+        bulk_params::BulkParams,
         column,
         connection::DatabaseConnection,
         consumers::{self, ConsumerPosition, Lease},
+        param::Param,
     },
 };
 use parlor_protocol::ids::MessageId;

@@ -8,7 +8,7 @@ use crate::{
         Result,
         bulk_params::BulkParams,
         column,
-        connection::Row,
+        row::Row,
         rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, RowReader},
     },
 };

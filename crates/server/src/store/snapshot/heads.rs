@@ -2,10 +2,7 @@
 
 use super::Snapshot;
 use crate::store::{
-    Result, Store,
-    bulk_params::{BulkParams, Param},
-    column,
-    connection::{DatabaseConnection, Row},
+    Result, Store, bulk_params::BulkParams, column, connection::DatabaseConnection, param::Param, row::Row,
     rows::RowReader,
 };
 use parlor_protocol::{

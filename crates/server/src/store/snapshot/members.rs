@@ -7,7 +7,7 @@ use crate::{
         Result,
         bulk_params::BulkParams,
         column,
-        connection::Row,
+        row::Row,
         rows::{MEMBER, RowReader},
     },
 };

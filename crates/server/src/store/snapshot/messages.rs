@@ -5,7 +5,7 @@ use crate::{
     domain::rows::{MessageRow, weight},
     store::{
         Result,
-        bulk_params::Param,
+        param::Param,
         rows::{MESSAGE, RowReader},
     },
 };

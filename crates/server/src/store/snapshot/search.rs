@@ -5,8 +5,9 @@ use crate::{
     domain::rows::MessageRow,
     store::{
         Error, Result,
-        bulk_params::{BulkParams, Param},
+        bulk_params::BulkParams,
         column,
+        param::Param,
         rows::{MESSAGE, RowReader},
     },
 };

@@ -11,7 +11,8 @@ use crate::{
     search::names::{self, NameTerm},
     store::{
         Result,
-        bulk_params::{BulkParams, Param},
+        bulk_params::BulkParams,
+        param::Param,
         rows::{self, RowReader, USER},
     },
 };

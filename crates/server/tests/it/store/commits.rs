@@ -2,10 +2,10 @@
 
 use super::{TestCluster, code, conformance, send};
 use parlor::{
-    app::Actor,
     commands,
     config::Config,
     domain::{Change, Content, WhoMayWrite, load_plan::Wanted},
+    identity::actor::Actor,
 };
 use parlor_protocol::{
     command::Command,

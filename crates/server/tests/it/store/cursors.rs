@@ -3,8 +3,8 @@
 use super::{TestCluster, conformance};
 use futures_util::future::join_all;
 use parlor::{
-    app::Actor,
     domain::{Change, Which},
+    identity::actor::Actor,
     sync,
 };
 use parlor_protocol::{

@@ -3,7 +3,7 @@
 use super::{TestCluster, conformance};
 use parlor::{
     app::App,
-    domain::{Change, Look},
+    domain::{Change, GroupUpdate},
     hub::{Attached, Taken},
 };
 use parlor_protocol::{
@@ -127,8 +127,11 @@ async fn system_lines_are_published_on_both_sides_of_the_limit(cluster: TestClus
     let mut shows = attach(&app, &cluster, "Ben").await;
     shows.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     let role = |user, role| Change::UpdateMember { actor: ada, conversation, user, role };
-    let title =
-        |title: &str| Change::UpdateConversation { actor: ada, conversation, look: Look::Title(title.to_owned()) };
+    let title = |title: &str| Change::UpdateConversation {
+        actor: ada,
+        conversation,
+        update: GroupUpdate::Title(title.to_owned()),
+    };
     let steps = [
         (title("few"), true),
         (Change::AddMembers { actor: ada, conversation, users: vec![cleo], history: None }, true),

@@ -2,9 +2,9 @@
 
 use super::{TestCluster, code, conformance, send};
 use parlor::{
-    app::Actor,
     commands,
-    domain::{Change, Content, Look, Profile, WhoMayWrite},
+    domain::{Change, Content, GroupUpdate, Profile, WhoMayWrite},
+    identity::actor::Actor,
 };
 use parlor_protocol::{
     command::Command,
@@ -77,8 +77,11 @@ async fn invisible_names_are_refused(cluster: TestCluster) {
         user: ada,
         profile: Profile { name: Some(name.to_owned()), ..Profile::default() },
     };
-    let title =
-        |title: &str| Change::UpdateConversation { actor: ada, conversation, look: Look::Title(title.to_owned()) };
+    let title = |title: &str| Change::UpdateConversation {
+        actor: ada,
+        conversation,
+        update: GroupUpdate::Title(title.to_owned()),
+    };
     for blank in ["\u{200b}", "\u{2800}", "\u{3164}", "\u{115f}", "\u{ad}", "\u{fe0f}", "\u{e0041}", " \u{200d} "] {
         for change in [add(blank), rename(blank), title(blank)] {
             assert_eq!(code(submit(change).await), Code::TextEmpty, "{blank:?}");

@@ -2,9 +2,10 @@
 
 use super::{TestCluster, code, conformance};
 use parlor::{
-    app::{Actor, App},
+    app::App,
     commands,
     domain::{Change, Content, Outcome},
+    identity::actor::Actor,
 };
 use parlor_protocol::{
     command::Command,

@@ -1,0 +1,78 @@
+//! `/v1/me`: the signed-in user, their settings, password and picture.
+
+use super::{
+    Answered, Edge, bodies,
+    errors::Refusal,
+    extract::{Json, Query},
+    run,
+};
+use crate::{
+    app::App,
+    domain::change::{Change, Outcome, Profile},
+    identity::actor::Actor,
+};
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+};
+use parlor_protocol::{
+    command::Command,
+    error::Code,
+    http::PutPassword,
+    ids::Version,
+    params::MeUpdate,
+    reply::{Answer, Changed},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// `GET /v1/me`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Since {
+    /// The version of the scope `user:…` at which the asker's state is true: what was hidden since is told.
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    since: Option<Version>,
+}
+
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<Since>) -> Answered {
+    run(&edge, actor, Command::GetMe { since: query.since }).await
+}
+
+pub(super) async fn update(State(edge): State<Edge>, actor: Actor, Json(body): Json<MeUpdate>) -> Answered {
+    run(&edge, actor, Command::UpdateMe(body)).await
+}
+
+pub(super) async fn put_password(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Json(body): Json<PutPassword>,
+) -> Result<StatusCode, Refusal> {
+    edge.app.identity.change_password(actor, body.current, body.new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn put_picture(
+    State(edge): State<Edge>,
+    actor: Actor,
+    request: Request,
+) -> Result<axum::Json<Changed>, Refusal> {
+    edge.app.identity.count_picture(actor.user)?;
+    let (file, _share) = bodies::picture(&edge, request).await?;
+    let id = edge.app.identity.set_picture(actor.user, file).await?;
+    show_picture(&edge.app, actor, Some(id)).await
+}
+
+pub(super) async fn delete_picture(State(edge): State<Edge>, actor: Actor) -> Result<axum::Json<Changed>, Refusal> {
+    show_picture(&edge.app, actor, None).await
+}
+
+async fn show_picture(app: &App, actor: Actor, picture: Option<String>) -> Result<axum::Json<Changed>, Refusal> {
+    let change = Change::UpdateProfile { user: actor.user, profile: Profile::pictured(picture) };
+    match app.commit.submit(change).await? {
+        Outcome::Answer(Answer::Changed(changed)) => Ok(axum::Json(changed)),
+        Outcome::Answer(_) | Outcome::Opened { .. } | Outcome::UserAdded(_) | Outcome::Done => {
+            Err(Code::Internal.into())
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What a command asks for: a change, a query, or something of the connection that it came on.
+//!
+//! Every command has its place in [`Request::of`]: a new one does not compile without one.
+
+use crate::{
+    domain::{Change, Content, GroupUpdate, Profile, text},
+    queries::Query,
+};
+use parlor_protocol::{
+    command::Command,
+    error::{Code, Problem},
+    ids::{ConversationId, FileId, Seq, UserId},
+    limits::Limits,
+    params::{MeUpdate, Open},
+};
+
+/// A command, by what carries it out.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Something is to change, through `commit`.
+    Change(Change),
+    /// Something is to be read.
+    Query(Query),
+    /// What a connection follows, or that its user is typing.
+    Subscription(SubscriptionRequest),
+    /// Something that exists on a socket only.
+    Connection(ConnectionRequest),
+}
+
+/// Sets what a connection follows and shows others. A socket carries these out in their order.
+#[derive(Debug)]
+pub(crate) enum SubscriptionRequest {
+    /// `conversation.show`
+    Show { conversations: Vec<ConversationId> },
+    /// `presence.watch`
+    WatchPresence { users: Vec<UserId> },
+    /// `conversation.typing`
+    SetTyping { conversation: ConversationId, typing: bool },
+}
+
+/// Concerns nothing but the socket that it came on.
+#[derive(Debug)]
+pub(crate) enum ConnectionRequest {
+    /// `presence.set`
+    SetPresence { idle: bool },
+    /// `upload.begin`
+    BeginUpload { client_id: String, name: String, bytes: u64 },
+    /// `upload.end`
+    EndUpload { upload: FileId },
+    /// `upload.cancel`
+    CancelUpload { upload: FileId },
+}
+
+impl Request {
+    /// Sorts a command of this user.
+    ///
+    /// # Errors
+    /// Whatever can be refused without reading the store.
+    pub(crate) fn of(command: Command, actor: UserId, limits: &Limits) -> Result<Self, Problem> {
+        Ok(match command {
+            Command::Send { conversation, client_id, text, subject, reply_to, attachments } => {
+                let (client_id, content) =
+                    (checked(client_id, limits)?, Content { text, subject, reply_to, attachments });
+                Change::Send { actor, conversation, client_id, content }.into()
+            }
+            Command::Forward { conversation, client_id, from } => {
+                Change::Forward { actor, conversation, client_id: checked(client_id, limits)?, from }.into()
+            }
+            Command::Cancel { client_id } => Change::Cancel { actor, client_id: checked(client_id, limits)? }.into(),
+            Command::Edit { text: None, subject: None, .. } => return Err(expected("`text` or `subject`")),
+            Command::Edit { conversation, seq, text, subject } => {
+                Change::Edit { actor, conversation, seq, text, subject }.into()
+            }
+            Command::Delete { conversation, seq } => Change::Delete { actor, conversation, seq }.into(),
+            Command::Hide { conversation, seq } => Change::Hide { actor, conversation, seq }.into(),
+            Command::React { conversation, seq, emoji, on } => {
+                Change::React { actor, conversation, seq, emoji, on }.into()
+            }
+            Command::Open(open) => open_conversation(actor, open, limits)?,
+            Command::Mark { conversation, delivered, read } => mark(actor, conversation, delivered, read)?,
+            Command::AddMembers { conversation, users, history } => {
+                check_count(&users, limits)?;
+                Change::AddMembers { actor, conversation, users, history }.into()
+            }
+            Command::UpdateConversation { conversation, title } => {
+                Change::UpdateConversation { actor, conversation, update: GroupUpdate::Title(title) }.into()
+            }
+            Command::UpdateMember { conversation, user, role } => {
+                Change::UpdateMember { actor, conversation, user, role }.into()
+            }
+            Command::RemoveMember { conversation, user } => Change::RemoveMember { actor, conversation, user }.into(),
+            Command::UpdateMe(update) => update_me(actor, update)?,
+            Command::Resume { user, cursor } => Query::Resume { user, cursor }.into(),
+            Command::ListConversations { after, limit } => Query::ListConversations { after, limit }.into(),
+            Command::GetConversation { conversation } => Query::GetConversation { conversation }.into(),
+            Command::GetChanges { conversation, since } => Query::GetChanges { conversation, since }.into(),
+            Command::ListMessages { conversation, before, after, around, limit } => {
+                Query::ListMessages { conversation, before, after, around, limit }.into()
+            }
+            Command::ListReactions { conversation, seq, after, limit } => {
+                Query::ListReactions { conversation, seq, after, limit }.into()
+            }
+            Command::GetMe { since } => Query::GetMe { since }.into(),
+            Command::ListMembers { conversation, after, limit } => {
+                Query::ListMembers { conversation, after, limit }.into()
+            }
+            Command::ListUsers { query, after, limit } => Query::ListUsers { query, after, limit }.into(),
+            Command::Search(search) => Query::Search(search).into(),
+            Command::Show { conversations } => SubscriptionRequest::Show { conversations }.into(),
+            Command::WatchPresence { users } => SubscriptionRequest::WatchPresence { users }.into(),
+            Command::SetTyping { conversation, typing } => {
+                SubscriptionRequest::SetTyping { conversation, typing }.into()
+            }
+            Command::SetPresence { idle } => ConnectionRequest::SetPresence { idle }.into(),
+            Command::BeginUpload { client_id, name, bytes } => {
+                ConnectionRequest::BeginUpload { client_id, name, bytes }.into()
+            }
+            Command::EndUpload { upload } => ConnectionRequest::EndUpload { upload }.into(),
+            Command::CancelUpload { upload } => ConnectionRequest::CancelUpload { upload }.into(),
+        })
+    }
+}
+
+/// Checks a client id before it reaches the store: PostgreSQL takes no text with U+0000, and one of these among the
+/// parameters would fail the whole batch.
+fn checked(client_id: String, limits: &Limits) -> Result<String, Problem> {
+    text::client_id(&client_id, limits.client_id_chars_max)?;
+    Ok(client_id)
+}
+
+fn check_count(users: &[UserId], limits: &Limits) -> Result<(), Problem> {
+    let max = limits.page_rows_max;
+    if users.len() > max as usize {
+        return Err(Problem::new(Code::LimitReached).with_limit(max.into()));
+    }
+    Ok(())
+}
+
+fn open_conversation(actor: UserId, open: Open, limits: &Limits) -> Result<Request, Problem> {
+    let names = open.context.iter().flat_map(|key| [&key.kind, &key.id]).chain(&open.role);
+    if names.into_iter().any(|name| name.contains(char::is_control)) {
+        return Err(Problem::new(Code::InvalidField).with_detail("a name has control characters"));
+    }
+    text::client_id(&open.client_id, limits.client_id_chars_max)?;
+    if let Some(group) = &open.group {
+        check_count(&group.users, limits)?;
+    }
+    Ok(Change::Open { actor, open }.into())
+}
+
+fn mark(
+    actor: UserId,
+    conversation: ConversationId,
+    delivered: Option<Seq>,
+    read: Option<Seq>,
+) -> Result<Request, Problem> {
+    if delivered.is_none() && read.is_none() {
+        return Err(expected("`delivered` or `read`"));
+    }
+    let [delivered, read] = [delivered, read].map(|seq| seq.unwrap_or(Seq(0)));
+    Ok(Change::Mark { actor, conversation, delivered, read }.into())
+}
+
+fn update_me(user: UserId, MeUpdate { name, receipts, presence }: MeUpdate) -> Result<Request, Problem> {
+    if name.is_none() && receipts.is_none() && presence.is_none() {
+        return Err(expected("`name`, `receipts` or `presence`"));
+    }
+    Ok(Change::UpdateProfile { user, profile: Profile { name, receipts, presence, picture: None } }.into())
+}
+
+fn expected(fields: &str) -> Problem {
+    Problem::new(Code::InvalidField).with_detail(format!("{fields} is expected"))
+}
+
+impl From<Change> for Request {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
+}
+
+impl From<Query> for Request {
+    fn from(query: Query) -> Self {
+        Self::Query(query)
+    }
+}
+
+impl From<SubscriptionRequest> for Request {
+    fn from(request: SubscriptionRequest) -> Self {
+        Self::Subscription(request)
+    }
+}
+
+impl From<ConnectionRequest> for Request {
+    fn from(request: ConnectionRequest) -> Self {
+        Self::Connection(request)
+    }
+}
