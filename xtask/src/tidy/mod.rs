@@ -4,6 +4,7 @@
 //! purpose: switches. A rule holds everywhere or defines its own exceptions.
 
 mod characters;
+mod closed_enums;
 mod dead_files;
 mod dead_web_files;
 mod dependencies;
@@ -15,6 +16,7 @@ mod links;
 mod local_paths;
 mod publish;
 mod rust_source;
+mod server_imports;
 mod sizes;
 mod sleeps;
 mod source_tree;
@@ -27,7 +29,7 @@ use std::path::Path;
 /// A rule's name and its check.
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 16] = [
     ("sizes", sizes::check),
     ("sql", sql::check),
     ("publish", publish::check),
@@ -36,6 +38,8 @@ const RULES: [Rule; 14] = [
     ("dead files", dead_files::check),
     ("dead web files", dead_web_files::check),
     ("web imports", web_imports::check),
+    ("server imports", server_imports::check),
+    ("closed enums", closed_enums::check),
     ("leftovers", leftovers::check),
     ("characters", characters::check),
     ("local paths", local_paths::check),
