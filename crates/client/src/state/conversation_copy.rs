@@ -170,7 +170,16 @@ impl ConversationCopy {
                     self.append(line, user, shown);
                 }
             }
-            _ => {}
+            // These say nothing more than the version, or belong to another scope.
+            Event::ConversationCreated { .. }
+            | Event::MessageHidden { .. }
+            | Event::MarkerUpdated { .. }
+            | Event::MeUpdated { .. }
+            | Event::ScopeAdvanced { .. }
+            | Event::ScopeChanged { .. }
+            | Event::TypingChanged { .. }
+            | Event::PresenceChanged { .. }
+            | Event::UploadProgress { .. } => {}
         }
         self.conversation.version = version;
         is_whole

@@ -117,7 +117,17 @@ impl State {
                     self.stale.insert(marker.conversation);
                 }
             }
-            _ => {}
+            // These belong to conversations, or to no scope.
+            Event::MessageCreated { .. }
+            | Event::MessageUpdated { .. }
+            | Event::ConversationCreated { .. }
+            | Event::ConversationUpdated { .. }
+            | Event::MembersUpdated { .. }
+            | Event::ScopeAdvanced { .. }
+            | Event::ScopeChanged { .. }
+            | Event::TypingChanged { .. }
+            | Event::PresenceChanged { .. }
+            | Event::UploadProgress { .. } => {}
         }
         if let Some(me) = &mut self.me {
             me.scope_version = version;

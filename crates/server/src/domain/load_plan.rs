@@ -3,11 +3,14 @@
 //! Each set is loaded by one statement, so their number follows from the kinds of change, not from how many.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::{change::Change, state::MessageKey};
+use super::{
+    change::{Change, Content},
+    state::MessageKey,
+};
 use parlor_protocol::{
     ids::{ConversationId, FileId, Seq, UserId},
     model::{ContextKey, Role},
-    params::Open,
+    params::{MessagePlace, Open},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,12 +109,20 @@ impl Wanted {
 
     fn add(&mut self, change: &Change) {
         match change {
-            Change::Send { .. }
-            | Change::Forward { .. }
-            | Change::Edit { .. }
-            | Change::Delete { .. }
-            | Change::Hide { .. }
-            | Change::React { .. } => self.add_of_message(change),
+            Change::Send { actor, conversation, client_id, content } => {
+                self.add_send(*actor, *conversation, client_id, content);
+            }
+            Change::Forward { actor, conversation, client_id, from } => {
+                self.add_forward(*actor, *conversation, client_id, *from);
+            }
+            Change::Edit { actor, conversation, seq, .. } | Change::React { actor, conversation, seq, .. } => {
+                self.add_message(*actor, *conversation, *seq);
+            }
+            Change::Delete { actor, conversation, seq } => {
+                self.add_message(*actor, *conversation, *seq);
+                self.uncounting += 1;
+            }
+            Change::Hide { actor, conversation, seq } => self.add_hide(*actor, *conversation, *seq),
             Change::Cancel { actor, client_id } => {
                 self.keys.insert((*actor, client_id.clone()));
             }
@@ -121,12 +132,7 @@ impl Wanted {
                 self.users.insert(*actor);
                 self.marks.push((*conversation, *actor, *read));
             }
-            Change::AddMembers { actor, conversation, users, .. } => {
-                self.places.insert((*conversation, *actor));
-                self.places.extend(users.iter().map(|user| (*conversation, *user)));
-                self.coming.extend(users.iter().map(|user| (*conversation, *user)));
-                self.add_people(*actor, users);
-            }
+            Change::AddMembers { actor, conversation, users, .. } => self.add_members(*actor, *conversation, users),
             Change::UpdateConversation { actor, conversation, .. } => {
                 self.places.insert((*conversation, *actor));
                 self.contexts_of.insert(*conversation);
@@ -163,47 +169,45 @@ impl Wanted {
                 self.users.insert(*user);
             }
             Change::PutContext { context, roles } => {
-                self.about.insert(pair(&context.key));
-                self.contexts.insert(pair(&context.key));
+                self.add_context(&context.key);
                 self.users.extend(roles.iter().map(|(user, _)| *user));
             }
-            Change::CloseContext { key, .. } => {
-                self.about.insert(pair(key));
-                self.contexts.insert(pair(key));
-            }
+            Change::CloseContext { key, .. } => self.add_context(key),
         }
     }
 
-    fn add_of_message(&mut self, change: &Change) {
-        match change {
-            Change::Send { actor, conversation, client_id, content } => {
-                self.files.extend(&content.attachments);
-                self.keys.insert((*actor, client_id.clone()));
-                self.places.insert((*conversation, *actor));
-                if let Some(seq) = content.reply_to {
-                    self.add_message(*actor, *conversation, seq);
-                }
-            }
-            Change::Forward { actor, conversation, client_id, from } => {
-                self.keys.insert((*actor, client_id.clone()));
-                self.places.insert((*conversation, *actor));
-                self.add_message(*actor, from.conversation, from.seq);
-            }
-            Change::Edit { actor, conversation, seq, .. } | Change::React { actor, conversation, seq, .. } => {
-                self.add_message(*actor, *conversation, *seq);
-            }
-            Change::Delete { actor, conversation, seq } => {
-                self.add_message(*actor, *conversation, *seq);
-                self.uncounting += 1;
-            }
-            Change::Hide { actor, conversation, seq } => {
-                self.add_message(*actor, *conversation, *seq);
-                self.users.insert(*actor);
-                self.marks.push((*conversation, *actor, Seq(0)));
-                self.uncounting += 1;
-            }
-            _ => {}
+    fn add_send(&mut self, actor: UserId, conversation: ConversationId, client_id: &str, content: &Content) {
+        self.files.extend(&content.attachments);
+        self.keys.insert((actor, client_id.to_owned()));
+        self.places.insert((conversation, actor));
+        if let Some(seq) = content.reply_to {
+            self.add_message(actor, conversation, seq);
         }
+    }
+
+    fn add_forward(&mut self, actor: UserId, conversation: ConversationId, client_id: &str, from: MessagePlace) {
+        self.keys.insert((actor, client_id.to_owned()));
+        self.places.insert((conversation, actor));
+        self.add_message(actor, from.conversation, from.seq);
+    }
+
+    fn add_hide(&mut self, actor: UserId, conversation: ConversationId, seq: Seq) {
+        self.add_message(actor, conversation, seq);
+        self.users.insert(actor);
+        self.marks.push((conversation, actor, Seq(0)));
+        self.uncounting += 1;
+    }
+
+    fn add_members(&mut self, actor: UserId, conversation: ConversationId, users: &[UserId]) {
+        self.places.insert((conversation, actor));
+        self.places.extend(users.iter().map(|user| (conversation, *user)));
+        self.coming.extend(users.iter().map(|user| (conversation, *user)));
+        self.add_users(actor, users);
+    }
+
+    fn add_context(&mut self, key: &ContextKey) {
+        self.about.insert(pair(key));
+        self.contexts.insert(pair(key));
     }
 
     fn add_open(&mut self, actor: UserId, open: &Open) {
@@ -217,17 +221,17 @@ impl Wanted {
             (None, None) => None,
         };
         if let Some(user) = open.user {
-            self.add_people(actor, &[user]);
+            self.add_users(actor, &[user]);
         }
         if let Some(target) = target {
             self.directs.push(Direct { actor, context: open.context.clone(), target });
         }
         if let Some(group) = &open.group {
-            self.add_people(actor, &group.users);
+            self.add_users(actor, &group.users);
         }
     }
 
-    fn add_people(&mut self, actor: UserId, users: &[UserId]) {
+    fn add_users(&mut self, actor: UserId, users: &[UserId]) {
         self.users.insert(actor);
         for &user in users {
             self.users.insert(user);

@@ -75,11 +75,14 @@ fn run(args: &OperatorArgs, command: AdminCommand) -> Result<AdminReply, CliErro
 }
 
 fn refusal(problem: Problem) -> CliError {
-    let kind = match problem.code {
-        Code::NotFound => CliErrorKind::NotFound,
-        Code::NameTaken => CliErrorKind::Exists,
-        Code::Unavailable | Code::Draining | Code::Internal | Code::Unknown | Code::TimedOut => CliErrorKind::Failed,
-        _ => CliErrorKind::Refused,
+    let kind = if problem.code == Code::NotFound {
+        CliErrorKind::NotFound
+    } else if problem.code == Code::NameTaken {
+        CliErrorKind::Exists
+    } else if problem.code.status() >= 500 || problem.code == Code::TimedOut {
+        CliErrorKind::Failed
+    } else {
+        CliErrorKind::Refused
     };
     CliError::of(kind, problem.detail.unwrap_or(problem.title))
 }
