@@ -8,7 +8,7 @@ use crate::{
     app::App,
     domain::change::{Change, Outcome, Profile},
     identity::login,
-    listener::{not_accepted, told},
+    listener::{handle_accept_error, until_stopped},
     store::users::UserSummary,
 };
 use parlor_protocol::{
@@ -245,7 +245,7 @@ pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watc
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
-            () = told(&mut stop) => break,
+            () = until_stopped(&mut stop) => break,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -256,7 +256,7 @@ pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watc
                     }
                 });
             }
-            Err(error) => not_accepted(&error).await,
+            Err(error) => handle_accept_error(&error).await,
         }
     }
     drop(listener);
@@ -274,7 +274,7 @@ async fn serve_connection(app: &App, stream: UnixStream, mut stop: watch::Receiv
         read = read => {
             read??;
         }
-        () = told(&mut stop) => return Ok(()),
+        () = until_stopped(&mut stop) => return Ok(()),
     }
     let answer = match serde_json::from_str(&line) {
         Ok(command) => execute(app, command).await.unwrap_or_else(AdminReply::Refused),

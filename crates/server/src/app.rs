@@ -2,7 +2,7 @@
 
 use crate::{
     channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
-    coalesce::Asking,
+    coalesce::Coalescer,
     commit::{self, Commit, Writer},
     config::Config,
     consumers::{self, ConsumerHandle, search::SearchIndexer},
@@ -20,7 +20,7 @@ use crate::{
     store::{self, Store, StoreOptions, index::Index, sessions::ActiveSession, snapshot::SyncStatus},
     supervisor::Supervisor,
     typing::Typing,
-    user_limits::Shares,
+    user_limits::UserLimiter,
     wal_erasure::WalErasure,
 };
 use parlor_protocol::{
@@ -66,9 +66,9 @@ pub struct App {
     /// Who writes.
     pub typing: Arc<Typing>,
     /// Whether a user has anything new after a cursor; concurrent questions share a statement.
-    pub(crate) resumes: Asking<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
+    pub(crate) resumes: Coalescer<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
     /// What each person reads at once.
-    pub queries: Shares,
+    pub queries: UserLimiter,
     /// Search.
     pub search: Searcher,
     /// Tells when a part of the server has ended by itself.
@@ -139,7 +139,7 @@ impl App {
         ]);
         tasks.extend(late.map(|late| supervisor.run("start", late)));
         let (committed, followed) = watch::channel(version);
-        let settings = commit::Settings {
+        let settings = commit::CommitOptions {
             store: store.clone(),
             layer,
             rules: rules.clone(),
@@ -169,7 +169,7 @@ impl App {
             consumer.map(|search| ConsumerHandle::start(search, followed, intervals(&config).interval, &supervisor));
         Ok(Arc::new(Self {
             resumes,
-            queries: Shares::new(config.limits.user_queries_max, Duration::from_millis(config.store.timeout_ms)),
+            queries: UserLimiter::new(config.limits.user_queries_max, Duration::from_millis(config.store.timeout_ms)),
             search: searcher(&config, &store, index.as_ref()),
             identity,
             config,
@@ -198,7 +198,7 @@ impl App {
     /// # Errors
     /// The store is not there.
     pub async fn is_signed_in(&self, actor: Actor, ends: u64) -> Result<bool, Problem> {
-        if self.hub.ends() == ends {
+        if self.hub.session_ends() == ends {
             return Ok(true);
         }
         let living = self.store.active_sessions(actor.user).await?;
@@ -210,7 +210,7 @@ impl App {
         let count = |gauge: &Gauge, held: usize| {
             gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
         };
-        count(&self.metrics.queries_under_way, self.queries.taken());
+        count(&self.metrics.queries_under_way, self.queries.in_use());
         count(&self.metrics.changes_under_way, self.commit.under_way());
         count(&self.metrics.store_connections_busy, self.store.busy());
         count(&self.metrics.tasks, tokio::runtime::Handle::current().metrics().num_alive_tasks());
@@ -280,22 +280,23 @@ async fn start_index(
 
 /// The look-ups that concurrent requests share.
 type Coalescers = (
-    Asking<[u8; 32], Option<ActiveSession>>,
-    Asking<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
+    Coalescer<[u8; 32], Option<ActiveSession>>,
+    Coalescer<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
     Vec<JoinHandle<()>>,
 );
 
 fn start_coalescers(store: &Store, supervisor: &Supervisor) -> Coalescers {
     let reader = store.clone();
-    let (sessions, sessions_task) = Asking::start("sessions", supervisor, move |hashes: Vec<[u8; 32]>| {
+    let (sessions, sessions_task) = Coalescer::start("sessions", supervisor, move |hashes: Vec<[u8; 32]>| {
         let store = reader.clone();
         async move { Ok(store.find_sessions(hashes).await?) }
     });
     let reader = store.clone();
-    let (resumes, resumes_task) = Asking::start("resumes", supervisor, move |asked: Vec<(UserId, Option<Cursor>)>| {
-        let store = reader.clone();
-        async move { Ok(store.sync_statuses(asked).await?) }
-    });
+    let (resumes, resumes_task) =
+        Coalescer::start("resumes", supervisor, move |asked: Vec<(UserId, Option<Cursor>)>| {
+            let store = reader.clone();
+            async move { Ok(store.sync_statuses(asked).await?) }
+        });
     (sessions, resumes, vec![sessions_task, resumes_task])
 }
 
@@ -332,7 +333,7 @@ async fn start_late(store: Store, hub: Arc<Hub>, environment: Environment, node:
     info!("the store can be written again");
     if is_forgotten {
         // Who has loaded something meanwhile loads anew.
-        hub.start_over();
+        hub.restart_all();
     }
     std::future::pending::<()>().await;
 }
@@ -359,7 +360,7 @@ fn presence(
     config: &Config,
 ) -> Arc<Presence> {
     let (store, environment, metrics) = (store.clone(), environment.clone(), metrics.clone());
-    Arc::new(Presence::new(presence::Settings { hub, layer, store, environment, metrics, node }, config))
+    Arc::new(Presence::new(presence::PresenceOptions { hub, layer, store, environment, metrics, node }, config))
 }
 
 pub(crate) fn store_options(config: &Config) -> StoreOptions {
@@ -374,8 +375,8 @@ pub(crate) fn store_options(config: &Config) -> StoreOptions {
     }
 }
 
-fn intervals(config: &Config) -> recovery::Settings {
-    recovery::Settings {
+fn intervals(config: &Config) -> recovery::RecoveryOptions {
+    recovery::RecoveryOptions {
         interval: Duration::from_millis(config.sync.clock_check_ms),
         commits_kept: Duration::from_millis(config.sync.commits_kept_ms),
     }

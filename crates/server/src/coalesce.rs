@@ -16,14 +16,13 @@ const WAITING_MAX: usize = 1024;
 /// Questions that one statement answers.
 const TOGETHER_MAX: usize = 256;
 
-type Result<T> = std::result::Result<T, Problem>;
-type Asked<Ask, Answer> = (Ask, oneshot::Sender<Result<Answer>>);
+type Question<Ask, Answer> = (Ask, oneshot::Sender<Result<Answer, Problem>>);
 
 /// Where questions of one kind are asked.
 #[derive(Debug)]
-pub struct Asking<Ask, Answer>(mpsc::Sender<Asked<Ask, Answer>>);
+pub struct Coalescer<Ask, Answer>(mpsc::Sender<Question<Ask, Answer>>);
 
-impl<Ask: Send + 'static, Answer: Send + 'static> Asking<Ask, Answer> {
+impl<Ask: Send + 'static, Answer: Send + 'static> Coalescer<Ask, Answer> {
     /// Starts answering: `read` is given some questions, and gives as many answers in their order.
     pub(crate) fn start<Reading>(
         name: &'static str,
@@ -31,9 +30,9 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Asking<Ask, Answer> {
         read: impl Fn(Vec<Ask>) -> Reading + Send + 'static,
     ) -> (Self, JoinHandle<()>)
     where
-        Reading: Future<Output = Result<Vec<Answer>>> + Send,
+        Reading: Future<Output = Result<Vec<Answer>, Problem>> + Send,
     {
-        let (sender, mut waiting) = mpsc::channel::<Asked<Ask, Answer>>(WAITING_MAX);
+        let (sender, mut waiting) = mpsc::channel::<Question<Ask, Answer>>(WAITING_MAX);
         let task = supervisor.run(name, async move {
             let mut some = Vec::new();
             while waiting.recv_many(&mut some, TOGETHER_MAX).await > 0 {
@@ -61,7 +60,7 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Asking<Ask, Answer> {
     ///
     /// # Errors
     /// What reading failed with, or the server is stopping.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer> {
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, Problem> {
         let (reply, answer) = oneshot::channel();
         if self.0.send((ask, reply)).await.is_err() {
             return Err(Code::Draining.into());
@@ -80,10 +79,10 @@ mod tests {
     type Counts = Arc<Mutex<Vec<usize>>>;
 
     /// Answers with the double; each statement waits for a permit, and how many it answers is written down.
-    fn doubling() -> (Asking<usize, usize>, Arc<Semaphore>, Counts) {
+    fn doubling() -> (Coalescer<usize, usize>, Arc<Semaphore>, Counts) {
         let (permits, statements) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
         let (gate, counts) = (permits.clone(), statements.clone());
-        let (asking, _) = Asking::start("doubling", &Supervisor::default(), move |asks: Vec<usize>| {
+        let (coalescer, _) = Coalescer::start("doubling", &Supervisor::default(), move |asks: Vec<usize>| {
             counts.lock().expect("not poisoned").push(asks.len());
             let gate = gate.clone();
             async move {
@@ -94,19 +93,19 @@ mod tests {
                 Ok(asks.into_iter().map(|ask| ask * 2).collect())
             }
         });
-        (asking, permits, statements)
+        (coalescer, permits, statements)
     }
 
     #[tokio::test]
     async fn what_comes_while_one_is_under_way_is_asked_together_and_answered_each_for_itself() {
-        let (asking, permits, statements) = doubling();
-        let mut first = Box::pin(asking.ask(1));
+        let (coalescer, permits, statements) = doubling();
+        let mut first = Box::pin(coalescer.ask(1));
         while statements.lock().expect("not poisoned").is_empty() {
             assert!((&mut first).now_or_never().is_none());
             tokio::task::yield_now().await;
         }
-        let mut others = Box::pin(join_all((2..=1000).map(|ask| asking.ask(ask))));
-        while asking.0.capacity() > WAITING_MAX - 999 {
+        let mut others = Box::pin(join_all((2..=1000).map(|ask| coalescer.ask(ask))));
+        while coalescer.0.capacity() > WAITING_MAX - 999 {
             assert!((&mut others).now_or_never().is_none());
             tokio::task::yield_now().await;
         }
@@ -121,10 +120,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_failed_is_told_to_all_who_asked_and_the_next_are_answered() {
-        let (asking, permits, _) = doubling();
+        let (coalescer, permits, _) = doubling();
         permits.add_permits(2);
-        let failed = join_all([12, 0].map(|ask| asking.ask(ask))).await;
+        let failed = join_all([12, 0].map(|ask| coalescer.ask(ask))).await;
         assert!(failed.iter().all(|answer| answer.as_ref().is_err_and(|problem| problem.code == Code::Unavailable)));
-        assert_eq!(asking.ask(3).await.expect("answered"), 6);
+        assert_eq!(coalescer.ask(3).await.expect("answered"), 6);
     }
 }

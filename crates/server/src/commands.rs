@@ -74,7 +74,7 @@ async fn once(app: &Arc<App>, actor: Actor, request: SubscriptionRequest) -> Res
                 Ok(Answer::Done(Done {}))
             }
             SubscriptionRequest::WatchPresence { users } => {
-                Ok(Answer::Watched(Watched { presence: app.presence.ask(actor.user, &users).await? }))
+                Ok(Answer::Watched(Watched { presence: app.presence.read(actor.user, &users).await? }))
             }
         }
     })

@@ -1,14 +1,14 @@
 //! The accept loop: HTTP/1.1 connections, each with limits on its time and all with limits on their number.
 //!
 //! Invariants: a connection that says nothing, drips its request or does not take its answer is closed in bounded
-//! time; no address has more than its share; a seat is given back when the connection's stream is dropped, also
+//! time; no address has more than its share; a slot is given back when the connection's stream is dropped, also
 //! when it became a socket meanwhile. Trusted proxies have no share: they carry many people.
 //!
 //! Absent on purpose: TLS and HTTP/2 (a proxy's work).
 
 mod stream;
 
-pub(crate) use stream::Paced;
+pub(crate) use stream::TimedStream;
 
 use crate::{address::visitor, config::Config, metrics::Metrics};
 use axum::{Router, body::Body};
@@ -42,7 +42,7 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Who sits where, and how many there may be.
 #[derive(Debug)]
-pub struct Seats {
+pub struct ConnectionSlots {
     of_address: Mutex<HashMap<IpAddr, u32>>,
     taken: AtomicUsize,
     emptied: Notify,
@@ -52,22 +52,22 @@ pub struct Seats {
 
 /// One connection's place. Dropping it frees the place.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    seats: Arc<Seats>,
+pub(crate) struct ConnectionSlot {
+    slots: Arc<ConnectionSlots>,
     /// None for a trusted proxy.
     address: Option<IpAddr>,
 }
 
 /// What every connection of a listener shares.
 #[derive(Debug)]
-struct Shared {
+struct ListenerContext {
     router: Router,
     http: http1::Builder,
     first_byte: Duration,
     write: Duration,
 }
 
-impl Seats {
+impl ConnectionSlots {
     /// With nobody seated.
     #[must_use]
     pub fn new(config: &Config) -> Arc<Self> {
@@ -80,7 +80,7 @@ impl Seats {
         })
     }
 
-    fn take(self: &Arc<Self>, address: IpAddr, is_proxy: bool) -> Option<Seat> {
+    fn take(self: &Arc<Self>, address: IpAddr, is_proxy: bool) -> Option<ConnectionSlot> {
         if self.taken.fetch_add(1, Ordering::AcqRel) >= self.all_max {
             self.leave();
             return None;
@@ -96,7 +96,7 @@ impl Seats {
             }
             *count += 1;
         }
-        Some(Seat { seats: Arc::clone(self), address })
+        Some(ConnectionSlot { slots: Arc::clone(self), address })
     }
 
     fn leave(&self) {
@@ -117,10 +117,10 @@ impl Seats {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         if let Some(address) = self.address {
-            let mut of_address = self.seats.of_address.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut of_address = self.slots.of_address.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(count) = of_address.get_mut(&address) {
                 *count -= 1;
                 if *count == 0 {
@@ -128,7 +128,7 @@ impl Drop for Seat {
                 }
             }
         }
-        self.seats.leave();
+        self.slots.leave();
     }
 }
 
@@ -137,7 +137,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     config: &Config,
-    seats: Arc<Seats>,
+    slots: Arc<ConnectionSlots>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -146,7 +146,7 @@ pub async fn serve(
         .header_read_timeout(Duration::from_millis(config.http.head_ms))
         .max_buf_size((config.limits.head_bytes_max as usize).max(BUFFER_BYTES_MIN))
         .keep_alive(true);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(ListenerContext {
         router,
         http,
         first_byte: Duration::from_millis(config.http.first_byte_ms),
@@ -155,23 +155,25 @@ pub async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = told(&mut stop) => return,
+            () = until_stopped(&mut stop) => return,
         };
         match accepted {
             Ok((stream, peer)) => {
                 let is_proxy = config.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
-                match seats.take(peer.ip(), is_proxy) {
-                    Some(seat) => drop(tokio::spawn(connection(shared.clone(), stream, peer, seat, stop.clone()))),
+                match slots.take(peer.ip(), is_proxy) {
+                    Some(slot) => {
+                        drop(tokio::spawn(serve_connection(shared.clone(), stream, peer, slot, stop.clone())))
+                    }
                     None => drop(metrics.connections_refused.inc()),
                 }
             }
-            Err(error) => not_accepted(&error).await,
+            Err(error) => handle_accept_error(&error).await,
         }
     }
 }
 
 /// What follows when nothing could be accepted: where that lies with the machine, a pause.
-pub(crate) async fn not_accepted(error: &io::Error) {
+pub(crate) async fn handle_accept_error(error: &io::Error) {
     if !is_of_one_connection(error) {
         tracing::warn!(%error, "No connection can be accepted");
         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -179,7 +181,7 @@ pub(crate) async fn not_accepted(error: &io::Error) {
 }
 
 /// Waits until the server is told to stop.
-pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn until_stopped(stop: &mut watch::Receiver<bool>) {
     // That the sender is gone means the same.
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -191,11 +193,11 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(
-    shared: Arc<Shared>,
+async fn serve_connection(
+    shared: Arc<ListenerContext>,
     stream: TcpStream,
     peer: SocketAddr,
-    seat: Seat,
+    slot: ConnectionSlot,
     mut stop: watch::Receiver<bool>,
 ) {
     // A stream without this works too, only slower.
@@ -203,12 +205,12 @@ async fn connection(
     let mut first = [0];
     let spoke = tokio::select! {
         spoke = tokio::time::timeout(shared.first_byte, stream.peek(&mut first)) => matches!(spoke, Ok(Ok(1))),
-        () = told(&mut stop) => false,
+        () = until_stopped(&mut stop) => false,
     };
     if !spoke {
         return;
     }
-    let stream = TokioIo::new(Paced::new(stream, shared.write, seat));
+    let stream = TokioIo::new(TimedStream::new(stream, shared.write, slot));
     let router = shared.router.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
@@ -218,7 +220,7 @@ async fn connection(
     let mut served = pin!(shared.http.serve_connection(stream, service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut served => ended,
-        () = told(&mut stop) => {
+        () = until_stopped(&mut stop) => {
             served.as_mut().graceful_shutdown();
             served.await
         }
@@ -236,8 +238,8 @@ mod tests {
     async fn no_address_has_more_than_its_share_and_nobody_more_than_all() {
         let config =
             Config::with(&[("limits.address_connections_max", "2"), ("limits.connections_max", "4")]).expect("right");
-        let seats = Seats::new(&config);
-        let take = |address: &str, is_proxy| seats.take(address.parse().expect("an address"), is_proxy);
+        let slots = ConnectionSlots::new(&config);
+        let take = |address: &str, is_proxy| slots.take(address.parse().expect("an address"), is_proxy);
         let (first, second) = (take("10.0.0.1", false), take("10.0.0.1", false));
         assert!(first.is_some() && second.is_some() && take("10.0.0.1", false).is_none());
         drop(first);
@@ -246,7 +248,7 @@ mod tests {
         let (other, proxy) = (take("2001:db8::1", false), take("10.0.0.1", true));
         assert!(other.is_some() && proxy.is_some() && take("10.0.0.9", true).is_none(), "four are all");
         drop((second, again, other, proxy));
-        seats.empty().await;
-        assert!(seats.of_address.lock().expect("nobody panicked").is_empty());
+        slots.empty().await;
+        assert!(slots.of_address.lock().expect("nobody panicked").is_empty());
     }
 }

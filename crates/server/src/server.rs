@@ -7,7 +7,7 @@ use crate::{
     data_folder::{self, DataFolder},
     environment::Environment,
     http::{self, DemoLinks, Edge},
-    listener::{self, Seats},
+    listener::{self, ConnectionSlots},
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -50,7 +50,7 @@ pub struct Server {
     pub app: Arc<App>,
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
-    seats: Arc<Seats>,
+    slots: Arc<ConnectionSlots>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     folder: DataFolder,
@@ -87,18 +87,24 @@ impl Server {
             tracing::warn!("{note}");
         }
         let (stop, stopped) = watch::channel(false);
-        let seats = Seats::new(&app.config);
-        let mut tasks = vec![accept(&app, listener, http::router(&edge), seats.clone(), stopped.clone())];
+        let slots = ConnectionSlots::new(&app.config);
+        let mut tasks = vec![accept(&app, listener, http::router(&edge), slots.clone(), stopped.clone())];
         let mut metrics_address = None;
         if let Some(wanted) = app.config.metrics.listen {
             let listener = listen(wanted).await?;
             metrics_address = listener.local_addr().ok();
-            tasks.push(accept(&app, listener, http::metrics_router(&edge), Seats::new(&app.config), stopped.clone()));
+            tasks.push(accept(
+                &app,
+                listener,
+                http::metrics_router(&edge),
+                ConnectionSlots::new(&app.config),
+                stopped.clone(),
+            ));
         }
         let commands = folder.socket().map_err(Error::Commands)?;
         tasks.push(tokio::spawn(admin::listen(app.clone(), commands, stopped.clone())));
         tasks.push(tokio::spawn(write_last_seen(app.clone(), stopped)));
-        Ok(Self { app, address, metrics_address, seats, stop, tasks, folder })
+        Ok(Self { app, address, metrics_address, slots, stop, tasks, folder })
     }
 
     /// Where it serves.
@@ -121,7 +127,7 @@ impl Server {
         self.stop.send_replace(true);
         self.app.drain();
         let for_connections = deadline - STORE_GRACE.min(grace / 4);
-        if timeout_at(for_connections, self.seats.empty()).await.is_err() {
+        if timeout_at(for_connections, self.slots.empty()).await.is_err() {
             tracing::warn!("Some connections did not end within the grace");
         }
         for task in self.tasks {
@@ -159,12 +165,12 @@ fn accept(
     app: &Arc<App>,
     listener: TcpListener,
     router: axum::Router,
-    seats: Arc<Seats>,
+    slots: Arc<ConnectionSlots>,
     stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     let app = app.clone();
     tokio::spawn(async move {
-        listener::serve(listener, router, &app.config, seats, app.metrics.clone(), stop).await;
+        listener::serve(listener, router, &app.config, slots, app.metrics.clone(), stop).await;
     })
 }
 
@@ -175,7 +181,7 @@ async fn write_last_seen(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             clamped = Some(Instant::now());
             app.identity.clamp_future_last_seen().await;
         }
-        let is_over = tokio::time::timeout(LAST_SEEN_INTERVAL, listener::told(&mut stop)).await.is_ok();
+        let is_over = tokio::time::timeout(LAST_SEEN_INTERVAL, listener::until_stopped(&mut stop)).await.is_ok();
         app.identity.write_last_seen().await;
         if is_over {
             return;

@@ -13,14 +13,14 @@ pub struct Supervisor(Arc<Notify>);
 impl Supervisor {
     /// Runs a part that ends only by being aborted.
     pub fn run(&self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        self.run_until_told(name, async move {
+        self.run_until_stopped(name, async move {
             part.await;
             false
         })
     }
 
     /// Runs a part that says by `true` that it ended as it was told to.
-    pub fn run_until_told(
+    pub fn run_until_stopped(
         &self,
         name: &'static str,
         part: impl Future<Output = bool> + Send + 'static,
@@ -57,7 +57,7 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_was_told_to_end_is_no_failure() {
         let supervisor = Supervisor::default();
-        supervisor.run_until_told("part", async { true }).await.expect("it ended");
+        supervisor.run_until_stopped("part", async { true }).await.expect("it ended");
         assert!(supervisor.failed().now_or_never().is_none());
     }
 }

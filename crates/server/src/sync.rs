@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     domain::rows::weight,
-    hub::{Refused, Taken},
+    hub::{AttachError, Taken},
     identity::actor::Actor,
     metrics::ResumeLabels,
     store::snapshot::SyncStatus,
@@ -79,9 +79,9 @@ pub async fn poll(
     // Attached before reading, so that nothing falls between.
     let attached = match app.hub.attach(actor.user, actor.session).await {
         Ok(attached) => attached,
-        Err(Refused::TooMany) => return Err(Code::TooMany.into()),
-        Err(Refused::Draining) => return Err(Code::Draining.into()),
-        Err(Refused::Layer(cause)) => {
+        Err(AttachError::TooMany) => return Err(Code::TooMany.into()),
+        Err(AttachError::Draining) => return Err(Code::Draining.into()),
+        Err(AttachError::Layer(cause)) => {
             warn!(%cause, "a poll could not join its topic");
             return Err(Code::Unavailable.into());
         }
@@ -89,7 +89,7 @@ pub async fn poll(
     if !app.is_signed_in(actor, ends).await? {
         return Err(Code::NotSignedIn.into());
     }
-    let _present = app.presence.polls(actor.user);
+    let _present = app.presence.poll(actor.user);
     let until = Instant::now() + wait;
     loop {
         let answer = look(app, actor.user, cursor).await?;

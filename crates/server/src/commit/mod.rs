@@ -18,7 +18,7 @@ use crate::{
     metrics::Metrics,
     store::Store,
     supervisor::Supervisor,
-    user_limits::{self, Shares},
+    user_limits::{self, UserLimiter},
     wal_erasure::WalErasure,
 };
 use markers::Markers;
@@ -38,7 +38,7 @@ pub type Result = std::result::Result<Outcome, Problem>;
 
 /// Everything that the writer works with.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct CommitOptions {
     /// Where it writes.
     pub store: Store,
     /// Where it tells.
@@ -51,13 +51,13 @@ pub struct Settings {
     pub metrics: Arc<Metrics>,
     /// The start of this server.
     pub node: Epoch,
-    /// Told of what is to be gone for good.
+    /// Outgoing of what is to be gone for good.
     pub erasure: WalErasure,
     /// How long a change may wait for its turn to be queued.
     pub patience: Duration,
     /// Least time between two changes of one member's markers.
     pub marker_interval: Duration,
-    /// Told the last version of each commit: followers wait for it.
+    /// Outgoing the last version of each commit: followers wait for it.
     pub committed: watch::Sender<Version>,
 }
 
@@ -74,7 +74,7 @@ struct Submission {
 pub struct Commit {
     queue: mpsc::Sender<Submission>,
     patience: Duration,
-    shares: Arc<Shares>,
+    shares: Arc<UserLimiter>,
     markers: Arc<Markers>,
 }
 
@@ -113,14 +113,14 @@ impl Pending {
 impl Commit {
     /// Starts the writer.
     #[must_use]
-    pub fn start(settings: Settings, supervisor: &Supervisor) -> (Self, Writer) {
+    pub fn start(settings: CommitOptions, supervisor: &Supervisor) -> (Self, Writer) {
         let limits = &settings.rules.limits;
         let (queue, receiver) = mpsc::channel(limits.commit_queue_max as usize);
-        let shares = Arc::new(Shares::new(limits.user_changes_max, settings.patience));
+        let shares = Arc::new(UserLimiter::new(limits.user_changes_max, settings.patience));
         let markers = Arc::new(Markers::new(settings.marker_interval, limits.markers_max as usize));
         let (stop, stopped) = oneshot::channel();
         let patience = settings.patience;
-        let task = supervisor.run_until_told("writer", writer::run(settings, receiver, stopped));
+        let task = supervisor.run_until_stopped("writer", writer::run(settings, receiver, stopped));
         (Self { queue, patience, shares, markers }, Writer { stop, task })
     }
 
@@ -153,7 +153,7 @@ impl Commit {
         let submission = Submission { change, reply, share };
         match self.queue.send_timeout(submission, self.patience).await {
             Ok(()) => Ok(Pending(receiver)),
-            Err(SendTimeoutError::Timeout(_)) => Err(user_limits::full()),
+            Err(SendTimeoutError::Timeout(_)) => Err(user_limits::overloaded()),
             Err(SendTimeoutError::Closed(_)) => Err(Code::Draining.into()),
         }
     }
@@ -161,7 +161,7 @@ impl Commit {
     /// How many changes of people wait for their answer.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        self.shares.taken()
+        self.limiter.in_use()
     }
 
     fn mark(

@@ -1,9 +1,9 @@
 //! Answers what was committed and tells it: each event is encoded once, in the order of versions.
 
-use super::{Result, Settings};
+use super::{CommitOptions, Result};
 use crate::{
     channel_layer::{Message, NodeMessage, Publication, Topic},
-    domain::Told,
+    domain::Outgoing,
 };
 use futures_util::FutureExt as _;
 use parlor_protocol::{event::Event, ids::Version};
@@ -14,16 +14,16 @@ use tracing::warn;
 /// A committed batch.
 pub(super) struct Batch {
     pub replies: Vec<(oneshot::Sender<Result>, Result)>,
-    pub told: Vec<Told>,
+    pub outgoing: Vec<Outgoing>,
     pub range: Option<(Version, Version)>,
 }
 
-pub(super) async fn run(settings: Settings, mut batches: mpsc::Receiver<Batch>) {
+pub(super) async fn run(settings: CommitOptions, mut batches: mpsc::Receiver<Batch>) {
     while let Some(batch) = batches.recv().await {
-        let mut publications: Vec<Publication> = hinted_once(batch.told).into_iter().map(publication).collect();
+        let mut publications: Vec<Publication> = hinted_once(batch.outgoing).into_iter().map(publication).collect();
         if let Some((first, last)) = batch.range {
             let committed = NodeMessage::Committed { node: settings.node, first, last };
-            publications.push(publication(Told::Nodes(committed)));
+            publications.push(publication(Outgoing::Nodes(committed)));
             settings.committed.send_replace(last);
         }
         // What is not published is learnt from the store: each node compares with the clock.
@@ -48,24 +48,24 @@ pub(super) async fn run(settings: Settings, mut batches: mpsc::Receiver<Batch>) 
 }
 
 /// Of the hints for one conversation, the newest is enough.
-fn hinted_once(told: Vec<Told>) -> Vec<Told> {
+fn hinted_once(outgoing: Vec<Outgoing>) -> Vec<Outgoing> {
     let mut hinted = HashSet::new();
-    let mut is_news = |told: &Told| match told {
-        Told::Nodes(NodeMessage::Hint { conversation, .. }) => hinted.insert(*conversation),
+    let mut is_news = |outgoing: &Outgoing| match outgoing {
+        Outgoing::Nodes(NodeMessage::Hint { conversation, .. }) => hinted.insert(*conversation),
         _ => true,
     };
-    let mut kept: Vec<Told> = told.into_iter().rev().filter(|told| is_news(told)).collect();
+    let mut kept: Vec<Outgoing> = outgoing.into_iter().rev().filter(|outgoing| is_news(outgoing)).collect();
     kept.reverse();
     kept
 }
 
-fn publication(told: Told) -> Publication {
+fn publication(outgoing: Outgoing) -> Publication {
     let text = |event: &Event| serde_json::to_string(event).expect("an event has string keys only");
-    match told {
-        Told::Event(topics, event) => Publication { topics, payload: Message::event(&text(&event)) },
-        Told::EventForOthers(of, topics, event) => {
+    match outgoing {
+        Outgoing::Event(topics, event) => Publication { topics, payload: Message::event(&text(&event)) },
+        Outgoing::EventForOthers(of, topics, event) => {
             Publication { topics, payload: Message::event_for_others(of, &text(&event)) }
         }
-        Told::Nodes(message) => Publication { topics: vec![Topic::Nodes], payload: Message::node(&message) },
+        Outgoing::Nodes(message) => Publication { topics: vec![Topic::Nodes], payload: Message::node(&message) },
     }
 }

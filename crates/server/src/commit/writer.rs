@@ -1,6 +1,6 @@
 //! The writer's loop: batch, load, decide, write, COMMIT, hand on.
 
-use super::{Result, Settings, Submission, publisher};
+use super::{CommitOptions, Result, Submission, publisher};
 use crate::{
     domain::{
         self, Decided, Now,
@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tracing::{error, warn};
 
 /// Batches that wait to be told; then the writer waits too.
-const UNTOLD_MAX: usize = 4;
+const UNPUBLISHED_MAX: usize = 4;
 
 /// So long a batch must have waited for a store that is not there, for those behind it to be refused with it.
 const LONG: Duration = Duration::from_millis(500);
@@ -30,7 +30,7 @@ const LONG: Duration = Duration::from_millis(500);
 type Verdict = std::result::Result<Decided, Problem>;
 
 /// The publisher is gone.
-struct Untold;
+struct PublisherGone;
 
 /// The versions that a batch used, and whether something is to be gone for good by it.
 #[derive(Clone, Copy)]
@@ -98,13 +98,13 @@ impl Batch {
 
 /// Runs until told to stop, and then until the queue is empty: then `true`. Ends with `false` when the publisher did.
 pub(super) async fn run(
-    settings: Settings,
+    settings: CommitOptions,
     mut queue: mpsc::Receiver<Submission>,
     mut stopped: oneshot::Receiver<()>,
 ) -> bool {
-    let (told, untold) = mpsc::channel(UNTOLD_MAX);
-    let publisher = tokio::spawn(publisher::run(settings.clone(), untold));
-    let writer = Writer { settings, told };
+    let (outgoing, outgoing_receiver) = mpsc::channel(UNPUBLISHED_MAX);
+    let publisher = tokio::spawn(publisher::run(settings.clone(), outgoing_receiver));
+    let writer = Writer { settings, outgoing };
     loop {
         let first = tokio::select! {
             first = queue.recv() => first,
@@ -119,7 +119,7 @@ pub(super) async fn run(
         tokio::task::yield_now().await;
         let batch = writer.gather(first, &mut queue);
         writer.settings.metrics.commit_queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
-        if let Err(Untold) = writer.commit(batch, &mut queue).await {
+        if let Err(PublisherGone) = writer.commit(batch, &mut queue).await {
             return false;
         }
     }
@@ -128,8 +128,8 @@ pub(super) async fn run(
 }
 
 struct Writer {
-    settings: Settings,
-    told: mpsc::Sender<publisher::Batch>,
+    settings: CommitOptions,
+    outgoing: mpsc::Sender<publisher::Batch>,
 }
 
 impl Writer {
@@ -147,7 +147,11 @@ impl Writer {
     }
 
     /// Commits a batch. When something in it is at fault, its halves are tried, until the bad one is alone.
-    async fn commit(&self, batch: Batch, queue: &mut mpsc::Receiver<Submission>) -> std::result::Result<(), Untold> {
+    async fn commit(
+        &self,
+        batch: Batch,
+        queue: &mut mpsc::Receiver<Submission>,
+    ) -> std::result::Result<(), PublisherGone> {
         let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
             let (started, changes) = (Instant::now(), batch.len());
@@ -188,7 +192,7 @@ impl Writer {
     }
 
     async fn attempt(&self, batch: &Batch) -> std::result::Result<Verdicts, Failure> {
-        let Settings { store, node, rules, environment, .. } = &self.settings;
+        let CommitOptions { store, node, rules, environment, .. } = &self.settings;
         let (changes, from, to) = (batch.changes.clone(), batch.from, batch.from + batch.len());
         let (rules, environment, of) = (rules.clone(), environment.clone(), *node);
         let work = move |open: &mut batch::BatchTransaction<'_>| {
@@ -213,12 +217,12 @@ impl Writer {
         batch: Batch,
         verdicts: Vec<Verdict>,
         range: Option<(Version, Version)>,
-    ) -> std::result::Result<(), Untold> {
-        let mut told = Vec::new();
+    ) -> std::result::Result<(), PublisherGone> {
+        let mut outgoing = Vec::new();
         let mut replies: Vec<(oneshot::Sender<Result>, Result)> = Vec::with_capacity(batch.len());
         for (waiting, verdict) in batch.replies.into_iter().zip(verdicts) {
             let result = verdict.map(|decided| {
-                told.extend(decided.told);
+                outgoing.extend(decided.outgoing);
                 decided.outcome
             });
             if let Ok(Outcome::Answer(Answer::Sent(Sent { duplicate: false, .. }))) = &result {
@@ -227,7 +231,7 @@ impl Writer {
             replies.push((waiting.reply, result));
         }
         // Without a publisher nobody is answered: those who asked hear `unknown`, and the server ends.
-        self.told.send(publisher::Batch { replies, told, range }).await.map_err(|_| Untold)
+        self.outgoing.send(publisher::Batch { replies, outgoing, range }).await.map_err(|_| PublisherGone)
     }
 }
 

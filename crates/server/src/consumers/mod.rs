@@ -73,7 +73,7 @@ impl ConsumerHandle {
         supervisor: &Supervisor,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let task = supervisor.run_until_told(F::NAME, run(consumer, committed, interval, stopped));
+        let task = supervisor.run_until_stopped(F::NAME, run(consumer, committed, interval, stopped));
         Self { stop, task }
     }
 

@@ -50,7 +50,7 @@ impl State {
         Ok(self.context_changed(key, rules, at))
     }
 
-    /// Told in the scope of each conversation about it.
+    /// Outgoing in the scope of each conversation about it.
     fn context_changed(&mut self, key: &ContextKey, rules: &Rules, at: At) -> Decided {
         self.changed_contexts.insert(key.clone());
         let context = self.contexts[key].clone();
@@ -60,7 +60,7 @@ impl State {
                 *role = context.role_of(*user).map(str::to_owned);
             }
         }
-        let mut told = Vec::new();
+        let mut outgoing = Vec::new();
         let mut conversations: BTreeSet<_> = self.about.get(key).into_iter().flatten().copied().collect();
         // Those that were opened in this batch, too.
         conversations
@@ -73,7 +73,7 @@ impl State {
             let changed = self.changed_roles(conversation, &context, at.version);
             let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
             let context = Some(context.context.clone());
-            told.extend(self.tell_rows(place, count, &changed, rules, |members, _| Event::ConversationUpdated {
+            outgoing.extend(self.notify_rows(place, count, &changed, rules, |members, _| Event::ConversationUpdated {
                 place,
                 title: title.clone(),
                 picture: picture.clone(),
@@ -82,7 +82,7 @@ impl State {
                 message: None,
             }));
         }
-        Decided { outcome: Outcome::Done, told }
+        Decided { outcome: Outcome::Done, outgoing }
     }
 
     /// Those who are something else to the context now.

@@ -235,16 +235,16 @@ impl State {
         self.new_conversations.push(conversation);
         self.scopes.insert(Scope::Conversation(conversation), at.version);
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev: Version(0) };
-        let told = if count <= rules.limits.conversation_fan_out_max {
+        let outgoing = if count <= rules.limits.conversation_fan_out_max {
             let event = Event::ConversationCreated { place, conversation: Box::new(shown) };
-            self.tell(conversation, count, &[], rules, event, at.version)
+            self.notify(conversation, count, &[], rules, event, at.version)
         } else {
             // Too many to list in an event: each is told to come and look.
             let topics = people.iter().map(|person| crate::channel_layer::Topic::User(person.id)).collect();
             let event = Event::ScopeChanged { scope: place.scope, version: at.version };
-            vec![super::decide::Told::Event(topics, Box::new(event))]
+            vec![super::decide::Outgoing::Event(topics, Box::new(event))]
         };
-        Decided { outcome: Outcome::Opened { conversation, found: false }, told }
+        Decided { outcome: Outcome::Opened { conversation, found: false }, outgoing }
     }
 }
 

@@ -87,7 +87,7 @@ pub struct Now {
 
 /// Something told after the commit, in this order.
 #[derive(Clone, Debug)]
-pub enum Told {
+pub enum Outgoing {
     /// An event, to everybody in the topics.
     Event(Vec<Topic>, Box<Event>),
     /// The same, but for this person, who is told it in another form.
@@ -100,13 +100,13 @@ pub enum Told {
 #[derive(Clone, Debug)]
 pub struct Decided {
     pub outcome: Outcome,
-    pub told: Vec<Told>,
+    pub outgoing: Vec<Outgoing>,
 }
 
 impl Decided {
     /// With nothing to tell.
     pub(super) fn quietly(outcome: Outcome) -> Self {
-        Self { outcome, told: Vec::new() }
+        Self { outcome, outgoing: Vec::new() }
     }
 }
 
@@ -171,7 +171,7 @@ pub fn decide(
 impl State {
     /// Who hears of a change in a conversation: each member by name while they are few; those who show it, and
     /// a hint to the nodes, when they are many; both when the change crosses the limit. `leaving` hear it too.
-    pub(super) fn tell(
+    pub(super) fn notify(
         &self,
         conversation: ConversationId,
         count_before: u32,
@@ -179,7 +179,7 @@ impl State {
         rules: &Rules,
         event: Event,
         version: Version,
-    ) -> Vec<Told> {
+    ) -> Vec<Outgoing> {
         let count = self.conversations[&conversation].member_count;
         let most = rules.limits.conversation_fan_out_max;
         let mut topics = BTreeSet::new();
@@ -191,35 +191,35 @@ impl State {
         if large {
             topics.insert(Topic::Conversation(conversation));
         }
-        let mut told = vec![Told::Event(topics.into_iter().collect(), Box::new(event))];
+        let mut outgoing = vec![Outgoing::Event(topics.into_iter().collect(), Box::new(event))];
         if large {
-            told.push(Told::Nodes(NodeMessage::Hint { conversation, version }));
+            outgoing.push(Outgoing::Nodes(NodeMessage::Hint { conversation, version }));
         }
-        told
+        outgoing
     }
 
     /// The same where some members may not see all of it: those for whom `sees` holds are told `full`, the others
     /// `rest`. In a large conversation, whose members are not all loaded, everybody is told to come and ask.
-    pub(super) fn tell_apart(
+    pub(super) fn notify_by_visibility(
         &self,
         place: Scoped,
         rules: &Rules,
         full: Event,
         rest: Event,
         sees: impl Fn(&MemberRow) -> bool,
-    ) -> Vec<Told> {
+    ) -> Vec<Outgoing> {
         let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
         let count = self.conversations[&conversation].member_count;
         if count > rules.limits.conversation_fan_out_max {
             let event = Event::ScopeChanged { scope: place.scope, version: place.version };
-            return self.tell(conversation, count, &[], rules, event, place.version);
+            return self.notify(conversation, count, &[], rules, event, place.version);
         }
         let topic = |member: &MemberRow| Topic::User(member.user.id);
         let (seeing, others): (Vec<_>, Vec<_>) = self.present(conversation).partition(|member| sees(member));
-        let told = |members: Vec<&MemberRow>, event| {
+        let outgoing = |members: Vec<&MemberRow>, event| {
             let topics: Vec<Topic> = members.into_iter().map(topic).collect();
-            (!topics.is_empty()).then(|| Told::Event(topics, Box::new(event)))
+            (!topics.is_empty()).then(|| Outgoing::Event(topics, Box::new(event)))
         };
-        told(seeing, full).into_iter().chain(told(others, rest)).collect()
+        outgoing(seeing, full).into_iter().chain(outgoing(others, rest)).collect()
     }
 }

@@ -47,8 +47,8 @@ impl State {
         let context = self.context_of.get(&conversation).map(|key| self.contexts[key].context.clone());
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
         let event = Event::ConversationUpdated { place, title, picture, context, members: Vec::new(), message };
-        let told = self.tell(conversation, count, &[], rules, event, at.version);
-        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+        let outgoing = self.notify(conversation, count, &[], rules, event, at.version);
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
     pub(super) fn update_member(
@@ -82,14 +82,14 @@ impl State {
         let prev = self.raise_conversation(conversation, at.version);
         let message = self.write_line(conversation, actor, SystemLine::RoleChanged { user, role }, at);
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let told = self.tell_rows(place, count, &[user], rules, |members, _| Event::MembersUpdated {
+        let outgoing = self.notify_rows(place, count, &[user], rules, |members, _| Event::MembersUpdated {
             place,
             members,
             member_count: count,
             unread: None,
             message: Some(message.clone()),
         });
-        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
     /// A group, reached through an owner or a moderator of it.

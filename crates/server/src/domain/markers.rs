@@ -2,7 +2,7 @@
 
 use super::{
     change::Outcome,
-    decide::{At, Decided, Rules, Told},
+    decide::{At, Decided, Outgoing, Rules},
     rows::UNREAD_MAX,
     state::{MessageKey, State},
 };
@@ -43,27 +43,27 @@ impl State {
         changed.read_at = read_at;
         changed.read_seq = read_seq;
         changed.delivered_seq = delivered_seq;
-        let (place, told) = if is_quiet {
+        let (place, outgoing) = if is_quiet {
             changed.personal_version = at.version;
             let place =
                 Scoped { scope: Scope::User(actor), version: at.version, prev: self.raise_user(actor, at.version) };
             let event = Event::MarkerUpdated { place, marker: marker.clone() };
-            (place, vec![Told::Event(vec![Topic::User(actor)], Box::new(event))])
+            (place, vec![Outgoing::Event(vec![Topic::User(actor)], Box::new(event))])
         } else {
             changed.version = at.version;
             let prev = self.raise_conversation(conversation, at.version);
             let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-            let told = self.tell_rows(place, count, &[actor], rules, |members, whole| Event::MembersUpdated {
+            let outgoing = self.notify_rows(place, count, &[actor], rules, |members, whole| Event::MembersUpdated {
                 place,
                 members,
                 member_count: count,
                 unread: whole.then_some(marker.unread),
                 message: None,
             });
-            (place, told)
+            (place, outgoing)
         };
         let answer = Answer::Marked(Marked { marker, change: Changed::of(&place) });
-        Ok(Decided { outcome: Outcome::Answer(answer), told })
+        Ok(Decided { outcome: Outcome::Answer(answer), outgoing })
     }
 
     /// What the store counted before the batch, less what the batch has deleted or hidden since, plus what it has

@@ -3,7 +3,7 @@
 use super::{
     change::Outcome,
     conversations::new_member,
-    decide::{At, Decided, Rules, Told},
+    decide::{At, Decided, Outgoing, Rules},
     groups::unchanged,
     state::State,
 };
@@ -55,7 +55,7 @@ impl State {
         self.conversations.get_mut(&conversation).expect("just raised").member_count = after;
         let message = self.write_line(conversation, actor, SystemLine::Added { users: coming.clone() }, at);
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let mut told = self.tell_rows(place, before, &coming, rules, |members, _| Event::MembersUpdated {
+        let mut outgoing = self.notify_rows(place, before, &coming, rules, |members, _| Event::MembersUpdated {
             place,
             members,
             member_count: after,
@@ -65,9 +65,12 @@ impl State {
         if before > rules.limits.conversation_fan_out_max {
             // Those who come are not yet in the large conversation's topic.
             let topics = coming.iter().map(|user| Topic::User(*user)).collect();
-            told.push(Told::Event(topics, Box::new(Event::ScopeChanged { scope: place.scope, version: at.version })));
+            outgoing.push(Outgoing::Event(
+                topics,
+                Box::new(Event::ScopeChanged { scope: place.scope, version: at.version }),
+            ));
         }
-        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
     /// A person comes, or comes back: reads from the end on, and sees what the setting of this coming says. What he
@@ -122,15 +125,15 @@ impl State {
         let event =
             |members, message| Event::MembersUpdated { place, members, member_count: count, unread: None, message };
         let changed: Vec<UserId> = [user].into_iter().chain(heir).collect();
-        let mut told = vec![
-            Told::Nodes(NodeMessage::Removed { conversation, users: vec![user] }),
+        let mut outgoing = vec![
+            Outgoing::Nodes(NodeMessage::Removed { conversation, users: vec![user] }),
             // Whoever left is told that, and nothing of what follows from it.
-            Told::Event(vec![Topic::User(user)], Box::new(event(vec![tombstone], None))),
+            Outgoing::Event(vec![Topic::User(user)], Box::new(event(vec![tombstone], None))),
         ];
-        told.extend(
-            self.tell_rows(place, count + 1, &changed, rules, |members, _| event(members, Some(message.clone()))),
+        outgoing.extend(
+            self.notify_rows(place, count + 1, &changed, rules, |members, _| event(members, Some(message.clone()))),
         );
-        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
     /// A group whose last owner left goes to its longest-standing moderator, else member; to somebody disabled only

@@ -5,7 +5,7 @@
 
 use super::{
     change::Outcome,
-    decide::{At, Decided, Rules, Told},
+    decide::{At, Decided, Outgoing, Rules},
     messages::{said, subject},
     rows::{Details, MessageRow},
     state::{MessageKey, State},
@@ -101,8 +101,8 @@ impl State {
         let place = Scoped { scope: Scope::User(actor), version: at.version, prev };
         let marker = Marker { conversation, read_seq, read_at, delivered_seq, unread };
         let event = Event::MessageHidden { place, seq, marker };
-        let told = vec![Told::Event(vec![Topic::User(actor)], Box::new(event))];
-        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+        let outgoing = vec![Outgoing::Event(vec![Topic::User(actor)], Box::new(event))];
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
     pub(super) fn react(
@@ -170,14 +170,14 @@ impl State {
         let full = Event::MessageUpdated { place, message: message.clone() };
         let row = &self.conversations[&conversation];
         let is_large = row.member_count > rules.limits.conversation_fan_out_max;
-        let told = if is_large && seq >= row.history_from_max {
-            self.tell(conversation, row.member_count, &[], rules, full, at.version)
+        let outgoing = if is_large && seq >= row.history_from_max {
+            self.notify(conversation, row.member_count, &[], rules, full, at.version)
         } else {
             let rest = Event::ScopeAdvanced { place };
-            self.tell_apart(place, rules, full, rest, |member| member.history_from <= seq)
+            self.notify_by_visibility(place, rules, full, rest, |member| member.history_from <= seq)
         };
         let changed = MessageChanged { message, change: Changed::of(&place) };
-        Decided { outcome: Outcome::Answer(Answer::MessageChanged(Box::new(changed))), told }
+        Decided { outcome: Outcome::Answer(Answer::MessageChanged(Box::new(changed))), outgoing }
     }
 }
 

@@ -134,7 +134,7 @@ impl State {
     ) -> Decided {
         let (row, member) = (&self.conversations[&conversation], &self.members[&conversation][&name.sender]);
         let had_read_all = member.read_seq == row.last_seq;
-        // Told to nobody: whoever holds the sender's row knows it too. In a large conversation nobody holds it.
+        // Outgoing to nobody: whoever holds the sender's row knows it too. In a large conversation nobody holds it.
         let is_large = row.member_count > rules.limits.conversation_fan_out_max;
         let had_received_all = had_read_all || (!is_large && member.delivered_seq == row.last_seq);
         let (count, seq, sender) = (row.member_count, Seq(row.last_seq.0 + 1), member.user.clone());
@@ -167,7 +167,7 @@ impl State {
         }
         let read_seq = member.read_seq;
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let told = self.tell_rows(place, count, &[name.sender], rules, |_, whole| Event::MessageCreated {
+        let outgoing = self.notify_rows(place, count, &[name.sender], rules, |_, whole| Event::MessageCreated {
             place,
             message: message.message(),
             sender: sender.clone(),
@@ -177,7 +177,7 @@ impl State {
         self.keys.insert((name.sender, name.client_id.to_owned()), Use::Message(conversation, seq));
         self.new_messages.push((conversation, seq));
         self.messages.insert((conversation, seq), message);
-        Decided { outcome: Outcome::Answer(Answer::Sent(sent)), told }
+        Decided { outcome: Outcome::Answer(Answer::Sent(sent)), outgoing }
     }
 
     pub(super) fn cancel(&mut self, actor: UserId, client_id: &str, rules: &Rules) -> Result<Decided, Problem> {

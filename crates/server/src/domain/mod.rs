@@ -24,4 +24,4 @@ pub mod visible;
 
 pub use change::{Change, Content, GroupUpdate, Outcome, Profile, Which};
 pub use conversations::{direct_key, holder};
-pub use decide::{Decided, MessageRules, Now, Rules, Told, WhoMayWrite, decide};
+pub use decide::{Decided, MessageRules, Now, Outgoing, Rules, WhoMayWrite, decide};

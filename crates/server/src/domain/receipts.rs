@@ -5,7 +5,7 @@
 //! is right. In a large conversation, whose members are not all loaded, rows are told as to somebody without receipts.
 
 use super::{
-    decide::{Rules, Told},
+    decide::{Outgoing, Rules},
     rows::MemberRow,
     state::State,
 };
@@ -27,27 +27,27 @@ enum Audience {
     /// Those without: nothing of it.
     Without,
     /// Somebody without receipts of whose rows one is his own: neither is right, so he is told to ask.
-    Asking,
+    Coalescer,
 }
 
 impl State {
     /// What is told of a change that shows rows of members, those of `subjects`. `event` makes it from the rows as
     /// they are told, and whether they are told whole. People who left are told nothing here.
-    pub(super) fn tell_rows(
+    pub(super) fn notify_rows(
         &self,
         place: Scoped,
         count_before: u32,
         subjects: &[UserId],
         rules: &Rules,
         event: impl Fn(Vec<Member>, bool) -> Event,
-    ) -> Vec<Told> {
+    ) -> Vec<Outgoing> {
         let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
         let rows: Vec<&MemberRow> = subjects.iter().map(|user| &self.members[&conversation][user]).collect();
-        let told = |rows: &[&MemberRow], audience: Audience| {
+        let outgoing = |rows: &[&MemberRow], audience: Audience| {
             let is_whole = |row: &MemberRow| match audience {
                 Audience::Own => true,
                 Audience::With => row.receipts,
-                Audience::Without | Audience::Asking => false,
+                Audience::Without | Audience::Coalescer => false,
             };
             let whole = rows.iter().all(|row| row.has_left || is_whole(row));
             // Of whoever left only that is told.
@@ -62,7 +62,7 @@ impl State {
                 (_, true) if some_tell => Audience::With,
                 (false, _) => Audience::Without,
                 (true, _) if staying.len() == 1 => Audience::Own,
-                (true, _) => Audience::Asking,
+                (true, _) => Audience::Coalescer,
             }
         };
         let (count, most) = (self.conversations[&conversation].member_count, rules.limits.conversation_fan_out_max);
@@ -81,39 +81,39 @@ impl State {
         if large {
             // Those who come do not hold the conversation yet, and ask in any case.
             let of_many = staying.len() > 1 && rows.iter().any(|row| row.joined_version != place.version);
-            let audience = if of_many { Audience::Asking } else { Audience::Without };
+            let audience = if of_many { Audience::Coalescer } else { Audience::Without };
             topics.entry(audience).or_default().push(Topic::Conversation(conversation));
         }
-        let mut all: Vec<Told> = topics
+        let mut all: Vec<Outgoing> = topics
             .into_iter()
             .map(|(audience, topics)| {
                 let event = match audience {
-                    Audience::Asking => Event::ScopeChanged { scope: place.scope, version: place.version },
-                    audience => told(&rows, audience),
+                    Audience::Coalescer => Event::ScopeChanged { scope: place.scope, version: place.version },
+                    audience => outgoing(&rows, audience),
                 };
                 match apart {
-                    Some(only) if audience != Audience::Own => Told::EventForOthers(only, topics, Box::new(event)),
-                    _ => Told::Event(topics, Box::new(event)),
+                    Some(only) if audience != Audience::Own => Outgoing::EventForOthers(only, topics, Box::new(event)),
+                    _ => Outgoing::Event(topics, Box::new(event)),
                 }
             })
             .collect();
         if large {
-            all.push(Told::Nodes(NodeMessage::Hint { conversation, version: place.version }));
+            all.push(Outgoing::Nodes(NodeMessage::Hint { conversation, version: place.version }));
         }
         all
     }
 
     /// What is told when a person has switched receipts: others are told the row, the person's own connections are to
     /// ask, since all rows that they hold are told otherwise now.
-    pub(super) fn tell_switched(&self, place: Scoped, user: UserId, rules: &Rules) -> Vec<Told> {
+    pub(super) fn notify_receipts_setting(&self, place: Scoped, user: UserId, rules: &Rules) -> Vec<Outgoing> {
         let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
         let count = self.conversations[&conversation].member_count;
         let ask = Event::ScopeChanged { scope: place.scope, version: place.version };
         if count > rules.limits.conversation_fan_out_max {
-            return self.tell(conversation, count, &[], rules, ask, place.version);
+            return self.notify(conversation, count, &[], rules, ask, place.version);
         }
         let row = &self.members[&conversation][&user];
-        let mut told = vec![Told::Event(vec![Topic::User(user)], Box::new(ask))];
+        let mut outgoing = vec![Outgoing::Event(vec![Topic::User(user)], Box::new(ask))];
         for is_told in [true, false] {
             let with = |member: &MemberRow| rules.messages.receipts && row.receipts && member.receipts;
             let others = self.present(conversation).filter(|member| member.user.id != user && with(member) == is_told);
@@ -123,8 +123,8 @@ impl State {
             }
             let members = vec![if is_told { row.member() } else { row.masked() }];
             let event = Event::MembersUpdated { place, members, member_count: count, unread: None, message: None };
-            told.push(Told::Event(topics, Box::new(event)));
+            outgoing.push(Outgoing::Event(topics, Box::new(event)));
         }
-        told
+        outgoing
     }
 }

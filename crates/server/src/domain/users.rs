@@ -2,7 +2,7 @@
 
 use super::{
     change::{Outcome, Profile, Which},
-    decide::{At, Decided, Rules, Told},
+    decide::{At, Decided, Outgoing, Rules},
     rows::UserRow,
     state::{Ending, State},
     text,
@@ -77,10 +77,10 @@ impl State {
         }
         let (is_switched, is_hidden_or_shown) = (row.receipts != receipts, row.presence != presence);
         let (shown, receipts) = (row.user(), row.receipts);
-        let (place, told_me) = self.tell_me(user, rules, at);
-        let mut told = vec![told_me];
+        let (place, outgoing_me) = self.notify_me(user, rules, at);
+        let mut outgoing = vec![outgoing_me];
         if is_hidden_or_shown {
-            told.push(Told::Nodes(NodeMessage::Visibility { users: vec![user] }));
+            outgoing.push(Outgoing::Nodes(NodeMessage::Visibility { users: vec![user] }));
         }
         if profile.is_shown() || is_switched {
             for conversation in self.conversations_of(user) {
@@ -88,10 +88,10 @@ impl State {
                 member.user = shown.clone();
                 member.receipts = receipts;
                 member.version = at.version;
-                told.extend(self.tell_profile(conversation, user, is_switched, rules, at));
+                outgoing.extend(self.notify_profile(conversation, user, is_switched, rules, at));
             }
         }
-        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
     /// Where the person is, those to which he came in this batch among them.
@@ -101,21 +101,21 @@ impl State {
         loaded.chain(before).filter(|conversation| !self.members[conversation][&user].has_left).collect()
     }
 
-    fn tell_profile(
+    fn notify_profile(
         &mut self,
         conversation: ConversationId,
         user: UserId,
         is_switched: bool,
         rules: &Rules,
         at: At,
-    ) -> Vec<Told> {
+    ) -> Vec<Outgoing> {
         let prev = self.raise_conversation(conversation, at.version);
         let count = self.conversations[&conversation].member_count;
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
         if is_switched {
-            return self.tell_switched(place, user, rules);
+            return self.notify_receipts_setting(place, user, rules);
         }
-        self.tell_rows(place, count, &[user], rules, |members, _| Event::MembersUpdated {
+        self.notify_rows(place, count, &[user], rules, |members, _| Event::MembersUpdated {
             place,
             members,
             member_count: count,
@@ -165,8 +165,8 @@ impl State {
         if disabled {
             return Ok(self.end(Ending { user, which: Which::All, keep: None }, true, rules, at));
         }
-        let (_, told) = self.tell_me(user, rules, at);
-        Ok(Decided { outcome: Outcome::Done, told: vec![told] })
+        let (_, outgoing) = self.notify_me(user, rules, at);
+        Ok(Decided { outcome: Outcome::Done, outgoing: vec![outgoing] })
     }
 
     pub(super) fn set_login(&mut self, user: UserId, login: &str, rules: &Rules, at: At) -> Result<Decided, Problem> {
@@ -177,8 +177,8 @@ impl State {
         let before = std::mem::replace(&mut row.login, login.to_owned());
         self.logins.remove(&before);
         self.logins.insert(login.to_owned(), user);
-        let (_, told) = self.tell_me(user, rules, at);
-        Ok(Decided { outcome: Outcome::Done, told: vec![told] })
+        let (_, outgoing) = self.notify_me(user, rules, at);
+        Ok(Decided { outcome: Outcome::Done, outgoing: vec![outgoing] })
     }
 
     /// Memberships and messages stay: others see them as those of a deleted person. The login name is free again.
@@ -197,10 +197,10 @@ impl State {
             member.user = shown.clone();
         }
         let mut decided = self.end(Ending { user, which: Which::All, keep: None }, true, rules, at);
-        decided.told.push(Told::Nodes(NodeMessage::Visibility { users: vec![user] }));
+        decided.outgoing.push(Outgoing::Nodes(NodeMessage::Visibility { users: vec![user] }));
         for conversation in self.conversations_of(user) {
             self.member_mut(conversation, user).version = at.version;
-            decided.told.extend(self.tell_profile(conversation, user, false, rules, at));
+            decided.outgoing.extend(self.notify_profile(conversation, user, false, rules, at));
         }
         Ok(decided)
     }
@@ -211,14 +211,14 @@ impl State {
             Which::All => None,
         };
         let ended = NodeMessage::SessionsEnded { user: ending.user, only, keep: ending.keep, disabled };
-        let (_, told) = self.tell_me(ending.user, rules, at);
+        let (_, outgoing) = self.notify_me(ending.user, rules, at);
         self.endings.push(ending);
-        Decided { outcome: Outcome::Done, told: vec![Told::Nodes(ended), told] }
+        Decided { outcome: Outcome::Done, outgoing: vec![Outgoing::Nodes(ended), outgoing] }
     }
 
-    fn tell_me(&mut self, user: UserId, rules: &Rules, at: At) -> (Scoped, Told) {
+    fn notify_me(&mut self, user: UserId, rules: &Rules, at: At) -> (Scoped, Outgoing) {
         let place = Scoped { scope: Scope::User(user), version: at.version, prev: self.raise_user(user, at.version) };
         let event = Event::MeUpdated { place, me: self.users[&user].me(rules.messages.receipts) };
-        (place, Told::Event(vec![Topic::User(user)], Box::new(event)))
+        (place, Outgoing::Event(vec![Topic::User(user)], Box::new(event)))
     }
 }

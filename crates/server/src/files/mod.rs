@@ -23,7 +23,7 @@ pub mod storage;
 mod uploads;
 pub mod videos;
 
-use crate::{config::Config, environment::Environment, metrics::Metrics, store::Store, user_limits::Shares};
+use crate::{config::Config, environment::Environment, metrics::Metrics, store::Store, user_limits::UserLimiter};
 use ingest::ActiveUpload;
 use parlor_protocol::{
     error::{Code, Problem},
@@ -57,7 +57,7 @@ pub struct Files {
     /// Limits how many pictures are processed at the same time.
     image_permits: Arc<Semaphore>,
     /// Limits each user to one picture at a time.
-    user_limits: Shares,
+    user_limits: UserLimiter,
     /// Set once the storage is marked as this database's.
     marked: OnceCell<()>,
 }
@@ -83,7 +83,7 @@ impl Files {
             config: config.files.clone(),
             active: Mutex::default(),
             image_permits: Arc::new(Semaphore::new(config.limits.image_checks_max as usize)),
-            user_limits: Shares::new(1, Duration::from_millis(config.files.image_ms) * finish::WAIT_FACTOR),
+            user_limits: UserLimiter::new(1, Duration::from_millis(config.files.image_ms) * finish::WAIT_FACTOR),
             marked: OnceCell::new(),
         })
     }

@@ -69,7 +69,7 @@ impl Caller {
     /// Reads what a request brings, and looks its session up.
     pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Problem> {
         let address = visitor(address_of(app, parts));
-        let ends = app.hub.ends();
+        let ends = app.hub.session_ends();
         let (token, by) = match (bearer(&parts.headers), cookie(&parts.headers, is_https(app, parts))) {
             (Some(token), _) => (token, Some(By::Bearer)),
             (None, Some(token)) => (token, Some(By::Cookie)),

@@ -29,33 +29,33 @@ use std::{
     },
 };
 use tokio::sync::mpsc;
-use topic_locks::Turns;
+use topic_locks::TopicLocks;
 use tracing::warn;
-use watchers::{Doubts, Watch};
+use watchers::{VisibilityChanges, WatchedUser};
 
 pub use outbox::{Outbox, Taken};
-pub use watchers::{Agenda, Entered, Inquiry, Pair, Replaced, Urgent};
+pub use watchers::{PendingChecks, PresenceQueue, PresenceWatch, ReplacedWatches, Subscription, VisibilityCheck};
 
 /// One attached connection, as the hub keeps it.
 #[derive(Debug)]
-struct Connection {
+struct HubConnection {
     user: UserId,
     session: SessionId,
     outbox: Arc<Outbox>,
     shown: Vec<ConversationId>,
-    watched: Vec<Watch>,
+    watched: Vec<WatchedUser>,
     /// The last delivery it took part in, so that two topics of one publication reach it once.
     delivery: u64,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    connections: HashMap<u64, Connection>,
+struct HubState {
+    connections: HashMap<u64, HubConnection>,
     topics: HashMap<Topic, Vec<u64>>,
     last_id: u64,
     /// The connection whose unseen were looked at last.
-    unseen_to: u64,
-    doubts: Doubts,
+    hidden_watches_after: u64,
+    changes: VisibilityChanges,
     deliveries: u64,
     is_draining: bool,
 }
@@ -63,17 +63,17 @@ struct Inner {
 /// See the module.
 #[derive(Debug)]
 pub struct Hub {
-    inner: Mutex<Inner>,
+    state: Mutex<HubState>,
     layer: Arc<dyn ChannelLayer>,
-    turns: Turns,
+    topic_locks: TopicLocks,
     limits: Limits,
     metrics: Arc<Metrics>,
     /// How often it was told that sessions ended. It rises before the connections of these are closed.
-    ends: AtomicU64,
+    session_ends: AtomicU64,
     /// What nodes tell each other, for the task that compares it with the clock.
-    told: mpsc::UnboundedSender<NodeMessage>,
+    node_messages: mpsc::UnboundedSender<NodeMessage>,
     /// What the task of presence has to look at.
-    pub agenda: Agenda,
+    pub presence_queue: PresenceQueue,
 }
 
 /// A connection's place in the hub; dropped, it leaves.
@@ -88,7 +88,7 @@ pub struct Attached {
 
 /// Why a connection cannot be attached.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum AttachError {
     /// The person has as many as may be.
     #[error("as many connections as one person may have")]
     TooMany,
@@ -109,25 +109,26 @@ impl Hub {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<NodeMessage>) {
         // Not bounded by number, but by time: its reader gathers all that is there at once, and waits for nothing but
         // the store, whose statements end within their time-out.
-        let (told, heard) = mpsc::unbounded_channel();
-        let agenda = Agenda::default();
-        let (inner, turns, ends) = (Mutex::default(), Turns::default(), AtomicU64::new(0));
-        let hub = Arc::new(Self { inner, layer, turns, limits, metrics, ends, told, agenda });
+        let (node_messages, receiver_of_nodes) = mpsc::unbounded_channel();
+        let presence_queue = PresenceQueue::default();
+        let (state, topic_locks, session_ends) = (Mutex::default(), TopicLocks::default(), AtomicU64::new(0));
+        let hub =
+            Arc::new(Self { state, layer, topic_locks, limits, metrics, session_ends, node_messages, presence_queue });
         let receiver = Arc::downgrade(&hub);
         hub.layer.deliver_to(Arc::new(move |publication| {
             if let Some(hub) = receiver.upgrade() {
                 hub.receive(&publication);
             }
         }));
-        (hub, heard)
+        (hub, receiver_of_nodes)
     }
 
     /// Hands what the layer delivers to connections.
     fn receive(self: &Arc<Self>, Publication { topics, payload }: &Publication) {
         match Message::decode(payload) {
             Ok(Message::Event(text)) => self.deliver(topics, &text),
-            Ok(Message::EventForOthers(of, text)) => self.deliver_to_others(topics, Some(of), &text),
-            Ok(Message::Node(message)) => self.act(message),
+            Ok(Message::EventForOthers(of, text)) => self.deliver_except(topics, Some(of), &text),
+            Ok(Message::Node(message)) => self.handle_node_message(message),
             Err(_) => warn!("a delivery of the channel layer was not understood"),
         }
     }
@@ -136,24 +137,24 @@ impl Hub {
     ///
     /// # Errors
     /// See [`Refused`].
-    pub async fn attach(self: &Arc<Self>, user: UserId, session: SessionId) -> Result<Attached, Refused> {
+    pub async fn attach(self: &Arc<Self>, user: UserId, session: SessionId) -> Result<Attached, AttachError> {
         let outbox = Arc::new(Outbox::default());
         let attached = {
-            let mut inner = self.lock();
-            if inner.is_draining {
-                return Err(Refused::Draining);
+            let mut state = self.lock();
+            if state.is_draining {
+                return Err(AttachError::Draining);
             }
-            let members = inner.topics.get(&Topic::User(user)).map_or(0, Vec::len);
+            let members = state.topics.get(&Topic::User(user)).map_or(0, Vec::len);
             if members >= self.limits.user_connections_max as usize {
-                return Err(Refused::TooMany);
+                return Err(AttachError::TooMany);
             }
-            inner.last_id += 1;
-            let id = inner.last_id;
+            state.last_id += 1;
+            let id = state.last_id;
             let connection =
-                Connection { user, session, outbox: outbox.clone(), shown: vec![], watched: vec![], delivery: 0 };
-            inner.connections.insert(id, connection);
-            inner.topics.entry(Topic::User(user)).or_default().push(id);
-            self.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));
+                HubConnection { user, session, outbox: outbox.clone(), shown: vec![], watched: vec![], delivery: 0 };
+            state.connections.insert(id, connection);
+            state.topics.entry(Topic::User(user)).or_default().push(id);
+            self.metrics.connections.set(i64::try_from(state.connections.len()).unwrap_or(i64::MAX));
             Attached { hub: self.clone(), id, user, outbox }
         };
         self.join(Topic::User(user)).await?;
@@ -162,18 +163,18 @@ impl Hub {
 
     /// Puts a frame into the outbox of everybody in the topics, once each.
     pub fn deliver(&self, topics: &[Topic], text: &Bytes) {
-        self.deliver_to_others(topics, None, text);
+        self.deliver_except(topics, None, text);
     }
 
-    fn deliver_to_others(&self, topics: &[Topic], of: Option<UserId>, text: &Bytes) {
-        let mut inner = self.lock();
-        inner.deliveries += 1;
-        let delivery = inner.deliveries;
-        let Inner { connections, topics: joined, .. } = &mut *inner;
+    fn deliver_except(&self, topics: &[Topic], except: Option<UserId>, text: &Bytes) {
+        let mut state = self.lock();
+        state.deliveries += 1;
+        let delivery = state.deliveries;
+        let HubState { connections, topics: joined, .. } = &mut *state;
         let mut delivered = 0;
         for id in topics.iter().filter_map(|topic| joined.get(topic)).flatten() {
             let Some(connection) = connections.get_mut(id) else { continue };
-            if std::mem::replace(&mut connection.delivery, delivery) == delivery || of == Some(connection.user) {
+            if std::mem::replace(&mut connection.delivery, delivery) == delivery || except == Some(connection.user) {
                 continue;
             }
             connection.outbox.push(text, &self.limits);
@@ -183,17 +184,17 @@ impl Hub {
     }
 
     /// Acts on what a node told.
-    fn act(self: &Arc<Self>, message: NodeMessage) {
+    fn handle_node_message(self: &Arc<Self>, message: NodeMessage) {
         match &message {
             NodeMessage::Removed { conversation, users } => {
                 self.remove(*conversation, users);
-                self.suspect(users);
+                self.suspend_presence(users);
             }
             NodeMessage::Visibility { users } => {
-                self.suspect(users);
-                self.agenda.look_at_unseen(users);
+                self.suspend_presence(users);
+                self.presence_queue.check_hidden(users);
             }
-            NodeMessage::Presence { user } => self.agenda.look_at(*user),
+            NodeMessage::Presence { user } => self.presence_queue.user_changed(*user),
             NodeMessage::SessionsEnded { user, only, keep, disabled } => {
                 let why = if *disabled { Close::Disabled } else { Close::SessionEnded };
                 self.end_sessions(*user, why, |session| {
@@ -202,7 +203,7 @@ impl Hub {
             }
             NodeMessage::Committed { .. } | NodeMessage::Hint { .. } => {}
         }
-        if self.told.send(message).is_err() {
+        if self.node_messages.send(message).is_err() {
             warn!("nobody listens to what nodes tell");
         }
     }
@@ -210,9 +211,9 @@ impl Hub {
     /// Takes connections of these people out of a conversation's topic. An answer of the store that is older puts none
     /// of them back.
     pub fn remove(self: &Arc<Self>, conversation: ConversationId, users: &[UserId]) {
-        let mut inner = self.lock();
-        let Inner { connections, topics, doubts, .. } = &mut *inner;
-        doubts.remove(conversation, users);
+        let mut state = self.lock();
+        let HubState { connections, topics, changes, .. } = &mut *state;
+        changes.remove(conversation, users);
         let topic = Topic::Conversation(conversation);
         let Some(members) = topics.get_mut(&topic) else { return };
         members.retain(|id| connections.get(id).is_some_and(|connection| !users.contains(&connection.user)));
@@ -223,43 +224,43 @@ impl Hub {
         for connection in connections.values_mut().filter(|connection| users.contains(&connection.user)) {
             connection.shown.retain(|shown| *shown != conversation);
         }
-        drop(inner);
+        drop(state);
         if is_empty {
-            self.leave_soon(vec![topic]);
+            self.spawn_leave(vec![topic]);
         }
     }
 
     /// Closes the connections of a person whose session is meant.
-    pub fn end_sessions(&self, user: UserId, why: Close, is_meant: impl Fn(SessionId) -> bool) {
-        let inner = self.lock();
-        self.ends.fetch_add(1, Ordering::SeqCst);
-        for id in inner.topics.get(&Topic::User(user)).into_iter().flatten() {
-            if let Some(connection) = inner.connections.get(id).filter(|connection| is_meant(connection.session)) {
+    pub fn end_sessions(&self, user: UserId, why: Close, matches: impl Fn(SessionId) -> bool) {
+        let state = self.lock();
+        self.session_ends.fetch_add(1, Ordering::SeqCst);
+        for id in state.topics.get(&Topic::User(user)).into_iter().flatten() {
+            if let Some(connection) = state.connections.get(id).filter(|connection| matches(connection.session)) {
                 connection.outbox.close(why);
             }
         }
     }
 
     /// Closes the connections that are there: nobody knows what they should have been told.
-    pub fn start_over(&self) {
-        let inner = self.lock();
-        self.ends.fetch_add(1, Ordering::SeqCst);
-        for connection in inner.connections.values() {
+    pub fn restart_all(&self) {
+        let state = self.lock();
+        self.session_ends.fetch_add(1, Ordering::SeqCst);
+        for connection in state.connections.values() {
             connection.outbox.close(Close::Restarting);
         }
     }
 
     /// How often sessions have ended, as far as this node was told. Whoever looks a session up and attaches it later
     /// looks once more if the count has changed.
-    pub fn ends(&self) -> u64 {
-        self.ends.load(Ordering::SeqCst)
+    pub fn session_ends(&self) -> u64 {
+        self.session_ends.load(Ordering::SeqCst)
     }
 
     /// Closes every connection, and attaches no more.
     pub fn drain(&self, why: Close) {
-        let mut inner = self.lock();
-        inner.is_draining = true;
-        for connection in inner.connections.values() {
+        let mut state = self.lock();
+        state.is_draining = true;
+        for connection in state.connections.values() {
             connection.outbox.close(why);
         }
     }
@@ -270,8 +271,8 @@ impl Hub {
         self.lock().connections.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HubState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -281,12 +282,12 @@ impl Attached {
     ///
     /// # Errors
     /// The channel layer cannot be joined.
-    pub async fn show(&self, inquiry: &Inquiry, conversations: &[ConversationId]) -> Result<(), Unavailable> {
+    pub async fn show(&self, check: &VisibilityCheck, conversations: &[ConversationId]) -> Result<(), Unavailable> {
         let (joining, leaving) = {
-            let mut inner = self.hub.lock();
-            let Inner { connections, topics, doubts, .. } = &mut *inner;
+            let mut state = self.hub.lock();
+            let HubState { connections, topics, changes, .. } = &mut *state;
             let Some(connection) = connections.get_mut(&self.id) else { return Ok(()) };
-            let is_removed = |id: &ConversationId| doubts.is_removed_since(inquiry.after, *id, self.user);
+            let is_removed = |id: &ConversationId| changes.is_removed_since(check.since, *id, self.user);
             let conversations: Vec<_> = conversations.iter().copied().filter(|id| !is_removed(id)).collect();
             let before = std::mem::replace(&mut connection.shown, conversations.clone());
             let topic = |id: &ConversationId| Topic::Conversation(*id);
@@ -301,15 +302,15 @@ impl Attached {
         for topic in joining {
             self.hub.join(topic).await?;
         }
-        self.hub.left(leaving).await;
+        self.hub.leave_empty_topics(leaving).await;
         Ok(())
     }
 
     /// Whether these conversations are what the connection shows; also where it has ended.
     #[must_use]
     pub fn is_showing(&self, conversations: &[ConversationId]) -> bool {
-        let inner = self.hub.lock();
-        inner.connections.get(&self.id).is_none_or(|connection| {
+        let state = self.hub.lock();
+        state.connections.get(&self.id).is_none_or(|connection| {
             let shown = &connection.shown;
             shown.len() == conversations.len() && conversations.iter().all(|id| shown.contains(id))
         })
@@ -318,24 +319,24 @@ impl Attached {
 
 impl Hub {
     /// Leaves topics in the layer, for those who cannot wait for it.
-    fn leave_soon(self: &Arc<Self>, topics: Vec<Topic>) {
+    fn spawn_leave(self: &Arc<Self>, topics: Vec<Topic>) {
         let hub = self.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { hub.left(topics).await });
+            runtime.spawn(async move { hub.leave_empty_topics(topics).await });
         }
     }
 
     /// Joins a topic in the layer for connections that are in it here.
     async fn join(&self, topic: Topic) -> Result<(), Unavailable> {
-        let _turn = self.turns.take(topic).await;
+        let _lock = self.topic_locks.lock(topic).await;
         self.layer.join(topic).await
     }
 
     /// Leaves those of the topics in the layer that no connection is in. A connection that comes while the layer leaves
     /// joins after that.
-    async fn left(&self, topics: Vec<Topic>) {
+    async fn leave_empty_topics(&self, topics: Vec<Topic>) {
         for topic in topics {
-            let _turn = self.turns.take(topic).await;
+            let _lock = self.topic_locks.lock(topic).await;
             if self.lock().topics.contains_key(&topic) {
                 continue;
             }
@@ -365,15 +366,15 @@ fn leave(topics: &mut HashMap<Topic, Vec<u64>>, leaving: &[Topic], id: u64) -> V
 impl Drop for Attached {
     fn drop(&mut self) {
         let emptied = {
-            let mut inner = self.hub.lock();
-            let Some(connection) = inner.connections.remove(&self.id) else { return };
+            let mut state = self.hub.lock();
+            let Some(connection) = state.connections.remove(&self.id) else { return };
             let mut leaving: Vec<Topic> = connection.shown.iter().map(|id| Topic::Conversation(*id)).collect();
             leaving.extend(connection.watched.iter().map(|watch| Topic::Presence(watch.user)));
             leaving.push(Topic::User(self.user));
-            self.hub.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));
-            leave(&mut inner.topics, &leaving, self.id)
+            self.hub.metrics.connections.set(i64::try_from(state.connections.len()).unwrap_or(i64::MAX));
+            leave(&mut state.topics, &leaving, self.id)
         };
-        self.hub.leave_soon(emptied);
+        self.hub.spawn_leave(emptied);
     }
 }
 

@@ -11,12 +11,12 @@ use tokio::sync::Notify;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    inner: Mutex<Inner>,
+    state: Mutex<OutboxState>,
     notify: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct OutboxState {
     frames: VecDeque<Bytes>,
     bytes: usize,
     closed: Option<Close>,
@@ -34,56 +34,56 @@ pub enum Taken {
 impl Outbox {
     /// Puts a frame at the end. One too many closes the connection.
     pub fn push(&self, frame: &Bytes, limits: &Limits) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.closed.is_some() {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed.is_some() {
             return;
         }
-        let is_full = inner.frames.len() >= limits.connection_queue_max as usize
-            || inner.bytes + frame.len() > limits.connection_queue_bytes_max as usize;
+        let is_full = state.frames.len() >= limits.connection_queue_max as usize
+            || state.bytes + frame.len() > limits.connection_queue_bytes_max as usize;
         if is_full {
-            inner.closed = Some(Close::SlowReader);
-            inner.frames = VecDeque::new();
-            inner.bytes = 0;
+            state.closed = Some(Close::SlowReader);
+            state.frames = VecDeque::new();
+            state.bytes = 0;
         } else {
-            inner.bytes += frame.len();
-            inner.frames.push_back(frame.clone());
+            state.bytes += frame.len();
+            state.frames.push_back(frame.clone());
         }
-        drop(inner);
+        drop(state);
         self.notify.notify_one();
     }
 
     /// Closes; the first reason stays.
     pub fn close(&self, why: Close) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.closed.get_or_insert(why);
-        drop(inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed.get_or_insert(why);
+        drop(state);
         self.notify.notify_one();
     }
 
     /// Why it is closed, if it is.
     #[must_use]
     pub fn closed(&self) -> Option<Close> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).closed
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
     /// Takes what is there, which may be nothing.
     pub fn take_ready(&self) -> VecDeque<Bytes> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.bytes = 0;
-        std::mem::take(&mut inner.frames)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.bytes = 0;
+        std::mem::take(&mut state.frames)
     }
 
     /// Waits for something and takes all of it. Safe to drop while waiting. For one reader.
     pub async fn take(&self) -> Taken {
         loop {
             {
-                let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(why) = inner.closed {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(why) = state.closed {
                     return Taken::Closed(why);
                 }
-                if !inner.frames.is_empty() {
-                    inner.bytes = 0;
-                    return Taken::Frames(std::mem::take(&mut inner.frames));
+                if !state.frames.is_empty() {
+                    state.bytes = 0;
+                    return Taken::Frames(std::mem::take(&mut state.frames));
                 }
             }
             self.notify.notified().await;
@@ -129,7 +129,7 @@ mod tests {
                 outbox.push(&Bytes::from(*frame), &limits());
             }
             assert!(matches!(outbox.take().await, Taken::Closed(Close::SlowReader)), "{frames:?}");
-            assert_eq!(outbox.inner.lock().expect("not poisoned").frames.capacity(), 0);
+            assert_eq!(outbox.state.lock().expect("not poisoned").frames.capacity(), 0);
         }
     }
 

@@ -29,7 +29,7 @@ const RANGES_MAX: usize = 10_000;
 
 /// How often to look, and what to forget.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct RecoveryOptions {
     /// Between two looks at the clock.
     pub interval: Duration,
     /// How long rows of `commits` are kept.
@@ -70,7 +70,7 @@ pub struct Recovery {
     hub: Arc<Hub>,
     store: Store,
     environment: Environment,
-    settings: Settings,
+    settings: RecoveryOptions,
     heard: Heard,
     hints: HashMap<ConversationId, Version>,
     /// The clock as the last look found it: what was committed by then must have been heard of by now.
@@ -80,7 +80,13 @@ pub struct Recovery {
 impl Recovery {
     /// Ready to run from the store's present version on.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, store: Store, environment: Environment, settings: Settings, version: Version) -> Self {
+    pub fn new(
+        hub: Arc<Hub>,
+        store: Store,
+        environment: Environment,
+        settings: RecoveryOptions,
+        version: Version,
+    ) -> Self {
         let heard = Heard { upto: version, beyond: BTreeMap::new() };
         Self { hub, store, environment, settings, heard, hints: HashMap::new(), seen: version }
     }
@@ -170,7 +176,7 @@ impl Recovery {
                     info!(first = row.first.0, last = row.last.0, "a commit was learnt from the store");
                     self.hub.metrics.commits_recovered.inc();
                     for (scope, version) in row.scopes {
-                        self.tell(scope, version, row.first).await?;
+                        self.send_presence(scope, version, row.first).await?;
                     }
                 }
                 self.heard.add(row.first, row.last);
@@ -190,7 +196,7 @@ impl Recovery {
     }
 
     /// `since` is the first version of the commit: who left in it may have been followed by other changes.
-    async fn tell(&self, scope: Scope, version: Version, since: Version) -> store::Result<()> {
+    async fn send_presence(&self, scope: Scope, version: Version, since: Version) -> store::Result<()> {
         let mut topics = vec![Topic::from(scope)];
         match scope {
             Scope::Conversation(conversation) => {

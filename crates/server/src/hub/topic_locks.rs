@@ -6,26 +6,26 @@
 use crate::channel_layer::Topic;
 use tokio::sync::{Mutex, MutexGuard};
 
-const TURNS: usize = 64;
+const LOCKS: usize = 64;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Turns([Mutex<()>; TURNS]);
+pub(super) struct TopicLocks([Mutex<()>; LOCKS]);
 
-impl Default for Turns {
+impl Default for TopicLocks {
     fn default() -> Self {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 }
 
-impl Turns {
+impl TopicLocks {
     /// Waits for the topic's turn, which ends with the guard.
-    pub(super) async fn take(&self, topic: Topic) -> MutexGuard<'_, ()> {
+    pub(super) async fn lock(&self, topic: Topic) -> MutexGuard<'_, ()> {
         let id = match topic {
             Topic::User(id) | Topic::Presence(id) => id.0,
             Topic::Conversation(id) => id.0,
             Topic::Nodes => 0,
         };
-        self.0[usize::try_from(id.unsigned_abs() % TURNS as u64).unwrap_or_default()].lock().await
+        self.0[usize::try_from(id.unsigned_abs() % LOCKS as u64).unwrap_or_default()].lock().await
     }
 }

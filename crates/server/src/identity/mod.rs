@@ -18,7 +18,7 @@ pub(crate) mod sign_in;
 pub(crate) mod token;
 
 use crate::{
-    coalesce::Asking,
+    coalesce::Coalescer,
     commit::Commit,
     config::{Accounts, Config},
     environment::Environment,
@@ -59,7 +59,7 @@ pub struct Dependencies {
     /// The storage, for pictures.
     pub files: Arc<Files>,
     /// Looks sessions up by the hashes of their tokens.
-    pub sessions: Asking<[u8; 32], Option<ActiveSession>>,
+    pub sessions: Coalescer<[u8; 32], Option<ActiveSession>>,
     /// The key under which addresses are hashed.
     pub secret: Vec<u8>,
 }
@@ -78,7 +78,7 @@ pub struct Identity {
     attempts: SignInAttempts,
     requests: RateLimiter<ClientKey>,
     pictures: RateLimiter<UserId>,
-    sessions: Asking<[u8; 32], Option<ActiveSession>>,
+    sessions: Coalescer<[u8; 32], Option<ActiveSession>>,
     /// When sessions were last used, to be written together.
     last_seen: Mutex<HashMap<SessionId, i64>>,
 }

@@ -1,6 +1,6 @@
 //! A stream that gives up on a reader who takes nothing, and that closes so that its last words arrive.
 
-use super::Seat;
+use super::ConnectionSlot;
 use std::{
     io,
     pin::Pin,
@@ -19,14 +19,14 @@ const WINDOW_BYTES: usize = 16 * 1024;
 /// would make the system throw that last word away.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A stream with a seat. While nothing is stuck it holds no timer.
+/// A stream with a slot. While nothing is stuck it holds no timer.
 #[derive(Debug)]
-pub(crate) struct Paced {
+pub(crate) struct TimedStream {
     stream: TcpStream,
     time: Duration,
     stuck: Option<Stuck>,
     linger: Option<Pin<Box<Sleep>>>,
-    _seat: Seat,
+    _slot: ConnectionSlot,
 }
 
 #[derive(Debug)]
@@ -35,9 +35,9 @@ struct Stuck {
     taken: usize,
 }
 
-impl Paced {
-    pub(super) fn new(stream: TcpStream, time: Duration, seat: Seat) -> Self {
-        Self { stream, time, stuck: None, linger: None, _seat: seat }
+impl TimedStream {
+    pub(super) fn new(stream: TcpStream, time: Duration, slot: ConnectionSlot) -> Self {
+        Self { stream, time, stuck: None, linger: None, _slot: slot }
     }
 
     /// What came of a write of `offered` bytes.
@@ -71,7 +71,7 @@ impl Paced {
     }
 }
 
-impl AsyncRead for Paced {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -81,7 +81,7 @@ impl AsyncRead for Paced {
     }
 }
 
-impl AsyncWrite for Paced {
+impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.written(context, bytes.len(), result)

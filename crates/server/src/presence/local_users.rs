@@ -17,8 +17,8 @@ use tokio::time::Instant;
 
 /// What this node knows of people, and what it said of them.
 #[derive(Debug, Default)]
-pub(super) struct Local {
-    people: HashMap<UserId, Person>,
+pub(super) struct LocalUsers {
+    users: HashMap<UserId, LocalUser>,
     /// Those about whom something changed since the last look.
     touched: HashSet<UserId>,
     last_connection: u64,
@@ -27,19 +27,19 @@ pub(super) struct Local {
 }
 
 #[derive(Debug, Default)]
-struct Person {
-    connections: HashMap<u64, Connection>,
+struct LocalUser {
+    connections: HashMap<u64, LocalConnection>,
     /// Connections that ended still count until then, as they were.
     online_until: Option<Instant>,
     idle_until: Option<Instant>,
     /// When a page was last in use.
     seen_ms: i64,
-    said: Option<Said>,
+    last_sign: Option<LastSign>,
     written_ms: Option<i64>,
 }
 
 #[derive(Debug)]
-struct Connection {
+struct LocalConnection {
     /// Nobody is at it.
     is_idle: bool,
     /// When something was last heard of it.
@@ -47,7 +47,7 @@ struct Connection {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Said {
+struct LastSign {
     here: Here,
     seen_ms: i64,
     at: Instant,
@@ -55,24 +55,24 @@ struct Said {
 
 /// How often and how long.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct PresenceTiming {
     /// How long a sign holds; it is put up anew three times as often.
-    pub(super) entry: Duration,
+    pub(super) sign_ttl: Duration,
     /// Between two looks, and between two changes of one person that are told.
-    pub(super) look: Duration,
+    pub(super) interval: Duration,
     /// How exactly the store keeps when people were last here.
     pub(super) kept_ms: i64,
 }
 
 /// That somebody is no longer here is kept for others who look, until it is surely in the store.
-const GONE_LASTS: Duration = Duration::from_mins(10);
+const GONE_TTL: Duration = Duration::from_mins(10);
 /// People whose last sign of life waits to be written; beyond, none is noted.
-const UNWRITTEN_MAX: usize = 100_000;
+const PENDING_WRITES_MAX: usize = 100_000;
 
-impl Person {
+impl LocalUser {
     fn here(&self, now: Instant) -> Here {
         let lasts = |until: Option<Instant>| until.is_some_and(|until| until > now);
-        if self.is_used() || lasts(self.online_until) {
+        if self.is_in_use() || lasts(self.online_until) {
             Here::Online
         } else if !self.connections.is_empty() || lasts(self.idle_until) {
             Here::Idle
@@ -81,7 +81,7 @@ impl Person {
         }
     }
 
-    fn is_used(&self) -> bool {
+    fn is_in_use(&self) -> bool {
         self.connections.values().any(|connection| !connection.is_idle)
     }
 
@@ -92,89 +92,96 @@ impl Person {
     }
 }
 
-impl Local {
+impl LocalUsers {
     /// A connection came, last heard at `heard_ms`; it is in use.
-    pub(super) fn arrive(&mut self, user: UserId, heard_ms: Arc<AtomicI64>) -> u64 {
+    pub(super) fn connect(&mut self, user: UserId, heard_ms: Arc<AtomicI64>) -> u64 {
         self.last_connection += 1;
-        let person = self.people.entry(user).or_default();
-        person.connections.insert(self.last_connection, Connection { is_idle: false, heard_ms });
+        let user_state = self.users.entry(user).or_default();
+        user_state.connections.insert(self.last_connection, LocalConnection { is_idle: false, heard_ms });
         self.touched.insert(user);
         self.last_connection
     }
 
     /// Whether somebody is at a connection.
     pub(super) fn set_idle(&mut self, user: UserId, connection: u64, is_idle: bool, now_ms: i64) {
-        let Some(person) = self.people.get_mut(&user) else { return };
-        let Some(before) = person.connections.get_mut(&connection) else { return };
+        let Some(user_state) = self.users.get_mut(&user) else { return };
+        let Some(before) = user_state.connections.get_mut(&connection) else { return };
         if std::mem::replace(&mut before.is_idle, is_idle) != is_idle {
-            person.seen_ms = now_ms;
+            user_state.seen_ms = now_ms;
             self.touched.insert(user);
         }
     }
 
     /// A connection ended, in use until `seen_ms`. It counts as it was until `until`.
-    pub(super) fn depart(&mut self, user: UserId, connection: u64, seen_ms: i64, until: Instant) {
-        let Some(person) = self.people.get_mut(&user) else { return };
-        let Some(Connection { is_idle, .. }) = person.connections.remove(&connection) else { return };
-        let lingering = if is_idle { &mut person.idle_until } else { &mut person.online_until };
+    pub(super) fn disconnect(&mut self, user: UserId, connection: u64, seen_ms: i64, until: Instant) {
+        let Some(user_state) = self.users.get_mut(&user) else { return };
+        let Some(LocalConnection { is_idle, .. }) = user_state.connections.remove(&connection) else { return };
+        let lingering = if is_idle { &mut user_state.idle_until } else { &mut user_state.online_until };
         *lingering = Some(lingering.map_or(until, |before| before.max(until)));
         if !is_idle {
-            person.seen_ms = person.seen_ms.max(seen_ms);
+            user_state.seen_ms = user_state.seen_ms.max(seen_ms);
         }
         self.touched.insert(user);
     }
 
     /// What is to be said now: of those about whom something changed, or, `all`, of whom the last sign will end.
-    pub(super) fn signs(&mut self, all: bool, now: Instant, now_ms: i64, pace: Pace) -> Vec<(Sign, bool)> {
+    pub(super) fn due_signs(
+        &mut self,
+        all: bool,
+        now: Instant,
+        now_ms: i64,
+        timing: PresenceTiming,
+    ) -> Vec<(Sign, bool)> {
         let touched = std::mem::take(&mut self.touched);
-        let asked: Vec<UserId> =
-            if all { self.people.keys().copied().collect() } else { touched.into_iter().collect() };
+        let asked: Vec<UserId> = if all { self.users.keys().copied().collect() } else { touched.into_iter().collect() };
         let mut signs = Vec::new();
         for user in asked {
-            let Some(person) = self.people.get_mut(&user) else { continue };
-            let here = person.here(now);
+            let Some(user_state) = self.users.get_mut(&user) else { continue };
+            let here = user_state.here(now);
             // What was heard before the clock was set back was not heard later than now.
-            person.seen_ms = person.last_used_ms().min(now_ms);
-            let is_news = person.said.is_none_or(|said| said.here != here);
-            let since = person.said.map_or(Duration::MAX, |said| now.saturating_duration_since(said.at));
+            user_state.seen_ms = user_state.last_used_ms().min(now_ms);
+            let is_news = user_state.last_sign.is_none_or(|said| said.here != here);
+            let since = user_state.last_sign.map_or(Duration::MAX, |said| now.saturating_duration_since(said.at));
             // What was told a moment ago waits for the next look, and is gone over with all.
-            if (is_news && since >= pace.look) || since >= pace.entry / 3 {
-                let lasts = if here == Here::Gone { GONE_LASTS } else { pace.entry };
-                signs.push((Sign { user, here, seen_ms: person.seen_ms, lasts }, is_news));
-                person.said = Some(Said { here, seen_ms: person.seen_ms, at: now });
+            if (is_news && since >= timing.interval) || since >= timing.sign_ttl / 3 {
+                let lasts = if here == Here::Gone { GONE_TTL } else { timing.sign_ttl };
+                signs.push((Sign { user, here, seen_ms: user_state.seen_ms, lasts }, is_news));
+                user_state.last_sign = Some(LastSign { here, seen_ms: user_state.seen_ms, at: now });
             }
-            let is_due = person.written_ms.is_none_or(|at| (now_ms - at).abs() >= pace.kept_ms) || here == Here::Gone;
-            if is_due && person.written_ms != Some(person.seen_ms) && self.unwritten.len() < UNWRITTEN_MAX {
-                person.written_ms = Some(person.seen_ms);
-                self.unwritten.insert(user, person.seen_ms);
+            let is_due =
+                user_state.written_ms.is_none_or(|at| (now_ms - at).abs() >= timing.kept_ms) || here == Here::Gone;
+            if is_due && user_state.written_ms != Some(user_state.seen_ms) && self.unwritten.len() < PENDING_WRITES_MAX
+            {
+                user_state.written_ms = Some(user_state.seen_ms);
+                self.unwritten.insert(user, user_state.seen_ms);
             }
-            if here == Here::Gone && person.said.is_some_and(|said| said.here == Here::Gone) {
-                self.people.remove(&user);
+            if here == Here::Gone && user_state.last_sign.is_some_and(|said| said.here == Here::Gone) {
+                self.users.remove(&user);
             }
         }
         signs
     }
 
     /// What was last said of somebody who is here, whatever became of the sign.
-    pub(super) fn said(&self, user: UserId) -> Option<Seen> {
-        let said = self.people.get(&user)?.said.filter(|said| said.here != Here::Gone)?;
+    pub(super) fn last_sign(&self, user: UserId) -> Option<Seen> {
+        let said = self.users.get(&user)?.last_sign.filter(|said| said.here != Here::Gone)?;
         Some(Seen { user, here: said.here, seen_ms: said.seen_ms })
     }
 
     /// Everybody whose last sign of life is to be written before the end.
-    pub(super) fn finish(&mut self) {
-        for (user, person) in &self.people {
-            self.unwritten.insert(*user, person.last_used_ms());
+    pub(super) fn queue_all(&mut self) {
+        for (user, user_state) in &self.users {
+            self.unwritten.insert(*user, user_state.last_used_ms());
         }
     }
 
     /// Some of those who are to be written, and when they were last here.
-    pub(super) fn unwritten(&self, most: usize) -> Vec<(UserId, i64)> {
-        self.unwritten.iter().take(most).map(|(user, seen_ms)| (*user, *seen_ms)).collect()
+    pub(super) fn pending_writes(&self, max: usize) -> Vec<(UserId, i64)> {
+        self.unwritten.iter().take(max).map(|(user, seen_ms)| (*user, *seen_ms)).collect()
     }
 
     /// These are in the store. What is newer waits on.
-    pub(super) fn written(&mut self, written: &[(UserId, i64)]) {
+    pub(super) fn mark_written(&mut self, written: &[(UserId, i64)]) {
         for (user, seen_ms) in written {
             if self.unwritten.get(user) == Some(seen_ms) {
                 self.unwritten.remove(user);
@@ -184,7 +191,7 @@ impl Local {
 
     /// How many people are here.
     pub(super) fn count(&self) -> usize {
-        self.people.len()
+        self.users.len()
     }
 }
 
@@ -193,22 +200,23 @@ mod tests {
     use super::*;
 
     const USER: UserId = UserId(7);
-    const PACE: Pace = Pace { entry: Duration::from_secs(8), look: Duration::from_secs(1), kept_ms: 60_000 };
+    const TIMING: PresenceTiming =
+        PresenceTiming { sign_ttl: Duration::from_secs(8), interval: Duration::from_secs(1), kept_ms: 60_000 };
 
     /// A node in the middle of its life, and what it says at a time.
     struct Node {
-        local: Local,
+        local: LocalUsers,
         start: Instant,
     }
 
     impl Node {
         fn new() -> Self {
-            Self { local: Local::default(), start: Instant::now() }
+            Self { local: LocalUsers::default(), start: Instant::now() }
         }
 
         fn arrives(&mut self, ms: i64) -> (u64, Arc<AtomicI64>) {
             let heard_ms = Arc::new(AtomicI64::new(ms));
-            (self.local.arrive(USER, heard_ms.clone()), heard_ms)
+            (self.local.connect(USER, heard_ms.clone()), heard_ms)
         }
 
         fn at(&self, ms: u64) -> Instant {
@@ -216,7 +224,7 @@ mod tests {
         }
 
         fn says(&mut self, all: bool, ms: u64) -> Vec<(Here, bool)> {
-            let signs = self.local.signs(all, self.at(ms), i64::try_from(ms).expect("small"), PACE);
+            let signs = self.local.due_signs(all, self.at(ms), i64::try_from(ms).expect("small"), TIMING);
             signs.into_iter().map(|(sign, is_news)| (sign.here, is_news)).collect()
         }
     }
@@ -239,14 +247,14 @@ mod tests {
         node.local.set_idle(USER, one, true, 0);
         assert_eq!(node.says(true, 1000), [], "the other is in use");
         let until = node.at(9000);
-        node.local.depart(USER, other, 5000, until);
+        node.local.disconnect(USER, other, 5000, until);
         assert_eq!(node.says(true, 8999), [(Here::Online, false)]);
         assert_eq!(node.says(true, 9000), []);
         assert_eq!(node.says(true, 10_000), [(Here::Idle, true)]);
         let until = node.at(20_000);
-        node.local.depart(USER, one, 16_000, until);
+        node.local.disconnect(USER, one, 16_000, until);
         assert_eq!(node.says(true, 19_999), [(Here::Idle, false)]);
-        let gone = node.local.signs(true, node.at(21_000), 21_000, PACE);
+        let gone = node.local.due_signs(true, node.at(21_000), 21_000, TIMING);
         assert_eq!(gone.len(), 1);
         assert_eq!((gone[0].0.here, gone[0].0.seen_ms), (Here::Gone, 5000), "nobody was at the idle page");
         assert_eq!((node.says(true, 30_000), node.local.count()), (vec![], 0));
@@ -261,8 +269,8 @@ mod tests {
             node.says(true, second * 1000);
         }
         let now = node.at(55_000);
-        node.local.depart(USER, connection, heard_ms.load(Ordering::Relaxed), now);
-        let gone = node.local.signs(true, node.at(56_000), 56_000, PACE);
+        node.local.disconnect(USER, connection, heard_ms.load(Ordering::Relaxed), now);
+        let gone = node.local.due_signs(true, node.at(56_000), 56_000, TIMING);
         assert_eq!(gone.iter().map(|(sign, _)| (sign.here, sign.seen_ms)).collect::<Vec<_>>(), [(Here::Gone, 20_000)]);
     }
 
@@ -270,7 +278,7 @@ mod tests {
     fn after_a_crash_nobodys_last_time_is_older_than_a_silence() {
         let config = crate::config::Config::default();
         let (kept_ms, heartbeat_ms) = (config.presence.kept_ms, config.socket.ping_interval_ms);
-        let pace = Pace { kept_ms: i64::try_from(kept_ms).expect("small"), ..PACE };
+        let timing = PresenceTiming { kept_ms: i64::try_from(kept_ms).expect("small"), ..TIMING };
         // One page answers heartbeats alone, the other is in use all the time.
         for heard_every_ms in [heartbeat_ms, 100] {
             let mut node = Node::new();
@@ -282,11 +290,11 @@ mod tests {
                     heard_ms.store(now_ms, Ordering::Relaxed);
                 }
                 if now % 1000 == 900 {
-                    node.local.signs(true, node.at(now), now_ms, pace);
+                    node.local.due_signs(true, node.at(now), now_ms, timing);
                 }
                 if now.is_multiple_of(kept_ms / 3) {
-                    let some = node.local.unwritten(1);
-                    node.local.written(&some);
+                    let some = node.local.pending_writes(1);
+                    node.local.mark_written(&some);
                     kept = some.first().map_or(kept, |(_, seen_ms)| *seen_ms);
                 }
                 let age = now - u64::try_from(kept).expect("small");
@@ -302,7 +310,7 @@ mod tests {
         node.says(false, 0);
         node.local.set_idle(USER, connection, true, 5000);
         assert_eq!(node.says(true, 5000), [(Here::Idle, true)]);
-        let said = |node: &Node| node.local.said(USER).map(|seen| (seen.here, seen.seen_ms));
+        let said = |node: &Node| node.local.last_sign(USER).map(|seen| (seen.here, seen.seen_ms));
         node.local.set_idle(USER, connection, false, 5100);
         assert_eq!(node.says(false, 5100), [], "it waits for the next look");
         assert_eq!(said(&node), Some((Here::Idle, 5000)));
@@ -328,17 +336,17 @@ mod tests {
         let mut node = Node::new();
         let (_, heard_ms) = node.arrives(10);
         node.says(false, 10);
-        assert_eq!(node.local.unwritten(10), [(USER, 10)]);
-        assert_eq!(node.local.unwritten(10), [(USER, 10)], "until it is surely written");
-        node.local.written(&[(USER, 10)]);
+        assert_eq!(node.local.pending_writes(10), [(USER, 10)]);
+        assert_eq!(node.local.pending_writes(10), [(USER, 10)], "until it is surely written");
+        node.local.mark_written(&[(USER, 10)]);
         heard_ms.store(61_000, Ordering::Relaxed);
         node.says(true, 59_000);
-        assert_eq!(node.local.unwritten(10), []);
+        assert_eq!(node.local.pending_writes(10), []);
         node.says(true, 61_000);
-        assert_eq!(node.local.unwritten(10), [(USER, 61_000)]);
+        assert_eq!(node.local.pending_writes(10), [(USER, 61_000)]);
         heard_ms.store(62_000, Ordering::Relaxed);
-        node.local.finish();
-        node.local.written(&[(USER, 61_000)]);
-        assert_eq!(node.local.unwritten(10), [(USER, 62_000)], "what came while it was being written waits on");
+        node.local.queue_all();
+        node.local.mark_written(&[(USER, 61_000)]);
+        assert_eq!(node.local.pending_writes(10), [(USER, 62_000)], "what came while it was being written waits on");
     }
 }

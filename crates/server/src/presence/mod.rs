@@ -18,8 +18,8 @@ use crate::{
     metrics::Metrics,
     store::Store,
 };
-use local_users::{Local, Pace};
-use observe::Known;
+use local_users::{LocalUsers, PresenceTiming};
+use observe::ObservedPresence;
 use parlor_protocol::ids::{Epoch, UserId};
 use std::{
     collections::HashMap,
@@ -36,13 +36,13 @@ use tokio::{
 use tracing::warn;
 
 /// People whose last sign of life is written in one statement.
-const WRITTEN_MAX: usize = 1000;
+const WRITE_BATCH_MAX: usize = 1000;
 /// Looks between two checks of those who were not to be seen.
-const UNSEEN_EVERY: u64 = 10;
+const HIDDEN_EVERY: u64 = 10;
 
 /// Everything that presence works with.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct PresenceOptions {
     /// Who is connected here.
     pub hub: Arc<Hub>,
     /// Where signs are put up.
@@ -60,21 +60,21 @@ pub struct Settings {
 /// See the module.
 #[derive(Debug)]
 pub struct Presence {
-    with: Settings,
-    pace: Pace,
+    with: PresenceOptions,
+    timing: PresenceTiming,
     socket_grace: Duration,
     poll_grace: Duration,
     watched_max: u32,
-    local: Mutex<Local>,
+    local: Mutex<LocalUsers>,
     /// Something changed here.
     changed: Notify,
     /// What was told of everybody who is watched here. Held while looking, so that looks follow one another.
-    known: tokio::sync::Mutex<HashMap<UserId, Known>>,
+    known: tokio::sync::Mutex<HashMap<UserId, ObservedPresence>>,
 }
 
 /// A connection that counts as somebody's being here, until it is dropped and a little longer.
 #[derive(Debug)]
-pub struct Present {
+pub struct PresentConnection {
     presence: Arc<Presence>,
     user: UserId,
     connection: u64,
@@ -82,19 +82,23 @@ pub struct Present {
     /// When something was last heard of it.
     heard_ms: Arc<AtomicI64>,
     /// Its end is heard of, too; else nobody knows how long it has been over.
-    is_heard_ending: bool,
+    has_visible_end: bool,
 }
 
 impl Presence {
     /// With nobody here.
     #[must_use]
-    pub fn new(with: Settings, config: &Config) -> Self {
+    pub fn new(with: PresenceOptions, config: &Config) -> Self {
         let presence = &config.presence;
         let entry = Duration::from_millis(presence.entry_ms);
-        let pace = Pace { entry, look: entry / 8, kept_ms: i64::try_from(presence.kept_ms).unwrap_or(i64::MAX) };
+        let timing = PresenceTiming {
+            sign_ttl: entry,
+            interval: entry / 8,
+            kept_ms: i64::try_from(presence.kept_ms).unwrap_or(i64::MAX),
+        };
         Self {
             with,
-            pace,
+            timing,
             socket_grace: Duration::from_millis(presence.socket_grace_ms),
             poll_grace: Duration::from_millis(presence.poll_grace_ms),
             watched_max: config.limits.watched_max,
@@ -106,65 +110,65 @@ impl Presence {
 
     /// A socket of this person is open.
     #[must_use]
-    pub fn arrive(self: &Arc<Self>, user: UserId) -> Present {
-        self.present(user, self.socket_grace, true)
+    pub fn connect(self: &Arc<Self>, user: UserId) -> PresentConnection {
+        self.register(user, self.socket_grace, true)
     }
 
     /// A poll of this person waits. The next is expected only some time after this one's end.
     #[must_use]
-    pub fn polls(self: &Arc<Self>, user: UserId) -> Present {
-        self.present(user, self.poll_grace, false)
+    pub fn poll(self: &Arc<Self>, user: UserId) -> PresentConnection {
+        self.register(user, self.poll_grace, false)
     }
 
-    fn present(self: &Arc<Self>, user: UserId, grace: Duration, is_heard_ending: bool) -> Present {
+    fn register(self: &Arc<Self>, user: UserId, grace: Duration, has_visible_end: bool) -> PresentConnection {
         let heard_ms = Arc::new(AtomicI64::new(self.with.environment.ageing_ms()));
-        let connection = self.local().arrive(user, heard_ms.clone());
+        let connection = self.local().connect(user, heard_ms.clone());
         self.changed.notify_one();
-        Present { presence: self.clone(), user, connection, grace, heard_ms, is_heard_ending }
+        PresentConnection { presence: self.clone(), user, connection, grace, heard_ms, has_visible_end }
     }
 
     /// Says who is here and looks who is elsewhere, without end.
     pub async fn run(self: Arc<Self>) {
-        tokio::join!(self.say_on(), self.look_on(), self.write_on());
+        tokio::join!(self.run_signs(), self.run_observation(), self.run_last_seen());
     }
 
-    async fn say_on(&self) {
-        let mut ticks = ticks(self.pace.look);
+    async fn run_signs(&self) {
+        let mut ticks = ticks(self.timing.interval);
         loop {
             let all = tokio::select! {
                 _ = ticks.tick() => true,
                 () = self.changed.notified() => false,
             };
-            self.say(all).await;
+            self.publish_signs(all).await;
         }
     }
 
-    async fn look_on(&self) {
-        let mut looks = ticks(self.pace.look);
+    async fn run_observation(&self) {
+        let mut observation_ticks = ticks(self.timing.interval);
         let mut count = 0_u64;
         loop {
-            let is_look = tokio::select! {
-                _ = looks.tick() => true,
-                () = self.with.hub.agenda.woken() => false,
+            let is_tick = tokio::select! {
+                _ = observation_ticks.tick() => true,
+                () = self.with.hub.presence_queue.changed() => false,
             };
-            count += u64::from(is_look);
-            self.look_around(is_look, is_look && count.is_multiple_of(UNSEEN_EVERY)).await;
+            count += u64::from(is_tick);
+            self.run_checks(is_tick, is_tick && count.is_multiple_of(HIDDEN_EVERY)).await;
         }
     }
 
-    async fn write_on(&self) {
-        let mut ticks = ticks(Duration::from_millis(u64::try_from(self.pace.kept_ms / 3).unwrap_or(0)));
+    async fn run_last_seen(&self) {
+        let mut ticks = ticks(Duration::from_millis(u64::try_from(self.timing.kept_ms / 3).unwrap_or(0)));
         loop {
             ticks.tick().await;
-            self.write().await;
+            self.write_last_seen().await;
         }
     }
 
     /// Puts up what is to be said of people here, and announces what is new.
-    async fn say(&self, all: bool) {
+    async fn publish_signs(&self, all: bool) {
         let (signs, count) = {
             let mut local = self.local();
-            let signs = local.signs(all, Instant::now(), self.with.environment.ageing_ms(), self.pace);
+            let signs = local.due_signs(all, Instant::now(), self.with.environment.ageing_ms(), self.timing);
             (signs, local.count())
         };
         self.with.metrics.present.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -188,14 +192,14 @@ impl Presence {
 
     /// Writes when people were last here, before the store is closed.
     pub async fn finish(&self) {
-        self.local().finish();
-        self.write().await;
+        self.local().queue_all();
+        self.write_last_seen().await;
     }
 
     /// May be given up at any moment: whoever is not surely written waits on.
-    async fn write(&self) {
+    async fn write_last_seen(&self) {
         loop {
-            let some = self.local().unwritten(WRITTEN_MAX);
+            let some = self.local().pending_writes(WRITE_BATCH_MAX);
             if some.is_empty() {
                 return;
             }
@@ -204,11 +208,11 @@ impl Presence {
                 warn!(%cause, "when people were last here was not written");
                 return;
             }
-            self.local().written(&some);
+            self.local().mark_written(&some);
         }
     }
 
-    fn local(&self) -> MutexGuard<'_, Local> {
+    fn local(&self) -> MutexGuard<'_, LocalUsers> {
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -219,9 +223,9 @@ fn ticks(period: Duration) -> Interval {
     ticks
 }
 
-impl Present {
+impl PresentConnection {
     /// Something was heard of it.
-    pub fn heard(&self) {
+    pub fn touch(&self) {
         self.heard_ms.store(self.presence.with.environment.ageing_ms(), Ordering::Relaxed);
     }
 
@@ -233,19 +237,19 @@ impl Present {
     }
 
     /// The connection was given up for its silence: there is nobody any more, and there was nobody for a while.
-    pub fn vanish(mut self) {
-        self.is_heard_ending = false;
+    pub fn expire(mut self) {
+        self.has_visible_end = false;
         self.grace = Duration::ZERO;
     }
 }
 
-impl Drop for Present {
+impl Drop for PresentConnection {
     fn drop(&mut self) {
-        if self.is_heard_ending {
-            self.heard();
+        if self.has_visible_end {
+            self.touch();
         }
         let (heard_ms, until) = (self.heard_ms.load(Ordering::Relaxed), Instant::now() + self.grace);
-        self.presence.local().depart(self.user, self.connection, heard_ms, until);
+        self.presence.local().disconnect(self.user, self.connection, heard_ms, until);
         self.presence.changed.notify_one();
     }
 }

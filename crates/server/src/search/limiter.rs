@@ -1,7 +1,7 @@
 //! Limits how many searches run at once: one for each user, and in total so few that the store has threads left for
 //! everything else.
 
-use crate::user_limits::{self, Shares};
+use crate::user_limits::{self, UserLimiter};
 use parlor_protocol::{error::Problem, ids::UserId};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
 /// Hands out permits to search.
 #[derive(Debug)]
 pub(super) struct SearchLimiter {
-    users: Shares,
+    users: UserLimiter,
     all: Arc<Semaphore>,
     wait_max: Duration,
 }
@@ -21,7 +21,7 @@ impl SearchLimiter {
     /// For a store with this many threads that read. A search that waits longer than `wait_max` is refused.
     pub(super) fn new(readers: u32, wait_max: Duration) -> Self {
         let max = readers.saturating_sub(2).max(1);
-        Self { users: Shares::new(1, wait_max), all: Arc::new(Semaphore::new(max as usize)), wait_max }
+        Self { users: UserLimiter::new(1, wait_max), all: Arc::new(Semaphore::new(max as usize)), wait_max }
     }
 
     /// Waits for permission to search, which holds until the permits are dropped.
@@ -31,7 +31,7 @@ impl SearchLimiter {
             let own = self.users.take(user).await?;
             Ok([own, self.all.clone().acquire_owned().await.expect("it is never closed")])
         };
-        timeout(self.wait_max, permits).await.unwrap_or_else(|_| Err(user_limits::full()))
+        timeout(self.wait_max, permits).await.unwrap_or_else(|_| Err(user_limits::overloaded()))
     }
 }
 

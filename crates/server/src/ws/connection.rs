@@ -19,9 +19,9 @@ use crate::{
     app::App,
     commands,
     domain::Change,
-    hub::{Attached, Refused, Taken},
+    hub::{AttachError, Attached, Taken},
     identity::actor::Actor,
-    presence::Present,
+    presence::PresentConnection,
     queries::{self, Query},
     request::{ConnectionRequest, Request, SubscriptionRequest},
     task::Task,
@@ -50,7 +50,7 @@ struct Connection {
     attached: Arc<Attached>,
     typist: Typist,
     /// Makes the user present, once the connection has resumed.
-    present: Option<Present>,
+    present: Option<PresentConnection>,
     is_resumed: bool,
     is_resuming: bool,
     /// Nothing more is read and no event is written; commands that were read are answered.
@@ -105,7 +105,7 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket
     let attached = match app.hub.attach(actor.user, actor.session).await {
         Ok(attached) => attached,
         Err(refused) => {
-            let why = if matches!(refused, Refused::TooMany) { Close::TooFast } else { Close::Restarting };
+            let why = if matches!(refused, AttachError::TooMany) { Close::TooFast } else { Close::Restarting };
             debug!(%refused, "a socket was refused");
             return close(&app, wire, why).await;
         }
@@ -154,7 +154,7 @@ impl Connection {
         };
         let present = self.present.take();
         if let (End::Close(Close::Silent), Some(present)) = (&end, present) {
-            present.vanish();
+            present.expire();
         }
         match end {
             End::Close(why) => {
@@ -273,7 +273,7 @@ impl Connection {
 
     fn receive(&mut self, message: Message) -> Result<(), End> {
         if let Some(present) = &self.present {
-            present.heard();
+            present.touch();
         }
         match message {
             Message::Text(text) if text.trim_ascii() == HEARTBEAT => {}
@@ -423,7 +423,7 @@ impl Connection {
             Kind::Resume => {
                 self.is_resuming = false;
                 self.is_resumed = is_done;
-                self.present = self.is_resumed.then(|| self.app.presence.arrive(self.actor.user));
+                self.present = self.is_resumed.then(|| self.app.presence.connect(self.actor.user));
                 let deadline = self.deadline(Instant::now());
                 self.timer.as_mut().reset(deadline);
             }

@@ -11,7 +11,7 @@ mod wire;
 use crate::{
     app::App,
     identity::actor::Actor,
-    listener::{Paced, told},
+    listener::{TimedStream, until_stopped},
 };
 use framing::{Fault, Message};
 use hyper::upgrade::OnUpgrade;
@@ -25,7 +25,7 @@ use wire::{Bounds, Moved, Stop, Wire};
 pub const SUBPROTOCOL: &str = "parlor.v1";
 
 /// A connection that has become a socket.
-type Socket = Wire<Paced>;
+type Socket = Wire<TimedStream>;
 
 /// Serves a socket whose session (when the hub counted so many ends) and Origin were checked, until its end.
 pub(crate) async fn serve(app: Arc<App>, actor: (Actor, u64), upgrade: OnUpgrade) {
@@ -43,7 +43,7 @@ pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
         let deadline = socket.heard() + silence;
         let moved = tokio::select! {
             moved = timeout_at(deadline, socket.moved(true)) => moved,
-            () = told(&mut stop) => return socket.close(Some(Close::Restarting.code()), "", false).await,
+            () = until_stopped(&mut stop) => return socket.close(Some(Close::Restarting.code()), "", false).await,
         };
         let Ok(moved) = moved else { return socket.close(Some(Close::Silent.code()), "", false).await };
         match moved {
@@ -62,7 +62,7 @@ pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
 /// the buffer of the head goes.
 async fn upgraded(app: &App, upgrade: OnUpgrade) -> Option<Socket> {
     let upgraded = upgrade.await.inspect_err(|error| tracing::debug!(%error, "a connection became no socket")).ok()?;
-    let parts = upgraded.downcast::<TokioIo<Paced>>().ok()?;
+    let parts = upgraded.downcast::<TokioIo<TimedStream>>().ok()?;
     Some(Wire::new(parts.io.into_inner(), &parts.read_buf, Bounds::of(&app.config)))
 }
 

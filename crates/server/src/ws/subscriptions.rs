@@ -77,11 +77,11 @@ async fn show(app: &App, actor: Actor, attached: &Attached, conversations: &[Con
     let wanted: Vec<ConversationId> = wanted.into_iter().collect();
     let mut is_joined = false;
     loop {
-        let inquiry = app.hub.inquire();
+        let check = app.hub.begin_check();
         let present = match heads_of_members(app, actor, &wanted).await {
             Ok(present) => present,
             Err(problem) if is_joined => {
-                attached.show(&inquiry, &[]).await.map_err(not_joined)?;
+                attached.show(&check, &[]).await.map_err(not_joined)?;
                 return Err(problem);
             }
             Err(problem) => return Err(problem),
@@ -91,7 +91,7 @@ async fn show(app: &App, actor: Actor, attached: &Attached, conversations: &[Con
         if is_joined && attached.is_showing(&ids) {
             return Ok(Answer::Shown(Shown { heads }));
         }
-        attached.show(&inquiry, &ids).await.map_err(not_joined)?;
+        attached.show(&check, &ids).await.map_err(not_joined)?;
         is_joined = true;
     }
 }

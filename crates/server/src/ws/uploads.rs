@@ -63,7 +63,7 @@ struct Begun {
     bytes: u64,
     /// Taken up to here.
     taken: u64,
-    /// Told up to here.
+    /// Outgoing up to here.
     told: u64,
 }
 

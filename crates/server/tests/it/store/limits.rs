@@ -3,7 +3,7 @@
 use super::{TestCluster, conformance, send};
 use parlor::{
     domain::{Change, Outcome, Profile},
-    hub::Refused,
+    hub::AttachError,
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -139,7 +139,7 @@ async fn a_user_has_a_limited_number_of_connections(cluster: TestCluster) {
     let app = cluster.node_with(&[("limits.user_connections_max", "2")]).await;
     let one = app.hub.attach(ada, SessionId(1)).await.expect("the first");
     let two = app.hub.attach(ada, SessionId(1)).await.expect("the second");
-    assert!(matches!(app.hub.attach(ada, SessionId(1)).await, Err(Refused::TooMany)));
+    assert!(matches!(app.hub.attach(ada, SessionId(1)).await, Err(AttachError::TooMany)));
     app.hub.attach(ben, SessionId(2)).await.expect("another person");
     drop((one, two));
     app.hub.attach(ada, SessionId(1)).await.expect("there is room again");
