@@ -1,4 +1,4 @@
-//! Addresses of the network: which ones are trusted proxies, and which ones count as one visitor.
+//! IP addresses and networks: which ones are trusted proxies, and which ones count as one visitor.
 
 use std::{
     fmt,
@@ -41,14 +41,14 @@ impl FromStr for Network {
 }
 
 impl Network {
-    /// Whether an address lies in it.
+    /// Returns whether an address lies in the network.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         number(address) & mask(self.length) == self.address
     }
 }
 
-/// What counts as one visitor: an address of IPv4, a /64 of IPv6.
+/// Returns what counts as one visitor: an IPv4 address, or a /64 network of IPv6.
 #[must_use]
 pub fn visitor(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

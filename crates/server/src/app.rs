@@ -1,4 +1,4 @@
-//! The running server, as its edges see it.
+//! The running server, as its edges see it: everything is put together, started and stopped here.
 
 use crate::{
     channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
@@ -37,41 +37,41 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle};
 use tracing::{info, warn};
 
-/// As often a start that could not be noted is tried again.
+/// How often a start that could not be recorded is tried again.
 const LATE_START: Duration = Duration::from_millis(250);
 
-/// What every edge shares. Cheap to clone through its `Arc`.
+/// Everything that the edges share.
 #[derive(Debug)]
 pub struct App {
     /// The configuration in force.
     pub config: Config,
     /// Time and chance.
     pub environment: Environment,
-    /// The durable truth.
+    /// The database.
     pub store: Store,
     /// The one writer.
     pub commit: Commit,
     /// Local delivery.
     pub hub: Arc<Hub>,
-    /// Accounts and sign-ins.
+    /// Sign-ins and sessions.
     pub identity: Identity,
-    /// What people send beside texts.
+    /// The files of messages.
     pub files: Arc<Files>,
-    /// What is counted.
+    /// Counters.
     pub metrics: Arc<Metrics>,
-    /// What decisions depend on.
+    /// The rules by which changes are decided.
     pub rules: Arc<Rules>,
-    /// Who is here.
+    /// Presence.
     pub presence: Arc<Presence>,
-    /// Who writes.
+    /// Typing indicators.
     pub typing: Arc<Typing>,
     /// Whether a user has anything new after a cursor; concurrent questions share a statement.
     pub(crate) resumes: Coalescer<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
-    /// What each person reads at once.
+    /// Limits how much each user reads at once.
     pub queries: UserLimiter,
     /// Search.
     pub search: Searcher,
-    /// Tells when a part of the server has ended by itself.
+    /// Notices when a part of the server ends by itself.
     pub supervisor: Supervisor,
     /// What messages are found by; none where search is switched off.
     pub index: Option<Index>,
@@ -81,7 +81,7 @@ pub struct App {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// Why a server does not start.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store.
@@ -90,7 +90,7 @@ pub enum Error {
     /// The channel layer.
     #[error(transparent)]
     Layer(#[from] Unavailable),
-    /// Where files are to be.
+    /// The storage of files.
     #[error(transparent)]
     Files(#[from] files::storage::StorageError),
 }
@@ -99,13 +99,13 @@ impl App {
     /// Opens the store and starts everything but the listeners.
     ///
     /// # Errors
-    /// The store or the channel layer is not there.
+    /// The store or the channel layer is not available.
     pub async fn start(config: Config, environment: Environment) -> Result<Arc<Self>, Error> {
         let layer: Arc<dyn ChannelLayer> = Arc::new(Memory::default());
         Self::start_on(config, environment, layer).await
     }
 
-    /// The same on a channel layer of one's own.
+    /// Starts the same on another channel layer.
     ///
     /// # Errors
     /// As for [`App::start`].
@@ -122,7 +122,7 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         layer.join(Topic::Nodes).await?;
-        // The version first: what is committed from here on is heard of, or missed and noticed.
+        // Read after joining, so that a later commit is either delivered or noticed by recovery.
         let version = store.version().await?;
         let late = note_start(&store, &hub, &environment, node).await?;
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
@@ -191,12 +191,12 @@ impl App {
         }))
     }
 
-    /// Whether a session has not ended that was looked up when the hub counted so many `ends`. Asked after attaching:
-    /// from then on an end is heard of. One that was heard of in between is counted, and the session is looked up once
-    /// more. One that was heard of before had been committed before the session was looked up.
+    /// Returns whether a session is still alive that was looked up when the hub had counted `ends` ended sessions.
+    /// Called after attaching: from then on the hub hears of an end. An end in between has raised the count, so the
+    /// session is looked up again. An end before had been committed when the session was first looked up.
     ///
     /// # Errors
-    /// The store is not there.
+    /// The store is not available.
     pub async fn is_signed_in(&self, actor: Actor, ends: u64) -> Result<bool, Problem> {
         if self.hub.session_ends() == ends {
             return Ok(true);
@@ -205,36 +205,36 @@ impl App {
         Ok(living.contains(&actor.session))
     }
 
-    /// Counts what is held at this moment: it is back where it was when nothing is under way.
-    pub fn count_what_is_held(&self) {
+    /// Sets the gauges of what is in progress.
+    pub fn update_gauges(&self) {
         let count = |gauge: &Gauge, held: usize| {
             gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
         };
         count(&self.metrics.queries_under_way, self.queries.in_use());
-        count(&self.metrics.changes_under_way, self.commit.under_way());
+        count(&self.metrics.changes_under_way, self.commit.in_progress());
         count(&self.metrics.store_connections_busy, self.store.busy());
         count(&self.metrics.tasks, tokio::runtime::Handle::current().metrics().num_alive_tasks());
     }
 
-    /// Whether the server is stopping.
+    /// Returns whether the server is stopping.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         *self.is_draining.borrow()
     }
 
-    /// Turns true when the server stops.
+    /// Returns a receiver that becomes true when the server stops.
     #[must_use]
     pub fn draining(&self) -> watch::Receiver<bool> {
         self.is_draining.subscribe()
     }
 
-    /// Asks every socket and poll to come back later, and takes no new ones. What was accepted is finished.
+    /// Asks all sockets and polls to reconnect later, and accepts no new ones. Accepted work is finished.
     pub fn drain(&self) {
         self.is_draining.send_replace(true);
         self.hub.drain(Close::Restarting);
     }
 
-    /// Commits all that was handed in, and closes the store. Called after [`App::drain`], when the edges are done.
+    /// Commits everything in the queue and closes the store. Called after [`App::drain`], when the edges are done.
     pub async fn stop(&self) {
         self.drain();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -305,7 +305,8 @@ fn searcher(config: &Config, store: &Store, index: Option<&Index>) -> Searcher {
     Searcher::new(store.clone(), index.cloned(), config.limits.clone(), config.store.readers, wait_max)
 }
 
-/// Notes the start. Where nothing can be written people can read: then it gives what notes it later.
+/// Records the start. If the store cannot be written, users can still read; then this returns a future that records the
+/// start later.
 async fn note_start(
     store: &Store,
     hub: &Arc<Hub>,
@@ -315,14 +316,14 @@ async fn note_start(
     match store.start(node, environment.now_ms()).await {
         Ok(_) => Ok(None),
         Err(cause) if cause.is_outage() => {
-            warn!(%cause, "nothing can be written to the store; it is read only until that can be done");
+            warn!(%cause, "the store cannot be written; the server is read-only until it can");
             Ok(Some(start_late(store.clone(), hub.clone(), environment.clone(), node)))
         }
         Err(cause) => Err(cause),
     }
 }
 
-/// Notes the start once something can be written again. Ends only by being aborted.
+/// Records the start once the store can be written again. Ends only by being aborted.
 async fn start_late(store: Store, hub: Arc<Hub>, environment: Environment, node: Epoch) {
     let is_forgotten = loop {
         tokio::time::sleep(LATE_START).await;
@@ -332,7 +333,7 @@ async fn start_late(store: Store, hub: Arc<Hub>, environment: Environment, node:
     };
     info!("the store can be written again");
     if is_forgotten {
-        // Who has loaded something meanwhile loads anew.
+        // Clients that have loaded something in the meantime must load it again.
         hub.restart_all();
     }
     std::future::pending::<()>().await;

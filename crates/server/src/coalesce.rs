@@ -1,7 +1,7 @@
-//! Reads that come at nearly one moment are one statement: while one is under way others queue, and the next takes all
-//! of them. Nobody waits for more to come, as I3 has it for changes.
+//! Coalesces reads: while one statement runs, questions queue, and the next statement answers all of them. Nothing
+//! waits for more questions to come, as I3 has it for changes.
 //!
-//! Invariants: an answer is read after it was asked for; what the store failed in is told to all who asked.
+//! Invariants: an answer is read after its question was asked; an error of the store goes to all who asked.
 //! Absent on purpose: a cache. Nothing is kept from one statement to the next.
 
 use crate::supervisor::Supervisor;
@@ -11,19 +11,19 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Questions that wait; beyond, one waits before one's question does.
+/// Questions in the queue; beyond this, callers wait for room in it.
 const WAITING_MAX: usize = 1024;
-/// Questions that one statement answers.
+/// Questions answered by one statement.
 const TOGETHER_MAX: usize = 256;
 
 type Question<Ask, Answer> = (Ask, oneshot::Sender<Result<Answer, Problem>>);
 
-/// Where questions of one kind are asked.
+/// Answers questions of one kind.
 #[derive(Debug)]
 pub struct Coalescer<Ask, Answer>(mpsc::Sender<Question<Ask, Answer>>);
 
 impl<Ask: Send + 'static, Answer: Send + 'static> Coalescer<Ask, Answer> {
-    /// Starts answering: `read` is given some questions, and gives as many answers in their order.
+    /// Starts the task. `read` takes some questions and returns their answers in the same order.
     pub(crate) fn start<Reading>(
         name: &'static str,
         supervisor: &Supervisor,
@@ -37,14 +37,14 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Coalescer<Ask, Answer> {
             let mut some = Vec::new();
             while waiting.recv_many(&mut some, TOGETHER_MAX).await > 0 {
                 let (asks, replies): (Vec<_>, Vec<_>) = some.drain(..).unzip();
-                // The one who asked may be gone.
+                // The caller may be gone.
                 match read(asks).await {
                     Ok(answers) => replies.into_iter().zip(answers).for_each(|(to, answer)| drop(to.send(Ok(answer)))),
                     Err(problem) => {
                         for to in replies {
                             drop(to.send(Err(problem.clone())));
                         }
-                        // Whoever came while a store that is not there was waited for has waited long enough.
+                        // Questions that came while the store did not answer have waited long enough.
                         for _ in 0..waiting.len() {
                             let Ok((_, to)) = waiting.try_recv() else { break };
                             drop(to.send(Err(problem.clone())));
@@ -56,10 +56,10 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Coalescer<Ask, Answer> {
         (Self(sender), task)
     }
 
-    /// The answer.
+    /// Asks and waits for the answer.
     ///
     /// # Errors
-    /// What reading failed with, or the server is stopping.
+    /// The error of the read, or the server is stopping.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, Problem> {
         let (reply, answer) = oneshot::channel();
         if self.0.send((ask, reply)).await.is_err() {
@@ -78,7 +78,7 @@ mod tests {
 
     type Counts = Arc<Mutex<Vec<usize>>>;
 
-    /// Answers with the double; each statement waits for a permit, and how many it answers is written down.
+    /// Doubles numbers. Each statement waits for a permit, and the number of questions it answers is recorded.
     fn doubling() -> (Coalescer<usize, usize>, Arc<Semaphore>, Counts) {
         let (permits, statements) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
         let (gate, counts) = (permits.clone(), statements.clone());
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_while_one_is_under_way_is_asked_together_and_answered_each_for_itself() {
+    async fn questions_that_come_during_a_statement_share_the_next_and_get_their_own_answers() {
         let (coalescer, permits, statements) = doubling();
         let mut first = Box::pin(coalescer.ask(1));
         while statements.lock().expect("not poisoned").is_empty() {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_failed_is_told_to_all_who_asked_and_the_next_are_answered() {
+    async fn an_error_goes_to_all_who_asked_and_later_questions_are_answered() {
         let (coalescer, permits, _) = doubling();
         permits.add_permits(2);
         let failed = join_all([12, 0].map(|ask| coalescer.ask(ask))).await;

@@ -1,8 +1,8 @@
-//! The accept loop: HTTP/1.1 connections, each with limits on its time and all with limits on their number.
+//! The accept loop: HTTP/1.1 connections, each with timeouts, and all with limits on their number.
 //!
-//! Invariants: a connection that says nothing, drips its request or does not take its answer is closed in bounded
-//! time; no address has more than its share; a slot is given back when the connection's stream is dropped, also
-//! when it became a socket meanwhile. Trusted proxies have no share: they carry many people.
+//! Invariants: a connection that sends nothing, sends its request slowly or does not read its answer is closed in
+//! bounded time; no address has more connections than its limit; a slot is freed when the connection's stream is
+//! dropped, even if it has become a socket. Trusted proxies have no limit of their own, because they carry many users.
 //!
 //! Absent on purpose: TLS and HTTP/2 (a proxy's work).
 
@@ -31,16 +31,16 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-/// The least that hyper takes as its buffer.
+/// The smallest buffer that hyper accepts.
 const BUFFER_BYTES_MIN: usize = 8192;
-/// How long to wait when the system has no more files to give.
+/// How long to pause when the system is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The address of the other end of a connection. The listener adds it to each request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Who sits where, and how many there may be.
+/// Counts connections against the limits.
 #[derive(Debug)]
 pub struct ConnectionSlots {
     of_address: Mutex<HashMap<IpAddr, u32>>,
@@ -50,7 +50,7 @@ pub struct ConnectionSlots {
     all_max: usize,
 }
 
-/// One connection's place. Dropping it frees the place.
+/// The slot of one connection. Dropping it frees the slot.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     slots: Arc<ConnectionSlots>,
@@ -58,7 +58,7 @@ pub(crate) struct ConnectionSlot {
     address: Option<IpAddr>,
 }
 
-/// What every connection of a listener shares.
+/// What all connections of a listener share.
 #[derive(Debug)]
 struct ListenerContext {
     router: Router,
@@ -68,7 +68,7 @@ struct ListenerContext {
 }
 
 impl ConnectionSlots {
-    /// With nobody seated.
+    /// Creates the slots, all of them free.
     #[must_use]
     pub fn new(config: &Config) -> Arc<Self> {
         Arc::new(Self {
@@ -82,7 +82,7 @@ impl ConnectionSlots {
 
     fn take(self: &Arc<Self>, address: IpAddr, is_proxy: bool) -> Option<ConnectionSlot> {
         if self.taken.fetch_add(1, Ordering::AcqRel) >= self.all_max {
-            self.leave();
+            self.free();
             return None;
         }
         let address = (!is_proxy).then(|| visitor(address));
@@ -91,7 +91,7 @@ impl ConnectionSlots {
             let count = of_address.entry(address).or_default();
             if *count >= self.address_max {
                 drop(of_address);
-                self.leave();
+                self.free();
                 return None;
             }
             *count += 1;
@@ -99,13 +99,13 @@ impl ConnectionSlots {
         Some(ConnectionSlot { slots: Arc::clone(self), address })
     }
 
-    fn leave(&self) {
+    fn free(&self) {
         if self.taken.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.emptied.notify_waiters();
         }
     }
 
-    /// Waits until nobody is seated.
+    /// Waits until all slots are free.
     pub async fn empty(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -128,11 +128,11 @@ impl Drop for ConnectionSlot {
                 }
             }
         }
-        self.slots.leave();
+        self.slots.free();
     }
 }
 
-/// Accepts connections until `stop` becomes true; those there then finish what they do.
+/// Accepts connections until `stop` becomes true. Open connections then finish their requests.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -172,17 +172,17 @@ pub async fn serve(
     }
 }
 
-/// What follows when nothing could be accepted: where that lies with the machine, a pause.
+/// Handles a failed accept: pauses if the machine is the cause.
 pub(crate) async fn handle_accept_error(error: &io::Error) {
     if !is_of_one_connection(error) {
-        tracing::warn!(%error, "No connection can be accepted");
+        tracing::warn!(%error, "no connection can be accepted");
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }
 
-/// Waits until the server is told to stop.
+/// Waits until the server stops.
 pub(crate) async fn until_stopped(stop: &mut watch::Receiver<bool>) {
-    // That the sender is gone means the same.
+    // A dropped sender means the same.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -200,7 +200,7 @@ async fn serve_connection(
     slot: ConnectionSlot,
     mut stop: watch::Receiver<bool>,
 ) {
-    // A stream without this works too, only slower.
+    // A stream without this works as well, only slower.
     let _ = stream.set_nodelay(true);
     let mut first = [0];
     let spoke = tokio::select! {
@@ -226,7 +226,7 @@ async fn serve_connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "A connection ended early");
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 

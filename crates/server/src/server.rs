@@ -1,4 +1,4 @@
-//! A whole server: the app, its listeners and its socket for commands, started and stopped together.
+//! A whole server: the app, its listeners and its admin socket, started and stopped together.
 
 use crate::{
     admin,
@@ -19,34 +19,34 @@ use tokio::{
 
 /// How often the last use of sessions is written.
 const LAST_SEEN_INTERVAL: Duration = Duration::from_secs(20);
-/// How often sessions are looked through for times that are still to come.
+/// How often sessions are checked for last uses in the future.
 const CLAMP_INTERVAL: Duration = Duration::from_hours(1);
-/// How long a command that has the data folder, or a server that stops, is waited for.
+/// How long to wait for a command that holds the data folder, or for a server that is stopping.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(10);
-/// What is left of the grace for the store to close.
+/// The part of the grace period that is left for closing the store.
 const STORE_GRACE: Duration = Duration::from_secs(2);
 
-/// Why a server does not start.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The data folder.
     #[error(transparent)]
     Folder(#[from] data_folder::DataFolderError),
-    /// What the app needs.
+    /// The app.
     #[error(transparent)]
     App(#[from] app::Error),
-    /// An address is taken or not of this machine.
+    /// An address is in use, or not of this machine.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),
-    /// The socket for commands.
+    /// The admin socket.
     #[error("cannot make the socket for commands in the data folder: {0}")]
     Commands(#[source] io::Error),
 }
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub struct Server {
-    /// What runs.
+    /// The app.
     pub app: Arc<App>,
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
@@ -57,7 +57,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Locks the data folder, opens the store and begins to serve.
+    /// Locks the data folder, opens the store and starts to serve.
     ///
     /// # Errors
     /// See [`Error`].
@@ -71,7 +71,7 @@ impl Server {
         Self::serve(app, folder, listener, None).await
     }
 
-    /// Begins to serve what runs already.
+    /// Starts to serve an app that runs already.
     ///
     /// # Errors
     /// See [`Error`].
@@ -107,20 +107,20 @@ impl Server {
         Ok(Self { app, address, metrics_address, slots, stop, tasks, folder })
     }
 
-    /// Where it serves.
+    /// Returns the address that it serves on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its metrics are, if they have a listener of their own.
+    /// Returns the address of the metrics, if they have their own listener.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
     }
 
-    /// Stops accepting, asks sockets to come back later, finishes what was accepted, and closes the store; all
-    /// within the configured grace.
+    /// Stops accepting, asks sockets to reconnect later, finishes what was accepted, and closes the store; all within
+    /// the configured grace period.
     pub async fn stop(self) {
         let grace = Duration::from_millis(self.app.config.stop.grace_ms);
         let deadline = Instant::now() + grace;
@@ -142,7 +142,7 @@ impl Server {
     }
 }
 
-/// Starts what runs behind the listeners, in a locked folder.
+/// Starts the app in a locked data folder.
 ///
 /// # Errors
 /// See [`Error`].
@@ -153,10 +153,10 @@ pub async fn open(folder: &DataFolder, config: Config, environment: Environment)
     Ok(App::start(config, environment).await?)
 }
 
-/// Takes an address.
+/// Listens on an address.
 ///
 /// # Errors
-/// It is taken, or not of this machine.
+/// It is in use, or not of this machine.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))
 }

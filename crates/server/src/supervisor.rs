@@ -1,12 +1,12 @@
-//! Parts that must run as long as the server does: whichever ends before it is told to, ends the server, since a
-//! server that looks well and does not work is worse than one that is restarted.
+//! Supervises the parts that must run as long as the server does: if one ends before it is told to, the server ends,
+//! since a server that looks healthy and does not work is worse than one that is restarted.
 
 use futures_util::FutureExt as _;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use tokio::{sync::Notify, task::JoinHandle};
 use tracing::error;
 
-/// Tells that a part has ended.
+/// Signals that a part has ended.
 #[derive(Clone, Debug, Default)]
 pub struct Supervisor(Arc<Notify>);
 
@@ -19,7 +19,7 @@ impl Supervisor {
         })
     }
 
-    /// Runs a part that says by `true` that it ended as it was told to.
+    /// Runs a part that returns `true` if it ended because it was told to.
     pub fn run_until_stopped(
         &self,
         name: &'static str,

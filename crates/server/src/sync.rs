@@ -1,4 +1,4 @@
-//! Synchronising: what changed since a cursor, asked for over the socket or waited for by a poll (I6).
+//! Synchronization: what changed since a cursor, for resumes on the socket and for polls (I6).
 
 use crate::{
     app::App,
@@ -20,37 +20,38 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::warn;
 
-/// The scopes of a person that changed since the cursor, in one snapshot; `reset` if there is no cursor, or it
-/// is not good here, or too much changed.
+/// Returns the scopes of a user that changed since the cursor, from one snapshot; `reset` if there is no cursor, it is
+/// not valid here, or too much changed.
 ///
 /// # Errors
-/// The store is not there.
+/// The store is not available.
 pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
-    let (now, news) = app.resumes.ask((user, cursor)).await?;
+    let (now, status) = app.resumes.ask((user, cursor)).await?;
     let answer = match cursor {
-        Some(cursor) if news == SyncStatus::Behind => changed(app, user, cursor).await?,
-        _ => Heads { reset: news == SyncStatus::Reset, ..nothing(user, now) },
+        Some(cursor) if status == SyncStatus::Behind => read_changes(app, user, cursor).await?,
+        _ => Heads { reset: status == SyncStatus::Reset, ..no_changes(user, now) },
     };
     let result = if answer.reset { "reset" } else { "resumed" };
     app.metrics.resumes.get_or_create(&ResumeLabels { result }).inc();
     Ok(answer)
 }
 
-fn nothing(user: UserId, cursor: Cursor) -> Heads {
+fn no_changes(user: UserId, cursor: Cursor) -> Heads {
     Heads { user, cursor, reset: false, heads: vec![], gone: vec![], changes: vec![] }
 }
 
-/// The answer for somebody who missed something, read as a whole in a snapshot of its own.
-async fn changed(app: &App, user: UserId, cursor: Cursor) -> Result<Heads, Problem> {
-    let (most, bytes_max) = (app.config.limits.heads_changes_max as usize, app.config.limits.page_bytes_max as usize);
+/// Reads the answer for a user that has missed something, in one snapshot.
+async fn read_changes(app: &App, user: UserId, cursor: Cursor) -> Result<Heads, Problem> {
+    let (heads_max, bytes_max) =
+        (app.config.limits.heads_changes_max as usize, app.config.limits.page_bytes_max as usize);
     let answer = app.store.read(move |snapshot| {
-        let mut answer = Heads { reset: true, ..nothing(user, snapshot.cursor) };
+        let mut answer = Heads { reset: true, ..no_changes(user, snapshot.cursor) };
         if !snapshot.is_valid(cursor)? {
             return Ok(answer);
         }
         let Some((heads, gone)) = snapshot.heads(user, cursor.version)? else { return Ok(answer) };
         let mut bytes = 0;
-        for head in heads.iter().take(most) {
+        for head in heads.iter().take(heads_max) {
             if let Scope::Conversation(conversation) = head.scope
                 && bytes < bytes_max
                 && let Some(changes) = snapshot.changes(user, conversation, cursor.version)?
@@ -65,18 +66,18 @@ async fn changed(app: &App, user: UserId, cursor: Cursor) -> Result<Heads, Probl
     Ok(answer.await?)
 }
 
-/// The same for a client without a socket, whose session was looked up when the hub counted so many ends: waits up to
-/// `wait` until there is something.
+/// Does the same for a client without a socket, and waits up to `wait` until something has changed. The session was
+/// looked up when the hub had counted `ends` ended sessions.
 ///
 /// # Errors
-/// The store is not there, the session ended, the server is stopping, or the person polls too often at once.
+/// The store is not available, the session ended, the server is stopping, or the user has too many connections.
 pub async fn poll(
     app: &Arc<App>,
     (actor, ends): (Actor, u64),
     cursor: Option<Cursor>,
     wait: Duration,
 ) -> Result<Heads, Problem> {
-    // Attached before reading, so that nothing falls between.
+    // Attached before reading, so that no change falls between.
     let attached = match app.hub.attach(actor.user, actor.session).await {
         Ok(attached) => attached,
         Err(AttachError::TooMany) => return Err(Code::TooMany.into()),
@@ -92,7 +93,7 @@ pub async fn poll(
     let _present = app.presence.poll(actor.user);
     let until = Instant::now() + wait;
     loop {
-        let answer = look(app, actor.user, cursor).await?;
+        let answer = read_heads(app, actor.user, cursor).await?;
         let is_news = answer.reset || !answer.heads.is_empty() || !answer.gone.is_empty();
         if is_news || Instant::now() >= until {
             return Ok(answer);
@@ -100,20 +101,20 @@ pub async fn poll(
         match tokio::time::timeout_at(until, attached.outbox.take()).await {
             Ok(Taken::Closed(Close::SessionEnded | Close::Disabled)) => return Err(Code::NotSignedIn.into()),
             Ok(Taken::Closed(Close::Restarting)) => return Err(Code::Draining.into()),
-            // Anything else, and too much of it, is a reason to look.
-            Ok(Taken::Closed(_)) => return look(app, actor.user, cursor).await,
+            // Any other reason, such as a full outbox, means that there is something to read.
+            Ok(Taken::Closed(_)) => return read_heads(app, actor.user, cursor).await,
             Ok(Taken::Frames(_)) => {}
             Err(_) => return Ok(answer),
         }
     }
 }
 
-/// Reads within the person's share of what is read at once and within the store's patience, to the end.
-async fn look(app: &Arc<App>, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
-    let share = app.queries.take(user).await?;
+/// Reads within the user's limit of concurrent reads, and runs to the end once begun.
+async fn read_heads(app: &Arc<App>, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
+    let permit = app.queries.take(user).await?;
     let app = app.clone();
     to_its_end(async move {
-        let _share = share;
+        let _permit = permit;
         heads(&app, user, cursor).await
     })
     .await

@@ -1,9 +1,9 @@
-//! Work that runs apart from the caller who waits for it.
+//! Work that runs separately from the caller that waits for it.
 //!
-//! A future that holds a permit, a lock or a pooled connection must not depend on anybody's polling it: its owner may be
-//! busy with a peer who does not read. So such work is a task, which the runtime runs to its end, and its owner has only
-//! a handle. Dropping the handle of a [`Task`] ends it at its next pause, and what it holds is free; what is run
-//! [`to_its_end`] goes on without whoever waited for it.
+//! A future that holds a permit, a lock or a pooled connection must not depend on being polled: its owner may be busy
+//! with a peer that does not read. So such work is a task, which the runtime polls, and its owner has only a handle.
+//! Dropping the handle of a [`Task`] ends it at its next await and frees what it holds; work that runs [`to_its_end`]
+//! continues without its caller.
 
 use parlor_protocol::error::{Code, Problem};
 use std::{
@@ -13,12 +13,12 @@ use std::{
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-/// The handle of a task that ends with it. Gives what the task gave, or `None` if the task panicked.
+/// The handle of a task that ends with the handle. Resolves to the result of the task, or `None` if it panicked.
 #[derive(Debug)]
 pub struct Task<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> Task<T> {
-    /// Starts the work.
+    /// Starts the task.
     pub fn spawn(work: impl Future<Output = T> + Send + 'static) -> Self {
         Self(tokio::spawn(work))
     }
@@ -38,11 +38,11 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// Runs work that is not to be given up in the middle, such as a statement, and waits for it. What it logs names the
-/// request that waits.
+/// Runs work that must not be cancelled in the middle, such as a statement, and waits for it. It logs in the span of
+/// the request that waits.
 ///
 /// # Errors
-/// What the work says; `internal` if it panicked.
+/// The error of the work; `internal` if it panicked.
 pub async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {

@@ -1,8 +1,8 @@
-//! That somebody writes: told to the others in the conversation, kept by nobody, and over by itself.
+//! Typing indicators: sent to the other members of the conversation, stored nowhere, and expiring by themselves.
 //!
-//! Invariants: whoever is not in the conversation now neither tells nor hears; the writer's own connections hear
-//! nothing; however often it is said, it is told at intervals; a connection that ends ends it. Absent on purpose:
-//! waiting for the time to pass (whoever was told lets it pass).
+//! Invariants: only current members send and receive them; the typist's own connections receive none; however often a
+//! client repeats one, it is published at intervals; when a connection ends, so does its indicator. Absent on purpose:
+//! a timer for the expiry (receivers have it).
 
 use crate::{
     channel_layer::{ChannelLayer, Message, Publication, Topic},
@@ -23,43 +23,43 @@ use std::{
 use tokio::time::Instant;
 use tracing::warn;
 
-/// How long it holds once it was told.
+/// How long an indicator lasts once published.
 const EXPIRES: Duration = Duration::from_secs(6);
-/// Less than the three seconds after which clients say it again.
+/// Between two publications of one indicator: less than the three seconds after which clients repeat it.
 const INTERVAL: Duration = Duration::from_millis(2500);
-/// Places remembered before those that are over are looked for.
-const SWEPT_FROM: usize = 1024;
+/// Indicators that are remembered before expired ones are removed.
+const SWEEP_MIN: usize = 1024;
 
-type Place = (ConversationId, UserId);
+type IndicatorKey = (ConversationId, UserId);
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Typing {
     layer: Arc<dyn ChannelLayer>,
     store: Store,
     metrics: Arc<Metrics>,
     fan_out_max: u32,
-    places: Mutex<Places>,
+    indicators: Mutex<Indicators>,
 }
 
-/// Who writes where.
+/// Who is typing where.
 #[derive(Debug)]
-struct Places {
-    most: usize,
-    of: HashMap<Place, Writing>,
-    swept_at: usize,
+struct Indicators {
+    max: usize,
+    of: HashMap<IndicatorKey, Indicator>,
+    sweep_at: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Writing {
-    /// When it was last told.
-    told: Instant,
+struct Indicator {
+    /// When it was last published.
+    published_at: Instant,
     is_on: bool,
-    /// The connection that said it, if it was one.
+    /// The connection that set it, if it was one.
     by: Option<u64>,
 }
 
-/// A connection whose end ends what it said. It remembers the latest places only; the others end by themselves.
+/// Clears a connection's indicators when dropped. It remembers only the latest; the others expire by themselves.
 #[derive(Debug)]
 pub struct Typist {
     typing: Arc<Typing>,
@@ -68,78 +68,78 @@ pub struct Typist {
     conversations: Vec<ConversationId>,
 }
 
-/// Conversations in which one connection is remembered to write.
-const TYPIST_PLACES_MAX: usize = 8;
+/// Conversations that are remembered for one connection.
+const TYPIST_CONVERSATIONS_MAX: usize = 8;
 
-impl Places {
-    fn new(most: u32) -> Self {
-        Self { most: most as usize, of: HashMap::new(), swept_at: SWEPT_FROM }
+impl Indicators {
+    fn new(max: u32) -> Self {
+        Self { max: max as usize, of: HashMap::new(), sweep_at: SWEEP_MIN }
     }
 
-    /// Whether it is to be told that somebody writes.
-    fn begin(&mut self, place: Place, by: Option<u64>, now: Instant) -> Result<bool, Problem> {
-        if let Some(writing) = self.of.get_mut(&place)
-            && now < writing.told + INTERVAL
+    /// Sets an indicator. Returns whether it must be published.
+    fn begin(&mut self, key: IndicatorKey, by: Option<u64>, now: Instant) -> Result<bool, Problem> {
+        if let Some(indicator) = self.of.get_mut(&key)
+            && now < indicator.published_at + INTERVAL
         {
-            writing.by = by;
+            indicator.by = by;
             return Ok(false);
         }
-        if self.of.len() >= self.swept_at.min(self.most) {
-            self.of.retain(|_, writing| now < writing.told + EXPIRES);
-            self.swept_at = (self.of.len() * 2).max(SWEPT_FROM);
-            if self.of.len() >= self.most && !self.of.contains_key(&place) {
-                return Err(Problem::new(Code::TooMany).with_limit(self.most as u64));
+        if self.of.len() >= self.sweep_at.min(self.max) {
+            self.of.retain(|_, indicator| now < indicator.published_at + EXPIRES);
+            self.sweep_at = (self.of.len() * 2).max(SWEEP_MIN);
+            if self.of.len() >= self.max && !self.of.contains_key(&key) {
+                return Err(Problem::new(Code::TooMany).with_limit(self.max as u64));
             }
         }
-        self.of.insert(place, Writing { told: now, is_on: true, by });
+        self.of.insert(key, Indicator { published_at: now, is_on: true, by });
         Ok(true)
     }
 
-    /// Whether it is to be told that somebody no longer writes. The place stays for its interval.
-    fn end(&mut self, place: Place, now: Instant) -> bool {
-        let Some(writing) = self.of.get_mut(&place) else { return false };
-        std::mem::replace(&mut writing.is_on, false) && now < writing.told + EXPIRES
+    /// Clears an indicator. Returns whether that must be published. The entry stays for its interval.
+    fn end(&mut self, key: IndicatorKey, now: Instant) -> bool {
+        let Some(indicator) = self.of.get_mut(&key) else { return false };
+        std::mem::replace(&mut indicator.is_on, false) && now < indicator.published_at + EXPIRES
     }
 
-    fn is_of(&self, place: Place, connection: u64) -> bool {
-        self.of.get(&place).is_some_and(|writing| writing.is_on && writing.by == Some(connection))
+    fn is_of(&self, key: IndicatorKey, connection: u64) -> bool {
+        self.of.get(&key).is_some_and(|indicator| indicator.is_on && indicator.by == Some(connection))
     }
 }
 
 impl Typing {
-    /// With nobody writing.
+    /// Creates it without indicators.
     #[must_use]
     pub fn new(layer: Arc<dyn ChannelLayer>, store: Store, metrics: Arc<Metrics>, limits: &Limits) -> Self {
-        let places = Mutex::new(Places::new(limits.typing_max));
-        Self { layer, store, metrics, fan_out_max: limits.conversation_fan_out_max, places }
+        let indicators = Mutex::new(Indicators::new(limits.typing_max));
+        Self { layer, store, metrics, fan_out_max: limits.conversation_fan_out_max, indicators }
     }
 
-    /// Somebody writes, or no longer does.
+    /// Sets or clears the indicator of a user in a conversation, and publishes it if that is due.
     ///
     /// # Errors
-    /// `not_found` if that one is not in the conversation; `too_many` if too many write at once.
-    pub async fn set(&self, place: Place, typing: bool, by: Option<u64>) -> Result<(), Problem> {
-        let (conversation, user) = place;
-        let most = self.fan_out_max.saturating_add(1);
+    /// `not_found` if the user is not a member; `too_many` if too many users are typing at once.
+    pub async fn set(&self, key: IndicatorKey, typing: bool, by: Option<u64>) -> Result<(), Problem> {
+        let (conversation, user) = key;
+        let max = self.fan_out_max.saturating_add(1);
         let store = &self.store;
-        let audience = store.audience(user, conversation, most).await?;
+        let audience = store.audience(user, conversation, max).await?;
         if audience.is_empty() {
             return Err(Code::NotFound.into());
         }
         let now = Instant::now();
-        let is_told = if typing { self.places().begin(place, by, now)? } else { self.places().end(place, now) };
-        if is_told {
-            self.tell(place, typing, audience).await;
+        let is_due = if typing { self.indicators().begin(key, by, now)? } else { self.indicators().end(key, now) };
+        if is_due {
+            self.publish(key, typing, audience).await;
         }
         Ok(())
     }
 
-    /// A message ends it, which whoever hears the message knows. The next may be told at once.
-    pub fn sent(&self, place: Place) {
-        self.places().of.remove(&place);
+    /// Forgets an indicator after a message was sent: its receivers clear it. The next one is published at once.
+    pub fn sent(&self, key: IndicatorKey) {
+        self.indicators().of.remove(&key);
     }
 
-    async fn tell(&self, (conversation, user): Place, typing: bool, audience: Vec<UserId>) {
+    async fn publish(&self, (conversation, user): IndicatorKey, typing: bool, audience: Vec<UserId>) {
         let topics = if audience.len() > self.fan_out_max as usize {
             vec![Topic::Conversation(conversation)]
         } else {
@@ -153,27 +153,27 @@ impl Typing {
             Ok(()) => {
                 self.metrics.typing_told.inc();
             }
-            Err(cause) => warn!(%cause, "that somebody writes was not told"),
+            Err(cause) => warn!(%cause, "a typing indicator was not published"),
         }
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn indicators(&self) -> MutexGuard<'_, Indicators> {
+        self.indicators.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Typist {
-    /// A connection of a person.
+    /// Creates it for a connection of a user.
     #[must_use]
     pub fn new(typing: Arc<Typing>, user: UserId, connection: u64) -> Self {
         Self { typing, user, connection, conversations: Vec::new() }
     }
 
-    /// Notes that somebody writes at this connection, or no longer does, before [`Typing::set`] tells it.
+    /// Records that the user is typing at this connection, or no longer is. Called before [`Typing::set`].
     pub fn note(&mut self, conversation: ConversationId, typing: bool) {
         self.conversations.retain(|known| *known != conversation);
         if typing {
-            if self.conversations.len() >= TYPIST_PLACES_MAX {
+            if self.conversations.len() >= TYPIST_CONVERSATIONS_MAX {
                 self.conversations.remove(0);
             }
             self.conversations.push(conversation);
@@ -184,7 +184,7 @@ impl Typist {
 impl Drop for Typist {
     fn drop(&mut self) {
         let is_own =
-            |conversation: &ConversationId| self.typing.places().is_of((*conversation, self.user), self.connection);
+            |conversation: &ConversationId| self.typing.indicators().is_of((*conversation, self.user), self.connection);
         let ending: Vec<ConversationId> = self.conversations.iter().copied().filter(is_own).collect();
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if ending.is_empty() {
@@ -193,7 +193,7 @@ impl Drop for Typist {
         let (typing, user) = (self.typing.clone(), self.user);
         runtime.spawn(async move {
             for conversation in ending {
-                // Whoever cannot be told lets it pass.
+                // On failure the indicator expires.
                 drop(typing.set((conversation, user), false, None).await);
             }
         });
@@ -204,48 +204,48 @@ impl Drop for Typist {
 mod tests {
     use super::*;
 
-    const PLACE: Place = (ConversationId(1), UserId(7));
+    const KEY: IndicatorKey = (ConversationId(1), UserId(7));
 
     #[test]
-    fn it_is_told_at_intervals_and_its_end_once() {
-        let (mut places, start) = (Places::new(10), Instant::now());
+    fn an_indicator_is_published_at_intervals_and_its_end_once() {
+        let (mut indicators, start) = (Indicators::new(10), Instant::now());
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let begin = |places: &mut Places, ms| places.begin(PLACE, None, at(ms)).expect("there is room");
-        assert!(begin(&mut places, 0));
-        assert!(!begin(&mut places, 100) && !begin(&mut places, 2499));
-        assert!(begin(&mut places, 2500));
-        assert!(places.end(PLACE, at(2600)) && !places.end(PLACE, at(2600)));
-        assert!(!begin(&mut places, 2700), "on and off and on again is no way around");
-        assert!(begin(&mut places, 5000));
-        assert!(!places.end(PLACE, at(11_000)), "it is over by itself");
+        let begin = |indicators: &mut Indicators, ms| indicators.begin(KEY, None, at(ms)).expect("there is room");
+        assert!(begin(&mut indicators, 0));
+        assert!(!begin(&mut indicators, 100) && !begin(&mut indicators, 2499));
+        assert!(begin(&mut indicators, 2500));
+        assert!(indicators.end(KEY, at(2600)) && !indicators.end(KEY, at(2600)));
+        assert!(!begin(&mut indicators, 2700), "on and off and on again is no way around");
+        assert!(begin(&mut indicators, 5000));
+        assert!(!indicators.end(KEY, at(11_000)), "it is over by itself");
     }
 
     #[test]
-    fn it_ends_with_the_connection_that_said_it_last() {
-        let (mut places, now) = (Places::new(10), Instant::now());
-        places.begin(PLACE, Some(1), now).expect("there is room");
-        assert!(places.is_of(PLACE, 1) && !places.is_of(PLACE, 2));
-        places.begin(PLACE, Some(2), now).expect("there is room");
-        assert!(places.is_of(PLACE, 2) && !places.is_of(PLACE, 1));
-        places.end(PLACE, now);
-        assert!(!places.is_of(PLACE, 2));
+    fn an_indicator_ends_with_the_connection_that_set_it_last() {
+        let (mut indicators, now) = (Indicators::new(10), Instant::now());
+        indicators.begin(KEY, Some(1), now).expect("there is room");
+        assert!(indicators.is_of(KEY, 1) && !indicators.is_of(KEY, 2));
+        indicators.begin(KEY, Some(2), now).expect("there is room");
+        assert!(indicators.is_of(KEY, 2) && !indicators.is_of(KEY, 1));
+        indicators.end(KEY, now);
+        assert!(!indicators.is_of(KEY, 2));
     }
 
     #[test]
-    fn no_more_are_remembered_than_may_be() {
-        let (mut places, now) = (Places::new(2), Instant::now());
-        let place = |user| (ConversationId(1), UserId(user));
+    fn no_more_indicators_are_remembered_than_allowed() {
+        let (mut indicators, now) = (Indicators::new(2), Instant::now());
+        let key = |user| (ConversationId(1), UserId(user));
         for user in 1..=2 {
-            assert_eq!(places.begin(place(user), None, now), Ok(true));
+            assert_eq!(indicators.begin(key(user), None, now), Ok(true));
         }
-        assert_eq!(places.begin(place(3), None, now).map_err(|problem| problem.code), Err(Code::TooMany));
-        assert_eq!(places.begin(place(1), None, now + INTERVAL), Ok(true), "one of these may go on");
-        assert_eq!(places.begin(place(3), None, now + EXPIRES), Ok(true), "one is over");
-        let mut many = Places::new(1_000_000);
+        assert_eq!(indicators.begin(key(3), None, now).map_err(|problem| problem.code), Err(Code::TooMany));
+        assert_eq!(indicators.begin(key(1), None, now + INTERVAL), Ok(true), "one of these may go on");
+        assert_eq!(indicators.begin(key(3), None, now + EXPIRES), Ok(true), "one is over");
+        let mut many = Indicators::new(1_000_000);
         for user in 1..=10_000_u32 {
             let later = now + EXPIRES * user;
-            many.begin(place(user.into()), None, later).expect("there is room");
+            many.begin(key(user.into()), None, later).expect("there is room");
         }
-        assert!(many.of.len() <= SWEPT_FROM, "those that are over are forgotten");
+        assert!(many.of.len() <= SWEEP_MIN, "those that are over are forgotten");
     }
 }

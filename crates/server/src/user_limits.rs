@@ -1,6 +1,6 @@
-//! What one user may have under way at once, so that nobody holds up everybody.
+//! Limits how much each user may have in progress at once, so that one user does not block the others.
 //!
-//! Whoever waits for room waits for a bounded time, and is then refused: what is under way may itself be stuck.
+//! Waiting for a permit is bounded and ends with a refusal, because the work in progress may itself be stuck.
 
 use parlor_protocol::{
     error::{Code, Problem},
@@ -16,12 +16,12 @@ use tokio::{
     time::timeout,
 };
 
-/// People remembered before those with nothing under way are looked for and forgotten.
+/// Users that are remembered before those with nothing in progress are removed.
 const FORGOTTEN_FROM: usize = 1024;
-/// When a user whose permits is full should try again, in milliseconds.
+/// When a user that has reached the limit should try again, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1000;
 
-/// A permits for each user.
+/// Permits for each user.
 #[derive(Debug)]
 pub struct UserLimiter {
     max: usize,
@@ -30,16 +30,16 @@ pub struct UserLimiter {
 }
 
 impl UserLimiter {
-    /// UserLimiter of `max` things at once; waiting for room ends after `wait_max`.
+    /// Allows each user `max` permits at once. Waiting for one ends after `wait_max`.
     #[must_use]
     pub fn new(max: u32, wait_max: Duration) -> Self {
         Self { max: max as usize, wait_max, users: Mutex::default() }
     }
 
-    /// Waits for room in the user's permits and takes it until the permit is dropped.
+    /// Waits for a permit of the user.
     ///
     /// # Errors
-    /// `unavailable`: there was no room in time.
+    /// `unavailable`: no permit became free in time.
     pub async fn take(&self, user: UserId) -> Result<OwnedSemaphorePermit, Problem> {
         let permits = {
             let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +57,7 @@ impl UserLimiter {
         }
     }
 
-    /// How many things of everybody are under way.
+    /// Returns how many permits of all users are in use.
     #[must_use]
     pub fn in_use(&self) -> usize {
         let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,10 +65,10 @@ impl UserLimiter {
     }
 }
 
-/// The refusal of somebody whose permits stayed full.
+/// Refuses a user whose permits stayed in use.
 #[must_use]
 pub fn overloaded() -> Problem {
-    let mut problem = Problem::new(Code::Unavailable).with_detail("too much of yours is under way");
+    let mut problem = Problem::new(Code::Unavailable).with_detail("you have too many requests in progress");
     problem.retry_after_ms = Some(RETRY_AFTER_MS);
     problem
 }
@@ -79,7 +79,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     #[tokio::test]
-    async fn one_person_waits_for_himself_and_for_nobody_else() {
+    async fn a_user_waits_only_for_themselves() {
         let limiter = UserLimiter::new(2, Duration::MAX);
         let held = [limiter.take(UserId(1)).await, limiter.take(UserId(1)).await];
         assert!(limiter.take(UserId(1)).now_or_never().is_none());
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_for_a_share_that_stays_full_ends() {
+    async fn waiting_for_a_permit_ends() {
         let limiter = UserLimiter::new(1, Duration::from_millis(1));
         let _held = limiter.take(UserId(1)).await.expect("room");
         let refused = limiter.take(UserId(1)).await.expect_err("no room");
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn people_with_nothing_under_way_are_forgotten() {
+    async fn users_with_nothing_in_progress_are_forgotten() {
         let limiter = UserLimiter::new(1, Duration::MAX);
         for user in 1..=2000 {
             drop(limiter.take(UserId(user)).await);

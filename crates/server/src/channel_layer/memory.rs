@@ -1,6 +1,6 @@
-//! The channel layer inside one process: what is published is delivered to each node whose topic is joined.
+//! The channel layer within one process: publications are delivered to each node that has joined one of their topics.
 //!
-//! A server has one node. Tests put others beside it, on the same memory.
+//! A server has one node. Tests add others on the same memory.
 
 use super::{ChannelLayer, Deliver, Publication, Seen, Sign, Topic, Unavailable};
 use futures_util::future::BoxFuture;
@@ -12,14 +12,14 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// People whose signs are kept before those that have ended are looked for.
+/// Users whose signs are kept before expired ones are removed.
 const SWEPT_FROM: usize = 1024;
 
-/// One node's end of it; see the module.
+/// One node's side of it; see the module documentation.
 #[derive(Debug)]
 pub struct Memory {
     shared: Arc<Shared>,
-    /// Which of the shared nodes this is.
+    /// The index of this node.
     node: usize,
 }
 
@@ -29,11 +29,11 @@ struct Shared {
     signs: Mutex<Signs>,
 }
 
-/// Each sign, and when it ends.
+/// Each sign, and when it expires.
 #[derive(Debug, Default)]
 struct Signs {
     of: HashMap<UserId, HashMap<Epoch, (Sign, Instant)>>,
-    /// So many people at which the next sweep is due.
+    /// The number of users at which expired signs are next removed.
     swept_at: usize,
 }
 
@@ -75,7 +75,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Another node on the same memory.
+    /// Creates another node on the same memory.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self::on(self.shared.clone())
@@ -90,7 +90,7 @@ impl Memory {
         Self { shared, node }
     }
 
-    /// Who gets what of a publication.
+    /// Returns which nodes receive a publication.
     fn shares(&self, publication: &Publication) -> Vec<(Deliver, Publication)> {
         let nodes = lock(&self.shared.nodes);
         let share = |node: &Node| {

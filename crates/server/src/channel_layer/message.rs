@@ -1,4 +1,4 @@
-//! What nodes tell each other: an event, passed on to connections byte for byte, or something for the node.
+//! Messages between nodes: an event, which is passed on to connections byte for byte, or a message for the node itself.
 //!
 //! Encoded as one byte that says which, then JSON. An event is encoded once and its text never parsed again.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
@@ -16,13 +16,13 @@ const NODE: u8 = b'n';
 pub enum Message {
     /// The text of a frame for every connection in the topics.
     Event(Bytes),
-    /// The same, for every connection but those of this person.
+    /// The same, for all connections but those of this user.
     EventForOthers(UserId, Bytes),
-    /// Something that the node acts on.
+    /// A message that the node handles.
     Node(NodeMessage),
 }
 
-/// What a node acts on.
+/// A message that a node handles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum NodeMessage {
@@ -30,22 +30,22 @@ pub enum NodeMessage {
     Committed { node: Epoch, first: Version, last: Version },
     /// A conversation too large for its members' own topics changed.
     Hint { conversation: ConversationId, version: Version },
-    /// People are no longer in a conversation: their connections leave its topic before anything else.
+    /// Users were removed from a conversation: their connections leave its topic before anything else.
     Removed { conversation: ConversationId, users: Vec<UserId> },
-    /// Who may see these people's presence, or whose these may see, is another.
+    /// Who may see the presence of these users, or whose presence they may see, has changed.
     Visibility { users: Vec<UserId> },
-    /// A sign of this person is another: whoever watches looks.
+    /// A sign of this user has changed: nodes with watchers observe them.
     Presence { user: UserId },
     /// Sessions ended: this one, or all but `keep`.
     SessionsEnded { user: UserId, only: Option<SessionId>, keep: Option<SessionId>, disabled: bool },
 }
 
-/// The bytes are no message of this version.
+/// The bytes are not a message of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAMessage;
 
 impl Message {
-    /// The payload of an event, from the text of its frame.
+    /// Encodes an event, given the text of its frame.
     #[must_use]
     pub fn event(text: &str) -> Bytes {
         let mut bytes = BytesMut::with_capacity(text.len() + 1);
@@ -54,7 +54,7 @@ impl Message {
         bytes.freeze()
     }
 
-    /// The payload of an event that its cause need not hear, from the text of its frame.
+    /// Encodes an event that one user must not receive, given the text of its frame.
     #[must_use]
     pub fn event_for_others(of: UserId, text: &str) -> Bytes {
         let mut bytes = BytesMut::with_capacity(text.len() + 9);
@@ -64,7 +64,7 @@ impl Message {
         bytes.freeze()
     }
 
-    /// The payload of something for the nodes.
+    /// Encodes a message for nodes.
     #[must_use]
     pub fn node(message: &NodeMessage) -> Bytes {
         let mut bytes = vec![NODE];
@@ -72,10 +72,10 @@ impl Message {
         bytes.into()
     }
 
-    /// Reads a payload.
+    /// Decodes a payload.
     ///
     /// # Errors
-    /// It is none of these; a newer node may send what this one does not know.
+    /// It is none of these: a newer node may send messages that this one does not know.
     pub fn decode(payload: &Bytes) -> Result<Self, NotAMessage> {
         match payload.first() {
             Some(&EVENT) => Ok(Self::Event(payload.slice(1..))),

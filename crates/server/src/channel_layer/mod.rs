@@ -1,9 +1,9 @@
-//! Delivery between nodes: bytes to everybody who joined a topic, at most once.
+//! Delivery between nodes: bytes to every node that has joined a topic, at most once.
 //!
-//! Invariants: a joined topic is joined when `join` returns; what one node publishes to a topic arrives in the
-//! order of publishing, or not at all. The store is the truth, so a lost delivery costs time, never a message.
-//! Who is here is kept as signs that end by themselves, one for each person and node, never as a counter: a node that
-//! was killed takes nothing back, and is forgotten all the same.
+//! Invariants: a topic is joined when `join` returns; what one node publishes to a topic arrives in the order of
+//! publishing, or not at all. The store has the truth, so a lost delivery costs time, never a message.
+//! Presence is kept as signs that expire, one for each user and node, never as a counter: a node that is killed takes
+//! nothing back, and is forgotten anyway.
 //! Absent on purpose: local fan-out (the hub's), history, acknowledgements.
 
 pub mod memory;
@@ -19,13 +19,13 @@ pub use message::{Message, NodeMessage, NotAMessage};
 /// An address in the channel layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
-    /// Every connection of a person.
+    /// Every connection of a user.
     User(UserId),
     /// The connections that show a conversation.
     Conversation(ConversationId),
-    /// The connections that watch whether a person is here.
+    /// The connections that are subscribed to a user's presence.
     Presence(UserId),
-    /// Every node, for what concerns no connection by name.
+    /// Every node.
     Nodes,
 }
 
@@ -52,53 +52,53 @@ impl From<Scope> for Topic {
 /// One payload to many topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
-    /// Where to.
+    /// The topics.
     pub topics: Vec<Topic>,
-    /// What: an encoded [`Message`].
+    /// An encoded [`Message`].
     pub payload: Bytes,
 }
 
-/// How a person is here; of several, the greatest counts.
+/// A user's presence. Of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Here {
-    /// No longer.
+    /// Not present.
     Gone,
-    /// A page is open, and nobody is at it.
+    /// A page is open, and the user is idle.
     Idle,
     /// A page is open and in use.
     Online,
 }
 
-/// What a node says of a person. It replaces what this node said before, and holds for `lasts`.
+/// A node's statement about a user. It replaces the node's previous one, and expires after `lasts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sign {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Whether they are here.
+    /// Their presence.
     pub here: Here,
     /// When a page of theirs was last in use, in milliseconds since 1970.
     pub seen_ms: i64,
-    /// How long it holds.
+    /// When it expires.
     pub lasts: Duration,
 }
 
-/// What the signs of all nodes come to.
+/// The result of the signs of all nodes for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Whether they are here.
+    /// Their presence.
     pub here: Here,
     /// When a page of theirs was last in use, in milliseconds since 1970.
     pub seen_ms: i64,
 }
 
-/// The layer could not take it, or could not join. Whoever publishes goes on: the store is the truth.
+/// The layer could not publish or join. Publishers carry on, since the store has the truth.
 #[derive(Debug, thiserror::Error)]
 #[error("the channel layer is not available: {0}")]
 pub struct Unavailable(pub String);
 
-/// Takes what is delivered to a node, one after the other, and waits for nothing.
+/// Receives the deliveries to a node, one after the other, and waits for nothing.
 pub type Deliver = Arc<dyn Fn(Publication) + Send + Sync>;
 
 /// The channel layer. One conformance suite holds for every implementation.
@@ -106,18 +106,18 @@ pub trait ChannelLayer: fmt::Debug + Send + Sync {
     /// Sends each payload once to every node that joined one of its topics, this one included.
     fn publish(&self, publications: Vec<Publication>) -> BoxFuture<'_, Result<(), Unavailable>>;
 
-    /// From its return on, what is published to the topic is delivered here.
+    /// Joins a topic: what is published to it after this returns is delivered to this node.
     fn join(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>>;
 
-    /// The topic is of no interest here any more. Deliveries under way may still come.
+    /// Leaves a topic. Deliveries that are in progress may still arrive.
     fn leave(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>>;
 
-    /// Puts signs of this node up.
+    /// Puts up signs of this node.
     fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>>;
 
-    /// What the signs that hold now say of these people; nothing of whom there is none.
+    /// Returns what the current signs say about these users, and nothing for users without one.
     fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>>;
 
-    /// Where to deliver, from now on. Without it, what comes is lost.
+    /// Sets the receiver of deliveries. Without one, they are lost.
     fn deliver_to(&self, deliver: Deliver);
 }

@@ -1,5 +1,5 @@
-//! Markers are coalesced to one change for each member and interval: the first goes at once, those that follow
-//! within the interval become one.
+//! Coalesces markers to one change for each member and interval: the first is submitted at once, later ones within the
+//! interval become one.
 
 use super::{Commit, Result};
 use crate::domain::change::{Change, Outcome};
@@ -15,42 +15,42 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-type Place = (ConversationId, UserId);
-/// Received up to, read up to.
+type MemberKey = (ConversationId, UserId);
+/// Delivered and read up to.
 type Marks = (Seq, Seq);
 
-/// Marks that wait for their interval to pass.
+/// Markers that wait for their interval to pass.
 #[derive(Debug, Default)]
-struct Waiting {
+struct PendingMarkers {
     marks: Option<Marks>,
     replies: Vec<oneshot::Sender<Result>>,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(super) struct Markers {
     interval: Duration,
-    most: usize,
-    /// Members with a mark in flight or in its interval.
-    places: Mutex<HashMap<Place, Waiting>>,
+    max: usize,
+    /// Members with a marker in progress or within its interval.
+    members: Mutex<HashMap<MemberKey, PendingMarkers>>,
 }
 
 impl Markers {
-    pub(super) fn new(interval: Duration, most: usize) -> Self {
-        Self { interval, most, places: Mutex::default() }
+    pub(super) fn new(interval: Duration, max: usize) -> Self {
+        Self { interval, max, members: Mutex::default() }
     }
 
-    /// Takes a mark; the reply comes when it, or a later one, is committed.
+    /// Queues a marker. The reply comes when it, or a later one, is committed.
     pub(super) fn mark(
         self: &Arc<Self>,
         commit: Commit,
-        place: Place,
+        member: MemberKey,
         (delivered, read): Marks,
         reply: oneshot::Sender<Result>,
     ) -> std::result::Result<(), Problem> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waiting) = places.get_mut(&place) {
-            // As many as one connection may have waiting, for each of a few.
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = members.get_mut(&member) {
+            // Enough for a few connections, each with as many as it may have waiting.
             if waiting.replies.len() >= 256 {
                 return Err(Code::TooMany.into());
             }
@@ -59,29 +59,29 @@ impl Markers {
             waiting.replies.push(reply);
             return Ok(());
         }
-        if places.len() >= self.most {
-            return Err(Problem::new(Code::TooMany).with_limit(self.most as u64));
+        if members.len() >= self.max {
+            return Err(Problem::new(Code::TooMany).with_limit(self.max as u64));
         }
-        places.insert(place, Waiting { marks: Some((delivered, read)), replies: vec![reply] });
-        drop(places);
-        tokio::spawn(self.clone().run(commit, place));
+        members.insert(member, PendingMarkers { marks: Some((delivered, read)), replies: vec![reply] });
+        drop(members);
+        tokio::spawn(self.clone().run(commit, member));
         Ok(())
     }
 
-    async fn run(self: Arc<Self>, commit: Commit, place: Place) {
-        while let Some((marks, replies)) = self.take(place) {
-            let (conversation, actor) = place;
+    async fn run(self: Arc<Self>, commit: Commit, member: MemberKey) {
+        while let Some((marks, replies)) = self.take(member) {
+            let (conversation, actor) = member;
             let change = Change::Mark { actor, conversation, delivered: marks.0, read: marks.1 };
             let next = tokio::time::Instant::now() + self.interval;
             let outcome = match commit.enqueue(change).await {
                 Ok(pending) => pending.outcome().await,
                 Err(problem) => Err(problem),
             };
-            // A mark that changed nothing holds nobody up.
+            // A marker that changed nothing does not delay the next one.
             let is_idle = !matches!(&outcome, Ok(Outcome::Answer(Answer::Marked(marked)))
                 if marked.change.version != marked.change.prev);
             for reply in replies {
-                // The one who asked may be gone.
+                // The caller may be gone.
                 drop(reply.send(outcome.clone()));
             }
             if !is_idle {
@@ -90,14 +90,14 @@ impl Markers {
         }
     }
 
-    /// What waits; forgets the place when nothing does.
-    fn take(&self, place: Place) -> Option<(Marks, Vec<oneshot::Sender<Result>>)> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = places.get_mut(&place)?;
+    /// Takes what is waiting, or forgets the member if nothing is.
+    fn take(&self, member: MemberKey) -> Option<(Marks, Vec<oneshot::Sender<Result>>)> {
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = members.get_mut(&member)?;
         if let Some(marks) = waiting.marks.take() {
             return Some((marks, std::mem::take(&mut waiting.replies)));
         }
-        places.remove(&place);
+        members.remove(&member);
         None
     }
 }

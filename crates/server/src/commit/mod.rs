@@ -1,8 +1,8 @@
-//! The one writer: what people see changes only by a [`Change`] handed in here (I1).
+//! The one writer: what users see changes only by a [`Change`] submitted here (I1).
 //!
-//! While one commit is in flight, changes queue; when it returns, what queued goes into the next (I3).
-//! Invariants: an answer leaves after COMMIT (I4); nothing else publishes durable events; the queue, a person's
-//! share of it and a batch are bounded.
+//! While one commit is in progress, changes queue; the next commit takes all of them (I3). Invariants: an answer leaves
+//! after COMMIT (I4); nothing else publishes durable events; the queue, each user's changes in it and a batch are
+//! bounded.
 
 mod markers;
 mod publisher;
@@ -33,48 +33,48 @@ use tokio::sync::{
     oneshot, watch,
 };
 
-/// What became of a change.
+/// The outcome of a change.
 pub type Result = std::result::Result<Outcome, Problem>;
 
-/// Everything that the writer works with.
+/// Everything that the writer uses.
 #[derive(Clone, Debug)]
 pub struct CommitOptions {
-    /// Where it writes.
+    /// The store.
     pub store: Store,
-    /// Where it tells.
+    /// The channel layer.
     pub layer: Arc<dyn ChannelLayer>,
-    /// What it decides by.
+    /// The rules.
     pub rules: Arc<Rules>,
     /// Time and chance.
     pub environment: Environment,
-    /// What is counted.
+    /// Counters.
     pub metrics: Arc<Metrics>,
-    /// The start of this server.
+    /// This start of the server.
     pub node: Epoch,
-    /// Outgoing of what is to be gone for good.
+    /// Erases deleted data from the log.
     pub erasure: WalErasure,
-    /// How long a change may wait for its turn to be queued.
+    /// How long a change may wait for room in the queue.
     pub patience: Duration,
-    /// Least time between two changes of one member's markers.
+    /// The minimum time between two changes of one member's markers.
     pub marker_interval: Duration,
-    /// Outgoing the last version of each commit: followers wait for it.
+    /// Receives the last version of each commit. Consumers wait for it.
     pub committed: watch::Sender<Version>,
 }
 
-/// A change on its way, with the share of its person that it holds until it is answered.
+/// A submitted change, with the permit of its user that it holds until it is answered.
 #[derive(Debug)]
 struct Submission {
     change: Change,
     reply: oneshot::Sender<Result>,
-    share: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
-/// The handle by which edges hand in changes. Cheap to clone.
+/// The handle by which changes are submitted. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Commit {
     queue: mpsc::Sender<Submission>,
     patience: Duration,
-    shares: Arc<UserLimiter>,
+    limiter: Arc<UserLimiter>,
     markers: Arc<Markers>,
 }
 
@@ -86,7 +86,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Takes nothing more in, and waits until all that was handed in is committed, answered and told.
+    /// Accepts no more changes, and waits until all submitted ones are committed, answered and published.
     pub async fn stop(self) {
         // If the writer is gone already, there is nothing to wait for.
         _ = self.stop.send(());
@@ -96,7 +96,7 @@ impl Writer {
     }
 }
 
-/// A change that was handed in, in order; its answer comes after its commit.
+/// A change in the queue. Its answer comes after its commit.
 #[derive(Debug)]
 pub struct Pending(oneshot::Receiver<Result>);
 
@@ -116,15 +116,15 @@ impl Commit {
     pub fn start(settings: CommitOptions, supervisor: &Supervisor) -> (Self, Writer) {
         let limits = &settings.rules.limits;
         let (queue, receiver) = mpsc::channel(limits.commit_queue_max as usize);
-        let shares = Arc::new(UserLimiter::new(limits.user_changes_max, settings.patience));
+        let limiter = Arc::new(UserLimiter::new(limits.user_changes_max, settings.patience));
         let markers = Arc::new(Markers::new(settings.marker_interval, limits.markers_max as usize));
         let (stop, stopped) = oneshot::channel();
         let patience = settings.patience;
         let task = supervisor.run_until_stopped("writer", writer::run(settings, receiver, stopped));
-        (Self { queue, patience, shares, markers }, Writer { stop, task })
+        (Self { queue, patience, limiter, markers }, Writer { stop, task })
     }
 
-    /// Hands a change in and waits for its commit.
+    /// Submits a change and waits for its commit.
     ///
     /// # Errors
     /// See [`Pending::outcome`].
@@ -132,8 +132,8 @@ impl Commit {
         self.begin(change).await?.outcome().await
     }
 
-    /// Hands a change in. Changes handed in one after the other are decided in that order; markers, which never
-    /// move back, may come later. Waits while the queue, or the person's share of it, is full.
+    /// Queues a change. Changes queued one after the other are decided in that order; markers, which never move back,
+    /// may come later. Waits while the queue is full or the user has too many changes in it.
     ///
     /// # Errors
     /// `draining` when the server stops; `unavailable` when there was no room in time.
@@ -145,12 +145,12 @@ impl Commit {
     }
 
     async fn enqueue(&self, change: Change) -> std::result::Result<Pending, Problem> {
-        let share = match change.actor() {
-            Some(person) => Some(self.shares.take(person).await?),
+        let permit = match change.actor() {
+            Some(user) => Some(self.limiter.take(user).await?),
             None => None,
         };
         let (reply, receiver) = oneshot::channel();
-        let submission = Submission { change, reply, share };
+        let submission = Submission { change, reply, permit };
         match self.queue.send_timeout(submission, self.patience).await {
             Ok(()) => Ok(Pending(receiver)),
             Err(SendTimeoutError::Timeout(_)) => Err(user_limits::overloaded()),
@@ -158,9 +158,9 @@ impl Commit {
         }
     }
 
-    /// How many changes of people wait for their answer.
+    /// Returns how many changes of users wait for their answer.
     #[must_use]
-    pub fn under_way(&self) -> usize {
+    pub fn in_progress(&self) -> usize {
         self.limiter.in_use()
     }
 

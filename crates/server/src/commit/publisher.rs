@@ -1,4 +1,4 @@
-//! Answers what was committed and tells it: each event is encoded once, in the order of versions.
+//! Answers committed changes and publishes their events: each is encoded once, in the order of versions.
 
 use super::{CommitOptions, Result};
 use crate::{
@@ -12,13 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 /// A committed batch.
-pub(super) struct Batch {
+pub(super) struct CommittedBatch {
     pub replies: Vec<(oneshot::Sender<Result>, Result)>,
     pub outgoing: Vec<Outgoing>,
     pub range: Option<(Version, Version)>,
 }
 
-pub(super) async fn run(settings: CommitOptions, mut batches: mpsc::Receiver<Batch>) {
+pub(super) async fn run(settings: CommitOptions, mut batches: mpsc::Receiver<CommittedBatch>) {
     while let Some(batch) = batches.recv().await {
         let mut publications: Vec<Publication> = hinted_once(batch.outgoing).into_iter().map(publication).collect();
         if let Some((first, last)) = batch.range {
@@ -26,14 +26,14 @@ pub(super) async fn run(settings: CommitOptions, mut batches: mpsc::Receiver<Bat
             publications.push(publication(Outgoing::Nodes(committed)));
             settings.committed.send_replace(last);
         }
-        // What is not published is learnt from the store: each node compares with the clock.
+        // Events that are not published are recovered from the store: each node compares with the clock.
         let events = publications.len() as u64;
-        // Where the layer delivers at once, a reply and its event come to a connection together and leave in one write; no
-        // reply waits for a layer that does not.
+        // If the layer delivers at once, a reply and its event reach a connection together and leave in one write. No
+        // reply waits for a slower layer.
         let mut publishing = settings.layer.publish(publications);
         let at_once = (&mut publishing).now_or_never();
         for (reply, result) in batch.replies {
-            // The one who asked may be gone.
+            // The caller may be gone.
             drop(reply.send(result));
         }
         let published = match at_once {
@@ -47,7 +47,7 @@ pub(super) async fn run(settings: CommitOptions, mut batches: mpsc::Receiver<Bat
     }
 }
 
-/// Of the hints for one conversation, the newest is enough.
+/// Keeps only the newest of several hints for one conversation.
 fn hinted_once(outgoing: Vec<Outgoing>) -> Vec<Outgoing> {
     let mut hinted = HashSet::new();
     let mut is_news = |outgoing: &Outgoing| match outgoing {

@@ -1,4 +1,4 @@
-//! The writer's loop: batch, load, decide, write, COMMIT, hand on.
+//! The writer's loop: batch, load, decide, write, COMMIT, pass on to the publisher.
 
 use super::{CommitOptions, Result, Submission, publisher};
 use crate::{
@@ -21,18 +21,18 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tracing::{error, warn};
 
-/// Batches that wait to be told; then the writer waits too.
+/// Batches that wait to be published; beyond this the writer waits.
 const UNPUBLISHED_MAX: usize = 4;
 
-/// So long a batch must have waited for a store that is not there, for those behind it to be refused with it.
-const LONG: Duration = Duration::from_millis(500);
+/// If a batch has waited this long for an unavailable store, the changes behind it are refused with it.
+const LONG_OUTAGE: Duration = Duration::from_millis(500);
 
 type Verdict = std::result::Result<Decided, Problem>;
 
 /// The publisher is gone.
 struct PublisherGone;
 
-/// The versions that a batch used, and whether something is to be gone for good by it.
+/// The versions that a batch used, and whether it erases something.
 #[derive(Clone, Copy)]
 struct Used {
     first: Version,
@@ -40,39 +40,39 @@ struct Used {
     erases: bool,
 }
 
-/// What the changes of a batch came to, in their order, and the versions that were used, if any.
+/// The decisions on the changes of a batch, in their order, and the versions that were used, if any.
 type Verdicts = (Vec<Verdict>, Option<Used>);
 
-/// Why an attempt came to nothing.
-enum Failure {
-    /// The store is not there; nothing happened.
+/// Why a commit failed.
+enum CommitError {
+    /// The store is not available. Nothing happened.
     Unavailable(store::Error),
     /// COMMIT was not answered, and its row cannot be looked up.
     Unknown(store::Error),
-    /// Something in the batch.
+    /// A change of the batch.
     Data(store::Error),
 }
 
-/// Changes to be committed together, and who waits for them.
-struct Batch {
-    /// More than those of this batch, where it is a half.
+/// Changes that are committed together, and where to send their answers.
+struct ChangeBatch {
+    /// For a half of a batch, also the changes of the other half.
     changes: Arc<Vec<Change>>,
     from: usize,
-    replies: Vec<Waiting>,
+    replies: Vec<PendingReply>,
 }
 
-/// Who waits for the answer to a change, with the share that is held until then.
-struct Waiting {
+/// Where to send the answer to a change, with the permit that is held until then.
+struct PendingReply {
     reply: oneshot::Sender<Result>,
-    _share: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Batch {
+impl ChangeBatch {
     fn of(submissions: Vec<Submission>) -> Self {
         let (mut changes, mut replies) = (Vec::new(), Vec::new());
-        for Submission { change, reply, share } in submissions {
+        for Submission { change, reply, permit } in submissions {
             changes.push(change);
-            replies.push(Waiting { reply, _share: share });
+            replies.push(PendingReply { reply, _permit: permit });
         }
         Self { changes: Arc::new(changes), from: 0, replies }
     }
@@ -81,7 +81,7 @@ impl Batch {
         self.replies.len()
     }
 
-    /// Both halves, the first one last.
+    /// Splits it into halves, the first one last.
     fn halved(mut self) -> [Self; 2] {
         let half = self.len() / 2;
         let replies = self.replies.split_off(half);
@@ -90,13 +90,13 @@ impl Batch {
 
     fn answer(self, problem: &Problem) {
         for waiting in self.replies {
-            // The one who asked may be gone.
+            // The caller may be gone.
             drop(waiting.reply.send(Err(problem.clone())));
         }
     }
 }
 
-/// Runs until told to stop, and then until the queue is empty: then `true`. Ends with `false` when the publisher did.
+/// Runs until it is stopped and the queue is empty, and returns `true`; or `false` if the publisher ended.
 pub(super) async fn run(
     settings: CommitOptions,
     mut queue: mpsc::Receiver<Submission>,
@@ -104,7 +104,7 @@ pub(super) async fn run(
 ) -> bool {
     let (outgoing, outgoing_receiver) = mpsc::channel(UNPUBLISHED_MAX);
     let publisher = tokio::spawn(publisher::run(settings.clone(), outgoing_receiver));
-    let writer = Writer { settings, outgoing };
+    let writer = WriterLoop { settings, outgoing };
     loop {
         let first = tokio::select! {
             first = queue.recv() => first,
@@ -114,10 +114,10 @@ pub(super) async fn run(
             }
         };
         let Some(first) = first else { break };
-        // Connections that have something to say now are heard before the batch begins: part of its cost is the same
-        // however small it is.
+        // Lets connections submit what they have now before the batch begins, since part of its cost does not depend on
+        // its size.
         tokio::task::yield_now().await;
-        let batch = writer.gather(first, &mut queue);
+        let batch = writer.take_batch(first, &mut queue);
         writer.settings.metrics.commit_queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
         if let Err(PublisherGone) = writer.commit(batch, &mut queue).await {
             return false;
@@ -127,14 +127,14 @@ pub(super) async fn run(
     publisher.await.is_ok()
 }
 
-struct Writer {
+struct WriterLoop {
     settings: CommitOptions,
-    outgoing: mpsc::Sender<publisher::Batch>,
+    outgoing: mpsc::Sender<publisher::CommittedBatch>,
 }
 
-impl Writer {
-    /// What queued, within the limits of one commit.
-    fn gather(&self, first: Submission, queue: &mut mpsc::Receiver<Submission>) -> Batch {
+impl WriterLoop {
+    /// Takes the queued changes, within the limits of one commit.
+    fn take_batch(&self, first: Submission, queue: &mut mpsc::Receiver<Submission>) -> ChangeBatch {
         let limits = &self.settings.rules.limits;
         let mut bytes = first.change.bytes();
         let mut batch = vec![first];
@@ -143,22 +143,22 @@ impl Writer {
             bytes += next.change.bytes();
             batch.push(next);
         }
-        Batch::of(batch)
+        ChangeBatch::of(batch)
     }
 
-    /// Commits a batch. When something in it is at fault, its halves are tried, until the bad one is alone.
+    /// Commits a batch. If one of its changes fails in the store, its halves are tried, until that change is alone.
     async fn commit(
         &self,
-        batch: Batch,
+        batch: ChangeBatch,
         queue: &mut mpsc::Receiver<Submission>,
     ) -> std::result::Result<(), PublisherGone> {
         let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
             let (started, changes) = (Instant::now(), batch.len());
             let attempted = self.attempt(&batch).await;
-            let is_outage = matches!(attempted, Err(Failure::Unavailable(_) | Failure::Unknown(_)));
-            if is_outage && started.elapsed() > LONG {
-                // Before the batch is answered: what somebody sends who has heard of the outage is tried.
+            let is_outage = matches!(attempted, Err(CommitError::Unavailable(_) | CommitError::Unknown(_)));
+            if is_outage && started.elapsed() > LONG_OUTAGE {
+                // Before the batch is answered, so that what a client sends after it knows of the outage is tried.
                 refuse_queued(queue);
             }
             match attempted {
@@ -171,18 +171,18 @@ impl Writer {
                         metrics.commit_batch_size.observe(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));
                         metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                     }
-                    self.hand_on(batch, verdicts, used.map(|used| (used.first, used.last))).await?;
+                    self.publish(batch, verdicts, used.map(|used| (used.first, used.last))).await?;
                 }
-                Err(Failure::Unavailable(cause)) => {
+                Err(CommitError::Unavailable(cause)) => {
                     warn!(changes, "a commit was refused");
                     batch.answer(&cause.into());
                 }
-                Err(Failure::Unknown(cause)) => {
+                Err(CommitError::Unknown(cause)) => {
                     error!(%cause, changes, "a commit was not answered and cannot be looked up");
                     batch.answer(&Code::Unknown.into());
                 }
-                Err(Failure::Data(cause)) if changes == 1 => batch.answer(&cause.into()),
-                Err(Failure::Data(cause)) => {
+                Err(CommitError::Data(cause)) if changes == 1 => batch.answer(&cause.into()),
+                Err(CommitError::Data(cause)) => {
                     warn!(%cause, changes, "a commit failed; its halves are tried");
                     batches.extend(batch.halved());
                 }
@@ -191,30 +191,30 @@ impl Writer {
         Ok(())
     }
 
-    async fn attempt(&self, batch: &Batch) -> std::result::Result<Verdicts, Failure> {
+    async fn attempt(&self, batch: &ChangeBatch) -> std::result::Result<Verdicts, CommitError> {
         let CommitOptions { store, node, rules, environment, .. } = &self.settings;
         let (changes, from, to) = (batch.changes.clone(), batch.from, batch.from + batch.len());
         let (rules, environment, of) = (rules.clone(), environment.clone(), *node);
         let work = move |open: &mut batch::BatchTransaction<'_>| {
             let now = Now { wall_ms: environment.now_ms(), ageing_ms: environment.ageing_ms() };
             let verdicts = decide(open, &changes[from..to], &rules, now, of)?;
-            let is_kept = verdicts.1.is_some();
-            Ok((verdicts, is_kept))
+            let must_commit = verdicts.1.is_some();
+            Ok((verdicts, must_commit))
         };
-        let (verdicts, committed) = store.commit(batch.len(), work).await.map_err(failed)?;
+        let (verdicts, committed) = store.commit(batch.len(), work).await.map_err(commit_error)?;
         if let (Err(cause), Some(Used { first, last, .. })) = (committed, verdicts.1) {
             match store.has_commit(*node, first, last).await {
                 Ok(true) => {}
-                Ok(false) => return Err(Failure::Unavailable(cause)),
-                Err(_) => return Err(Failure::Unknown(cause)),
+                Ok(false) => return Err(CommitError::Unavailable(cause)),
+                Err(_) => return Err(CommitError::Unknown(cause)),
             }
         }
         Ok(verdicts)
     }
 
-    async fn hand_on(
+    async fn publish(
         &self,
-        batch: Batch,
+        batch: ChangeBatch,
         verdicts: Vec<Verdict>,
         range: Option<(Version, Version)>,
     ) -> std::result::Result<(), PublisherGone> {
@@ -230,16 +230,16 @@ impl Writer {
             }
             replies.push((waiting.reply, result));
         }
-        // Without a publisher nobody is answered: those who asked hear `unknown`, and the server ends.
-        self.outgoing.send(publisher::Batch { replies, outgoing, range }).await.map_err(|_| PublisherGone)
+        // Without a publisher the callers get `unknown`, and the server ends.
+        self.outgoing.send(publisher::CommittedBatch { replies, outgoing, range }).await.map_err(|_| PublisherGone)
     }
 }
 
-fn failed(error: store::Error) -> Failure {
-    if error.is_outage() { Failure::Unavailable(error) } else { Failure::Data(error) }
+fn commit_error(error: store::Error) -> CommitError {
+    if error.is_outage() { CommitError::Unavailable(error) } else { CommitError::Data(error) }
 }
 
-/// Everything between the first statement of a commit and COMMIT.
+/// Does everything between the first statement of a commit and COMMIT.
 fn decide(
     open: &mut batch::BatchTransaction<'_>,
     changes: &[Change],
@@ -262,29 +262,40 @@ fn decide(
     Ok((verdicts, Some(Used { first, last, erases: state.erases })))
 }
 
-/// Whatever came while the store kept the batch before waiting has waited long enough.
+/// Refuses the queued changes, which have waited long enough for an unavailable store.
 fn refuse_queued(queue: &mut mpsc::Receiver<Submission>) {
     for _ in 0..queue.len() {
         let Ok(submission) = queue.try_recv() else { return };
-        // The one who asked may be gone.
+        // The caller may be gone.
         drop(submission.reply.send(Err(Code::Unavailable.into())));
     }
 }
 
 impl Change {
-    /// What it weighs in a batch.
+    /// Returns about how many bytes it adds to a batch.
     fn bytes(&self) -> usize {
         match self {
             Self::Send { content, .. } => content.text.len() + 512 * content.attachments.len() + 256,
             Self::Edit { text, .. } => text.as_ref().map_or(0, String::len) + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
-            // They write and tell a whole message, which is not known before it is loaded.
+            // They write and publish a whole message, which is not known before it is loaded.
             Self::Forward { .. } | Self::React { .. } => 16 * 1024,
-            // They touch every conversation of a person, or about a thing.
+            // They touch every conversation of a user, or about a context.
             Self::UpdateProfile { .. } | Self::PutContext { .. } | Self::CloseContext { .. } => 512 * 1024,
             // All members are loaded for it, however many.
             Self::RemoveMember { .. } | Self::UpdateMember { .. } => 64 * 1024,
-            _ => 256,
+            Self::Delete { .. }
+            | Self::Hide { .. }
+            | Self::Cancel { .. }
+            | Self::Open { .. }
+            | Self::Mark { .. }
+            | Self::UpdateConversation { .. }
+            | Self::AddUser { .. }
+            | Self::SetPassword { .. }
+            | Self::EndSessions { .. }
+            | Self::SetDisabled { .. }
+            | Self::SetLogin { .. }
+            | Self::DeleteUser { .. } => 256,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that changes what people see (I1). The edges make these; `commit` decides and writes them.
+//! Changes: everything that changes what users see (I1). The edges make them; `commit` decides and writes them.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::text;
@@ -10,14 +10,15 @@ use parlor_protocol::{
 };
 use std::borrow::Cow;
 
-/// One change, asked for. Who asks is `actor`; identity comes from the session, never from a frame.
+/// A requested change. `actor` is the user that requests it, as the session says, never as a frame says.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Sends a message.
     Send { actor: UserId, conversation: ConversationId, client_id: String, content: Content },
-    /// Sends again what another message says and carries.
+    /// Sends the content of another message again.
     Forward { actor: UserId, conversation: ConversationId, client_id: String, from: MessagePlace },
-    /// Changes the text or the subject of one's own message; what is absent stays, and `Some(None)` removes the subject.
+    /// Changes the text or the subject of the actor's own message; an absent field stays, and `Some(None)` removes the
+    /// subject.
     Edit {
         actor: UserId,
         conversation: ConversationId,
@@ -29,37 +30,37 @@ pub enum Change {
     Delete { actor: UserId, conversation: ConversationId, seq: Seq },
     /// Deletes a message for the actor alone.
     Hide { actor: UserId, conversation: ConversationId, seq: Seq },
-    /// Puts the actor's reaction under a message, or takes it away.
+    /// Adds the actor's reaction to a message, or removes it.
     React { actor: UserId, conversation: ConversationId, seq: Seq, emoji: String, on: bool },
-    /// Burns a `client_id`, unless it was used.
+    /// Cancels a `client_id`, unless it was used.
     Cancel { actor: UserId, client_id: String },
     /// Finds or opens a conversation.
     Open { actor: UserId, open: Open },
     /// Moves the actor's markers forward.
     Mark { actor: UserId, conversation: ConversationId, delivered: Seq, read: Seq },
-    /// Adds people to a group.
+    /// Adds users to a group.
     AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId>, history: Option<History> },
-    /// Names a group, or gives it another picture.
+    /// Changes the title or the picture of a group.
     UpdateConversation { actor: UserId, conversation: ConversationId, update: GroupUpdate },
-    /// Gives a member another role.
+    /// Changes the role of a member.
     UpdateMember { actor: UserId, conversation: ConversationId, user: UserId, role: Role },
-    /// Removes a person from a group, or leaves it.
+    /// Removes a member from a group; the actor themselves leaves.
     RemoveMember { actor: UserId, conversation: ConversationId, user: UserId },
-    /// Makes an account. By the operator, or by signing up.
+    /// Adds a user. By the operator, or by signing up.
     AddUser { login: String, name: String, password_hash: Option<String> },
-    /// Changes a person's name, picture or settings.
+    /// Changes a user's name, picture or settings.
     UpdateProfile { user: UserId, profile: Profile },
     /// Sets a password and ends every session but one.
     SetPassword { user: UserId, password_hash: String, keep: Option<SessionId> },
     /// Ends sessions.
     EndSessions { user: UserId, which: Which },
-    /// Disables a person, ending every session, or enables again.
+    /// Disables a user and ends all their sessions, or enables them again.
     SetDisabled { user: UserId, disabled: bool },
-    /// Gives a person another name to sign in with. By the operator.
+    /// Changes a user's login name. By the operator.
     SetLogin { user: UserId, login: String },
-    /// Deletes an account: it signs in no more, and its name and picture are erased. What it wrote stays for others.
+    /// Deletes a user: they cannot sign in, and their name and picture are erased. Their messages stay for others.
     DeleteUser { user: UserId },
-    /// Makes or replaces a context with all its roles. By the operator or the host.
+    /// Adds or replaces a context with all its roles. By the operator or the host.
     PutContext { context: Context, roles: Vec<(UserId, String)> },
     /// Closes or reopens a context.
     CloseContext { key: ContextKey, closed: bool },
@@ -74,7 +75,7 @@ pub enum GroupUpdate {
     Picture(Option<String>),
 }
 
-/// What to change of a person; what is absent stays.
+/// A change of a user's profile and settings. An absent field stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     pub name: Option<String>,
@@ -85,26 +86,26 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Another name.
+    /// Changes the name.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..Self::default() }
     }
 
-    /// Another picture, or none.
+    /// Changes or removes the picture.
     #[must_use]
     pub fn pictured(picture: Option<String>) -> Self {
         Self { picture: Some(picture), ..Self::default() }
     }
 
-    /// Whether others are shown something else than before.
+    /// Returns whether it changes what others see.
     #[must_use]
     pub fn is_shown(&self) -> bool {
         self.name.is_some() || self.picture.is_some()
     }
 }
 
-/// What a message says and carries.
+/// The content of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
     pub text: String,
@@ -114,13 +115,13 @@ pub struct Content {
 }
 
 impl Content {
-    /// A text and nothing else.
+    /// A text only.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
 
-    /// As it is kept: two that differ only in what is not kept are the same.
+    /// Returns the content in the form in which it is stored, by which repeats are compared.
     #[must_use]
     pub fn kept(&self) -> Cow<'_, Self> {
         let is_blank = !self.attachments.is_empty() && self.text.trim().is_empty();
@@ -134,7 +135,7 @@ impl Content {
     }
 }
 
-/// Which sessions of a person.
+/// Which sessions of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// This one.
@@ -143,22 +144,22 @@ pub enum Which {
     All,
 }
 
-/// What a committed change is answered with.
+/// The outcome of a committed change.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are answers")]
 pub enum Outcome {
-    /// The answer of a person's command.
+    /// The answer to a command.
     Answer(Answer),
-    /// The conversation was found or opened; who asked reads it from the store.
+    /// The conversation was found or opened; the edge reads it from the store.
     Opened { conversation: ConversationId, found: bool },
-    /// An account was made.
+    /// A user was added.
     UserAdded(UserId),
-    /// The operator's or the account's change was made.
+    /// Another change was made.
     Done,
 }
 
 impl Change {
-    /// The person whose share of the queue it takes; none for the operator's.
+    /// Returns the user whose limit it counts against; none for changes by the operator.
     #[must_use]
     pub fn actor(&self) -> Option<UserId> {
         match self {

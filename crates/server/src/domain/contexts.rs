@@ -1,4 +1,4 @@
-//! Contexts: made and closed by the operator or the host, never by a user.
+//! Contexts: created and closed by the operator or the host, never by a user.
 
 use super::{
     change::Outcome,
@@ -50,11 +50,11 @@ impl State {
         Ok(self.context_changed(key, rules, at))
     }
 
-    /// Outgoing in the scope of each conversation about it.
+    /// Publishes it in the scope of each conversation about it.
     fn context_changed(&mut self, key: &ContextKey, rules: &Rules, at: At) -> Decided {
         self.changed_contexts.insert(key.clone());
         let context = self.contexts[key].clone();
-        // What later changes of this batch are decided on, too.
+        // Later changes of this batch are decided on this, too.
         for ((conversation, user), role) in &mut self.coming_roles {
             if self.conversations.get(conversation).is_some_and(|row| row.context_id == Some(context.id)) {
                 *role = context.role_of(*user).map(str::to_owned);
@@ -62,7 +62,7 @@ impl State {
         }
         let mut outgoing = Vec::new();
         let mut conversations: BTreeSet<_> = self.about.get(key).into_iter().flatten().copied().collect();
-        // Those that were opened in this batch, too.
+        // Including those that were opened in this batch.
         conversations
             .extend(self.conversations.values().filter(|row| row.context_id == Some(context.id)).map(|row| row.id));
         for conversation in conversations {
@@ -85,7 +85,7 @@ impl State {
         Decided { outcome: Outcome::Done, outgoing }
     }
 
-    /// Those who are something else to the context now.
+    /// Returns the users whose role in the context has changed.
     fn changed_roles(
         &mut self,
         conversation: parlor_protocol::ids::ConversationId,
@@ -107,12 +107,12 @@ impl State {
     }
 }
 
-/// The context with its texts checked.
+/// Checks the texts of a context.
 fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
     let field = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
     let optional = |text: &Option<String>| text.as_ref().map(|text| text::title(text, chars_max)).transpose();
     let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
-    // A browser reads a backslash as a slash, and leaves out what controls.
+    // Browsers read a backslash as a slash, and drop control characters.
     let is_plain = |url: &str| !url.contains(|sign: char| sign == '\\' || sign.is_control());
     let is_local = |url: &str| url.starts_with('/') && !url.starts_with("//") && is_plain(url);
     if context.url.as_ref().is_some_and(|url| !is_web(url) && !is_local(url)) {

@@ -1,4 +1,4 @@
-//! Opening a conversation: two people have one for each context, and one without any; a group is new each time.
+//! Opening conversations: two users have one for each context, and one without; a group is new each time.
 
 use super::{
     change::Outcome,
@@ -17,7 +17,7 @@ use parlor_protocol::{
 };
 use std::collections::BTreeSet;
 
-/// A command as it is kept: two that differ only in what is not kept are the same.
+/// Returns a command in the form in which it is stored, by which repeats are compared.
 fn kept(open: &Open, actor: UserId) -> Open {
     let mut open = open.clone();
     if let Some(group) = &mut open.group {
@@ -29,14 +29,14 @@ fn kept(open: &Open, actor: UserId) -> Open {
     open
 }
 
-/// The key of a direct conversation.
+/// Returns the key of a direct conversation.
 #[must_use]
 pub fn direct_key(context: Option<i64>, one: UserId, other: UserId) -> String {
     let context = context.map_or_else(String::new, |id| id.to_string());
     format!("{context}:{}:{}", one.min(other), one.max(other))
 }
 
-/// The one whom an opener means by a role: its holder with the lowest id who is not the opener.
+/// Returns the user that a role names: its holder with the lowest id, other than the actor.
 #[must_use]
 pub fn holder(context: &ContextRow, role: &str, opener: UserId) -> Option<UserId> {
     context.roles.iter().filter(|(user, held)| held == role && *user != opener).map(|(user, _)| *user).min()
@@ -48,7 +48,7 @@ impl State {
         let came = open;
         let open = &kept(came, actor);
         match self.keys.get(&(actor, open.client_id.clone())) {
-            // Earlier versions kept the fingerprint of what came.
+            // Earlier versions stored the fingerprint of the command as it came.
             Some(Use::Conversation(conversation, made_by))
                 if [open, came].iter().any(|open| *made_by == rules.fingerprints.of_open(open)) =>
             {
@@ -138,8 +138,8 @@ impl State {
         Ok(self.insert(row, &people, context, rules, at))
     }
 
-    /// Whether the rule of the house lets the one write to the other about the context. The rule comes first: to whom
-    /// it forbids it, people and contexts that are there look like those that are not (I9).
+    /// Checks whether the rules let one user write to another about the context. This comes first: if they forbid it,
+    /// users and contexts that exist look like those that do not (I9).
     pub(super) fn may_write(
         &self,
         actor: UserId,
@@ -171,7 +171,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether everybody may have one more conversation, and the context one more about it.
+    /// Checks whether the users and the context may have one more conversation.
     pub(super) fn room_for_more(
         &mut self,
         people: &[UserId],
@@ -196,7 +196,7 @@ impl State {
         Ok(())
     }
 
-    /// Keeps a new conversation; the first of `people` is its opener.
+    /// Adds a new conversation; the first of `people` is its creator.
     fn insert(
         &mut self,
         row: ConversationRow,
@@ -239,7 +239,7 @@ impl State {
             let event = Event::ConversationCreated { place, conversation: Box::new(shown) };
             self.notify(conversation, count, &[], rules, event, at.version)
         } else {
-            // Too many to list in an event: each is told to come and look.
+            // Too many to list in an event: each is told to fetch.
             let topics = people.iter().map(|person| crate::channel_layer::Topic::User(person.id)).collect();
             let event = Event::ScopeChanged { scope: place.scope, version: at.version };
             vec![super::decide::Outgoing::Event(topics, Box::new(event))]
@@ -248,7 +248,7 @@ impl State {
     }
 }
 
-/// A new conversation's row.
+/// Returns the row of a new conversation.
 fn new_row(
     kind: ConversationKind,
     actor: UserId,
@@ -280,7 +280,7 @@ fn new_row(
     }
 }
 
-/// A member who comes now and sees what is written after `last_seq`.
+/// Returns the row of a member that joins now and sees what is written after `last_seq`.
 pub(super) fn new_member(
     person: &UserRow,
     role: Role,
@@ -307,7 +307,7 @@ pub(super) fn new_member(
     }
 }
 
-/// What an opener is told of a context, or of a role in one, that is not there: what he would be told if it were.
+/// Refuses a context or a role that does not exist in the way that an existing one would be refused.
 fn absent(rules: &Rules) -> Problem {
     match rules.who_may_write {
         WhoMayWrite::Everyone | WhoMayWrite::SharedContext => Code::NotFound.into(),
@@ -315,7 +315,7 @@ fn absent(rules: &Rules) -> Problem {
     }
 }
 
-/// Why nobody but perhaps the opener has a role in a context, told to those who may know of the context.
+/// Refuses a role that no other user has, to users that may know of the context.
 fn vacant(context: &ContextRow, role: &str, opener: UserId, rules: &Rules) -> Problem {
     let is_known = match rules.who_may_write {
         WhoMayWrite::Everyone | WhoMayWrite::SharedContext => true,

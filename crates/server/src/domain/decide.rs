@@ -1,4 +1,4 @@
-//! Deciding a change: which rows change, what is told to whom, what is answered.
+//! Decides a change: which rows change, which events go to whom, and what the answer is.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
@@ -21,19 +21,19 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhoMayWrite {
-    /// Everybody with everybody.
+    /// Everyone with everyone.
     Everyone,
-    /// Those who both have a role in one context; and about a context, somebody with anybody who has a role in it, which
-    /// is what a contact link does. While the server knows no context, everybody with everybody.
+    /// Users who both have a role in one context; and about a context, any user with one who has a role in it, as a
+    /// contact link does. While the server has no contexts, everyone with everyone.
     SharedContext,
-    /// Those who both have a role in one context; and about a context, only those who both have a role in it.
+    /// Users who both have a role in one context; and about a context, only users who both have a role in it.
     BothInContext,
-    /// Nobody: only the operator opens conversations.
+    /// Only the operator opens conversations.
     Nobody,
 }
 
 impl WhoMayWrite {
-    /// Its name in the configuration and on the wire.
+    /// Returns its name in the configuration and on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -45,30 +45,30 @@ impl WhoMayWrite {
     }
 }
 
-/// What decisions depend on beside the state.
+/// What decisions depend on besides the state.
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub limits: Limits,
     pub who_may_write: WhoMayWrite,
     pub fingerprints: Key,
     pub messages: MessageRules,
-    /// What newcomers see where nothing is said.
+    /// What new members see of earlier messages by default.
     pub history: History,
 }
 
-/// What holds for messages.
+/// The rules for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MessageRules {
-    /// Time after sending in which one's own message can be edited, in milliseconds; 0 for any time.
+    /// How long senders can edit a message, in milliseconds; 0 for ever.
     pub edit_within_ms: u64,
-    /// The same for deleting it for everyone.
+    /// How long they can delete it for everyone.
     pub delete_within_ms: u64,
-    /// Whether anybody is told how far others have read.
+    /// Whether users see how far others have read.
     pub receipts: bool,
 }
 
-/// The place in time of a decision.
+/// The version and the time of a decision.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
     pub version: Version,
@@ -79,24 +79,24 @@ pub(super) struct At {
 /// The time of a decision.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Now {
-    /// As the machine believes: what is written and shown.
+    /// The wall clock, which is stored and shown.
     pub wall_ms: i64,
-    /// By which things become too old, see `Environment::ageing_ms`.
+    /// The clock by which things expire, see `Environment::ageing_ms`.
     pub ageing_ms: i64,
 }
 
-/// Something told after the commit, in this order.
+/// A message that is published after the commit, in this order.
 #[derive(Clone, Debug)]
 pub enum Outgoing {
-    /// An event, to everybody in the topics.
+    /// An event for all connections in the topics.
     Event(Vec<Topic>, Box<Event>),
-    /// The same, but for this person, who is told it in another form.
+    /// The same, but not for this user, who gets it in another form.
     EventForOthers(UserId, Vec<Topic>, Box<Event>),
-    /// Something for the nodes.
+    /// A message for the nodes.
     Nodes(NodeMessage),
 }
 
-/// A change that was accepted.
+/// The decision on an accepted change.
 #[derive(Clone, Debug)]
 pub struct Decided {
     pub outcome: Outcome,
@@ -104,16 +104,16 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// With nothing to tell.
+    /// A decision that publishes nothing.
     pub(super) fn quietly(outcome: Outcome) -> Self {
         Self { outcome, outgoing: Vec::new() }
     }
 }
 
-/// Decides one change at its version.
+/// Decides a change at its version.
 ///
 /// # Errors
-/// The refusal; the state is then as it was.
+/// The refusal. The state is then unchanged.
 pub fn decide(
     state: &mut State,
     change: &Change,
@@ -169,8 +169,8 @@ pub fn decide(
 }
 
 impl State {
-    /// Who hears of a change in a conversation: each member by name while they are few; those who show it, and
-    /// a hint to the nodes, when they are many; both when the change crosses the limit. `leaving` hear it too.
+    /// Addresses an event of a conversation: to each member's topic while they are few; to the conversation's topic,
+    /// with a hint to the nodes, when they are many; to both when the change crosses the limit. `leaving` get it, too.
     pub(super) fn notify(
         &self,
         conversation: ConversationId,
@@ -198,8 +198,8 @@ impl State {
         outgoing
     }
 
-    /// The same where some members may not see all of it: those for whom `sees` holds are told `full`, the others
-    /// `rest`. In a large conversation, whose members are not all loaded, everybody is told to come and ask.
+    /// Does the same if some members may not see all of it: members for whom `sees` is true get `full`, the others
+    /// `rest`. In a large conversation, whose members are not all loaded, all clients are told to fetch it.
     pub(super) fn notify_by_visibility(
         &self,
         place: Scoped,

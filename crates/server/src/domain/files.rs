@@ -1,7 +1,7 @@
-//! Files that messages carry: which may be sent, and what becomes of them.
+//! Attachments: which files may be sent, and what happens to them.
 //!
-//! Invariants: a message carries only finished uploads of its sender, each of which was carried by none before; a
-//! forwarded message has rows of its own for the same bytes; the files of a deleted message are freed with it.
+//! Invariants: a message has only finished uploads of its sender, each of which was attached to no message before; a
+//! forwarded message has its own rows for the same bytes; the files of a deleted message are freed with it.
 
 use super::{
     decide::{At, Rules},
@@ -15,15 +15,15 @@ use parlor_protocol::{
 };
 
 impl State {
-    /// What a new message of the actor will carry.
+    /// Returns the attachments of a new message of the actor.
     ///
     /// # Errors
-    /// Too many, one twice, or one that is not his, not finished, or sent already.
+    /// Too many, one twice, or one that is not theirs, not finished, or already sent.
     pub(super) fn attachments(&self, actor: UserId, ids: &[FileId], rules: &Rules) -> Result<Vec<Attachment>, Problem> {
         let most = rules.limits.message_attachments_max;
         if ids.len() > most as usize {
             return Err(Problem::new(Code::LimitReached)
-                .with_detail(format!("a message carries up to {most} files"))
+                .with_detail(format!("a message has up to {most} files"))
                 .with_limit(most.into()));
         }
         let mut attachments = Vec::with_capacity(ids.len());
@@ -43,7 +43,7 @@ impl State {
         Ok(attachments)
     }
 
-    /// A new message at this place carries its files from now on; a forwarded one the same bytes under ids of its own.
+    /// Attaches files to a new message; a forwarded one gets the same bytes under new ids.
     pub(super) fn with_files(
         &mut self,
         mut details: Details,
@@ -61,7 +61,7 @@ impl State {
                 continue;
             }
             let id = rules.fingerprints.of_copy(at.version, position);
-            // Of what was copied in this batch there is no row yet.
+            // A file that was copied in this batch has no row yet.
             let copied = self.copied.iter().find(|copy| copy.id == attachment.id);
             let source = copied.map_or(attachment.id, |copy| copy.source);
             self.copied.push(FileCopy { id, source, owner: sender, conversation, seq, made_at: at.now_ms });

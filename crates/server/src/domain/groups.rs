@@ -1,4 +1,4 @@
-//! What owners and moderators change of a group, and the lines of the system that say so.
+//! Changes of a group by owners and moderators, and the system messages about them.
 
 use super::{
     change::{GroupUpdate, Outcome},
@@ -92,7 +92,7 @@ impl State {
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
-    /// A group, reached through an owner or a moderator of it.
+    /// Returns a group that the actor is an owner or a moderator of.
     pub(super) fn managed(&self, conversation: ConversationId, actor: UserId) -> Result<&ConversationRow, Problem> {
         let (row, member) = self.place(conversation, actor)?;
         if row.kind == ConversationKind::Direct || member.role == Role::Member {
@@ -101,13 +101,13 @@ impl State {
         Ok(row)
     }
 
-    /// Whether somebody else owns the group who can act. All its members are loaded.
+    /// Returns whether the group has another owner that is not disabled. All its members are loaded.
     pub(super) fn has_owner_beside(&self, conversation: ConversationId, user: UserId) -> bool {
         self.present(conversation).any(|it| it.role == Role::Owner && !it.disabled && it.user.id != user)
     }
 
-    /// Adds a line of the system to a conversation that was raised to this version. It moves nobody's marker and is
-    /// unread for nobody.
+    /// Adds a system message to a conversation that was raised to this version. It moves no markers and never counts as
+    /// unread.
     pub(super) fn write_line(
         &mut self,
         conversation: ConversationId,
@@ -126,7 +126,7 @@ impl State {
             conversation,
             seq,
             sender: actor,
-            // No person can send one that begins with a space.
+            // No client can send one that begins with a space.
             client_id: format!(" {}", at.version),
             fingerprint: [0; 16],
             text: String::new(),
@@ -141,7 +141,7 @@ impl State {
     }
 }
 
-/// There was nothing to change.
+/// A decision for a change that changes nothing.
 pub(super) fn unchanged(row: &ConversationRow) -> Decided {
     let change = Changed { version: row.version, prev: row.version };
     Decided::quietly(Outcome::Answer(Answer::Changed(change)))

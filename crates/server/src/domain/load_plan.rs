@@ -1,6 +1,7 @@
-//! What a batch of changes must be decided on, said before anything is loaded.
+//! What a batch of changes needs to be decided, collected before anything is loaded.
 //!
-//! Each set is loaded by one statement, so their number follows from the kinds of change, not from how many.
+//! Each set is loaded by one statement, so the number of statements depends on the kinds of changes, not on their
+//! number.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
@@ -14,16 +15,16 @@ use parlor_protocol::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whom an opener wants to write to.
+/// The user that a direct conversation is opened with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// This person.
+    /// This user.
     User(UserId),
-    /// Whoever has this role in the context.
+    /// The user that has this role in the context.
     Role(String),
 }
 
-/// A direct conversation that may be there already.
+/// A direct conversation that may exist already.
 #[derive(Clone, Debug)]
 pub struct Direct {
     pub actor: UserId,
@@ -31,49 +32,50 @@ pub struct Direct {
     pub target: Target,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// Uses of a `client_id`.
     pub keys: BTreeSet<(UserId, String)>,
-    /// People by id.
+    /// Users by id.
     pub users: BTreeSet<UserId>,
-    /// People by the name they sign in with.
+    /// Users by their login name.
     pub logins: BTreeSet<String>,
     /// Contexts with their roles.
     pub contexts: BTreeSet<(String, String)>,
-    /// Conversations with the rows of these people, and of all members where they are few.
+    /// Conversations with the rows of these members, and of all members if they are few.
     pub places: BTreeSet<(ConversationId, UserId)>,
-    /// Conversations with the rows of all members, however many: somebody may leave, and the oldest of the rest inherits.
+    /// Conversations with the rows of all members, however many, because an owner may leave and another member take
+    /// over.
     pub whole: BTreeSet<ConversationId>,
-    /// People who may come to a conversation: what they are to its context.
+    /// Users that may join a conversation, for their roles in its context.
     pub coming: BTreeSet<(ConversationId, UserId)>,
-    /// All conversations of these people.
+    /// Users whose conversations are all needed.
     pub memberships_of: BTreeSet<UserId>,
-    /// All conversations about these contexts.
+    /// Contexts whose conversations are all needed.
     pub about: BTreeSet<(String, String)>,
-    /// Conversations of which it is told what they are about.
+    /// Conversations whose context is published.
     pub contexts_of: BTreeSet<ConversationId>,
     /// Direct conversations.
     pub directs: Vec<Direct>,
-    /// Pairs of whom it matters whether they share a context, the lower id first.
+    /// Pairs that may share a context, the lower id first.
     pub pairs: BTreeSet<(UserId, UserId)>,
-    /// People whose conversations are counted.
+    /// Users whose conversations are counted.
     pub counted: BTreeSet<UserId>,
-    /// Messages by their place.
+    /// Messages by conversation and `seq`.
     pub messages: BTreeSet<MessageKey>,
-    /// Messages that these people may have hidden, each range by its first and last `seq`.
+    /// Ranges of messages that these users may have hidden, by first and last `seq`.
     pub hidden: BTreeSet<(UserId, ConversationId, Seq, Seq)>,
-    /// Files that messages are to carry.
+    /// Files that will be attached.
     pub files: BTreeSet<FileId>,
-    /// Markers: what would be unread after them.
+    /// Markers after which unread messages are counted.
     pub marks: Vec<(ConversationId, UserId, Seq)>,
-    /// How many messages may count as unread no longer.
+    /// How many messages may stop counting as unread.
     pub uncounting: u32,
 }
 
 impl Wanted {
-    /// By these changes.
+    /// Collects what these changes need.
     #[must_use]
     pub fn by<'a>(changes: impl IntoIterator<Item = &'a Change, IntoIter: Clone>) -> Self {
         let mut wanted = Self::default();
@@ -85,7 +87,7 @@ impl Wanted {
         wanted
     }
 
-    /// Whoever hid a message did not count it when it is deleted: what the markers of this batch must know.
+    /// Adds who may have hidden a message that is deleted, since it did not count as unread for them.
     fn add_hidden<'a>(&mut self, changes: impl Iterator<Item = &'a Change>) {
         let mut deleted = BTreeMap::<ConversationId, (Seq, Seq)>::new();
         for change in changes {
@@ -140,7 +142,7 @@ impl Wanted {
             Change::UpdateMember { actor, conversation, user, role } => {
                 self.places.extend([(*conversation, *actor), (*conversation, *user)]);
                 if *role != Role::Owner {
-                    // The last owner stays one: all are looked at.
+                    // The last owner must stay one, so all members are needed.
                     self.whole.insert(*conversation);
                 }
             }

@@ -1,4 +1,4 @@
-//! Markers: read and received up to here. They never move back.
+//! Markers: how far a member has received and read. They never move back.
 
 use super::{
     change::Outcome,
@@ -31,7 +31,7 @@ impl State {
         let read_at = if read_seq > member.read_seq { Some(at.now_ms) } else { member.read_at };
         let unread = self.unread_after(conversation, actor, read_seq);
         let marker = Marker { conversation, read_seq, read_at: read_at.map(rfc3339), delivered_seq, unread };
-        // Nobody else is told: there are too many, or it is only read, and receipts are off.
+        // Published to nobody else: there are too many members, or only the read marker moved and receipts are off.
         let is_told = rules.messages.receipts && member.receipts || delivered_seq > member.delivered_seq;
         let is_quiet = row.member_count > rules.limits.conversation_fan_out_max || !is_told;
         let (count, version) = (row.member_count, row.version);
@@ -66,8 +66,8 @@ impl State {
         Ok(Decided { outcome: Outcome::Answer(answer), outgoing })
     }
 
-    /// What the store counted before the batch, less what the batch has deleted or hidden since, plus what it has
-    /// added.
+    /// Returns the unread count: what the store counted before the batch, minus what the batch deleted or hid, plus
+    /// what it added.
     pub(super) fn unread_after(&self, conversation: ConversationId, user: UserId, read_seq: Seq) -> u32 {
         let new = || self.new_messages.iter().filter(|key| key.0 == conversation);
         let old_last = Seq(self.conversations[&conversation].last_seq.0 - i64::try_from(new().count()).unwrap_or(0));
@@ -88,14 +88,14 @@ impl State {
         u32::try_from(unread).expect("between 0 and the maximum")
     }
 
-    /// What the person hid in this batch.
+    /// Returns what the user hid in this batch.
     fn hidden_by(&self, user: UserId) -> impl Iterator<Item = MessageKey> {
         let keys =
             self.new_hidden.range((user, (ConversationId(0), Seq(0)))..).take_while(move |(key, _)| key.0 == user);
         keys.map(|((_, key), _)| *key)
     }
 
-    /// Whether a message does not count for the person.
+    /// Returns whether a message does not count for the user.
     fn is_uncounted(&self, user: UserId, key: &MessageKey) -> bool {
         self.messages[key].is_uncounted() || self.hidden.contains(&(user, *key))
     }

@@ -1,4 +1,4 @@
-//! Coming and going in groups. A direct conversation has two people for ever.
+//! Joining and leaving groups. A direct conversation always has the same two members.
 
 use super::{
     change::Outcome,
@@ -46,7 +46,7 @@ impl State {
         }
         self.room_for_more(&coming, None, rules)?;
 
-        // Nobody opens to others what he does not see himself.
+        // No one can show others what they cannot see themselves.
         let seen = self.members[&conversation][&actor].history_from;
         for &user in &coming {
             self.come(conversation, user, history.unwrap_or(rules.history), seen, at);
@@ -63,7 +63,7 @@ impl State {
             message: Some(message.clone()),
         });
         if before > rules.limits.conversation_fan_out_max {
-            // Those who come are not yet in the large conversation's topic.
+            // Joining members are not yet in the large conversation's topic.
             let topics = coming.iter().map(|user| Topic::User(*user)).collect();
             outgoing.push(Outgoing::Event(
                 topics,
@@ -73,8 +73,8 @@ impl State {
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
-    /// A person comes, or comes back: reads from the end on, and sees what the setting of this coming says. What he
-    /// hid before stays hidden.
+    /// Adds a user, or adds them again: nothing is unread, and they see the history that this change gives them. What
+    /// they hid before stays hidden.
     fn come(&mut self, conversation: ConversationId, user: UserId, history: History, seen: Seq, at: At) {
         let row = self.conversations.get_mut(&conversation).expect("the actor is in it");
         let mut member = new_member(&self.users[&user], Role::Member, None, row.last_seq, at.version);
@@ -127,7 +127,7 @@ impl State {
         let changed: Vec<UserId> = [user].into_iter().chain(heir).collect();
         let mut outgoing = vec![
             Outgoing::Nodes(NodeMessage::Removed { conversation, users: vec![user] }),
-            // Whoever left is told that, and nothing of what follows from it.
+            // A member that left gets this, and nothing of what follows from it.
             Outgoing::Event(vec![Topic::User(user)], Box::new(event(vec![tombstone], None))),
         ];
         outgoing.extend(
@@ -136,8 +136,8 @@ impl State {
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
-    /// A group whose last owner left goes to its longest-standing moderator, else member; to somebody disabled only
-    /// where there is nobody else.
+    /// Returns the new owner of a group whose last owner left: the longest-standing moderator, else member; a disabled
+    /// one only if there is no other.
     fn inherit(&mut self, conversation: ConversationId, at: At) -> Option<UserId> {
         let is_owned = |able: bool| {
             self.present(conversation).any(|member| member.role == Role::Owner && (!able || !member.disabled))

@@ -1,7 +1,7 @@
-//! Changing a message that is there: editing, deleting for everyone or for oneself, reacting.
+//! Changes of existing messages: editing, deleting for everyone, hiding, reacting.
 //!
-//! Invariants: the message is reached through the actor's membership, within what he may see; what changed nothing is
-//! answered with the version that stands, twice; a message that was deleted never changes again.
+//! Invariants: the message is reached through the actor's membership, within what they may see; a change that changes
+//! nothing is answered with the current version, twice; a deleted message never changes again.
 
 use super::{
     change::Outcome,
@@ -150,7 +150,7 @@ impl State {
         Ok(self.tell_message(key, rules, at))
     }
 
-    /// The message and its conversation's version as they stand.
+    /// Answers with the message and its conversation's version as they are.
     fn unchanged(&self, key: MessageKey) -> Decided {
         let version = self.conversations[&key.0].version;
         let change = Changed { version, prev: version };
@@ -158,7 +158,7 @@ impl State {
         Decided::quietly(Outcome::Answer(Answer::MessageChanged(Box::new(changed))))
     }
 
-    /// Raises the message and tells it: whole to those who may see it.
+    /// Raises the message's version and publishes it, in full to those who may see it.
     fn tell_message(&mut self, key: MessageKey, rules: &Rules, at: At) -> Decided {
         let (conversation, seq) = key;
         let row = self.messages.get_mut(&key).expect("just changed");
@@ -181,7 +181,7 @@ impl State {
     }
 }
 
-/// Whether the message may still be changed by its sender; 0 is for ever.
+/// Returns whether the sender may still change the message; 0 is for ever.
 fn within(row: &MessageRow, within_ms: u64, at: At) -> Result<(), Problem> {
     let age_ms = u64::try_from(at.ageing_ms.saturating_sub(row.created_at)).unwrap_or(0);
     if within_ms == 0 || age_ms <= within_ms { Ok(()) } else { Err(too_late("its time is over").with_limit(within_ms)) }

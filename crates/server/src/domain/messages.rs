@@ -1,4 +1,4 @@
-//! Sending and forwarding, and giving a send up. What changes a message that is there stands in `revisions`.
+//! Sending and forwarding messages, and cancelling a send. Changes of existing messages are in `message_edits`.
 
 use super::{
     change::{Content, Outcome},
@@ -19,13 +19,13 @@ use parlor_protocol::{
 };
 use std::borrow::Cow;
 
-/// What names a new message, and by what it is known again.
+/// The identity of a new message, by which a repeat is recognized.
 struct Name<'a> {
     sender: UserId,
     client_id: &'a str,
-    /// Of what is kept.
+    /// Of the stored content.
     fingerprint: Fingerprint,
-    /// Of what came, where that is something else: earlier versions kept this one.
+    /// Of the content as it came, if that differs: earlier versions stored this one.
     as_it_came: Option<Fingerprint>,
 }
 
@@ -94,7 +94,7 @@ impl State {
         Ok(self.keep(conversation, &name, text, details, rules, at))
     }
 
-    /// What this `client_id` made before, if the command is the same.
+    /// Returns what this `client_id` created before, if the command is the same.
     fn sent_before(&self, name: &Name<'_>) -> Result<Option<Decided>, Problem> {
         match self.keys.get(&(name.sender, name.client_id.to_owned())) {
             Some(&Use::Message(conversation, seq)) if name.is_of(self.messages[&(conversation, seq)].fingerprint) => {
@@ -109,20 +109,20 @@ impl State {
         }
     }
 
-    /// A message as the person sees it now: only its place, where he left or came back later.
+    /// Returns a message as the user sees it now: a placeholder if they left or joined again later.
     fn message_for(&self, user: UserId, key: MessageKey) -> Message {
         let row = &self.messages[&key];
         let sees = self.place(key.0, user).is_ok_and(|(_, member)| member.history_from <= key.1);
         if sees && !self.hidden.contains(&(user, key)) { row.message() } else { row.hidden_message() }
     }
 
-    /// Whether the actor may write here now.
+    /// Checks whether the actor may write here now.
     pub(super) fn open_place(&self, conversation: ConversationId, actor: UserId) -> Result<(), Problem> {
         let (row, _) = self.place(conversation, actor)?;
         if row.context_closed { Err(Code::ContextClosed.into()) } else { Ok(()) }
     }
 
-    /// Adds a message and tells it.
+    /// Adds a message and publishes it.
     fn keep(
         &mut self,
         conversation: ConversationId,
@@ -134,7 +134,7 @@ impl State {
     ) -> Decided {
         let (row, member) = (&self.conversations[&conversation], &self.members[&conversation][&name.sender]);
         let had_read_all = member.read_seq == row.last_seq;
-        // Outgoing to nobody: whoever holds the sender's row knows it too. In a large conversation nobody holds it.
+        // Not published: clients that have the sender's row derive it. In a large conversation none has it.
         let is_large = row.member_count > rules.limits.conversation_fan_out_max;
         let had_received_all = had_read_all || (!is_large && member.delivered_seq == row.last_seq);
         let (count, seq, sender) = (row.member_count, Seq(row.last_seq.0 + 1), member.user.clone());
@@ -198,7 +198,7 @@ impl State {
     }
 }
 
-/// What a message says, which may be nothing where it carries something.
+/// Checks the text of a message, which may be empty if it has attachments.
 pub(super) fn said(text: &str, attachments: &[Attachment], rules: &Rules) -> Result<String, Problem> {
     if visible::is_blank(text) && !attachments.is_empty() {
         return Ok(String::new());
@@ -206,12 +206,12 @@ pub(super) fn said(text: &str, attachments: &[Attachment], rules: &Rules) -> Res
     text::message(text, rules.limits.text_chars_max)
 }
 
-/// What stands above it.
+/// Checks the subject.
 pub(super) fn subject(subject: Option<&str>, rules: &Rules) -> Result<Option<String>, Problem> {
     subject.map(|subject| text::subject(subject, rules.limits.subject_chars_max)).transpose()
 }
 
-/// What a field names is not there, or not for the actor to see.
+/// Refuses a field that names something that does not exist or that the actor may not see.
 fn absent(name: &str) -> Problem {
     Problem::new(Code::NotFound).with_detail(format!("`{name}`: there is no such thing here"))
 }

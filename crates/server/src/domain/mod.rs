@@ -1,7 +1,7 @@
-//! The rules: pure functions that decide a change over state which the commit loaded.
+//! The rules: pure functions that decide a change on the state that the commit has loaded.
 //!
 //! Invariants: nothing here reads a clock, a store or a network; a refused change leaves the state as it was;
-//! changes are decided in order, each over the state as those before it left it.
+//! changes are decided in order, each on the state that the previous one left.
 
 pub mod change;
 mod contexts;

@@ -1,8 +1,8 @@
-//! Receipts: who is told how far others have read.
+//! Receipts: who sees how far others have read.
 //!
-//! They are reciprocal: whoever does not tell is not told either, and where the operator switched them off nobody is.
-//! One's own row is always told whole. Rows travel in at most two encodings, and a stub for the few for whom neither
-//! is right. In a large conversation, whose members are not all loaded, rows are told as to somebody without receipts.
+//! They are reciprocal: users who switch theirs off see none of others, and the operator can switch them off for all.
+//! Users always see their own row in full. Rows are sent in at most two encodings, and as a stub to the few for whom
+//! neither is right. In a large conversation, whose members are not all loaded, rows are sent without receipts.
 
 use super::{
     decide::{Outgoing, Rules},
@@ -17,22 +17,22 @@ use parlor_protocol::{
 };
 use std::collections::BTreeMap;
 
-/// Who is told the same.
+/// Members that get the same event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Audience {
-    /// The one person whose row changed: all of it.
+    /// The only member whose row changed: they get all of it.
     Own,
-    /// Those with receipts: what others with receipts tell.
+    /// Members with receipts: they get the receipts of others that have them.
     With,
-    /// Those without: nothing of it.
+    /// Members without receipts: they get none.
     Without,
-    /// Somebody without receipts of whose rows one is his own: neither is right, so he is told to ask.
+    /// Members without receipts whose own row is among several: neither is right, so they are told to fetch.
     Coalescer,
 }
 
 impl State {
-    /// What is told of a change that shows rows of members, those of `subjects`. `event` makes it from the rows as
-    /// they are told, and whether they are told whole. People who left are told nothing here.
+    /// Addresses an event with the rows of members, those of `subjects`. `event` makes it from the rows as they are
+    /// sent, and whether they are sent in full. Members that have left get nothing here.
     pub(super) fn notify_rows(
         &self,
         place: Scoped,
@@ -50,7 +50,7 @@ impl State {
                 Audience::Without | Audience::Coalescer => false,
             };
             let whole = rows.iter().all(|row| row.has_left || is_whole(row));
-            // Of whoever left only that is told.
+            // A member that left is sent without receipts.
             let shown = |row: &&MemberRow| if is_whole(row) && !row.has_left { row.member() } else { row.masked() };
             event(rows.iter().map(shown).collect(), whole)
         };
@@ -66,7 +66,8 @@ impl State {
             }
         };
         let (count, most) = (self.conversations[&conversation].member_count, rules.limits.conversation_fan_out_max);
-        // In a large conversation the one whose row it is hears of it by name, and not again with those who show it.
+        // In a large conversation the member whose row it is gets it in their own topic, and not again in the
+        // conversation's.
         let apart =
             if let ([only], true) = (&staying[..], count.min(count_before) > most) { Some(*only) } else { None };
         let mut topics: BTreeMap<Audience, Vec<Topic>> = BTreeMap::new();
@@ -79,7 +80,7 @@ impl State {
         }
         let large = count.max(count_before) > most;
         if large {
-            // Those who come do not hold the conversation yet, and ask in any case.
+            // Joining members do not have the conversation yet, and fetch it in any case.
             let of_many = staying.len() > 1 && rows.iter().any(|row| row.joined_version != place.version);
             let audience = if of_many { Audience::Coalescer } else { Audience::Without };
             topics.entry(audience).or_default().push(Topic::Conversation(conversation));
@@ -103,8 +104,8 @@ impl State {
         all
     }
 
-    /// What is told when a person has switched receipts: others are told the row, the person's own connections are to
-    /// ask, since all rows that they hold are told otherwise now.
+    /// Addresses the events after a user has switched receipts: others get the row, the user's own clients must fetch,
+    /// since all rows that they have look different now.
     pub(super) fn notify_receipts_setting(&self, place: Scoped, user: UserId, rules: &Rules) -> Vec<Outgoing> {
         let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
         let count = self.conversations[&conversation].member_count;

@@ -1,4 +1,4 @@
-//! Rows of the store, as rules and snapshots see them, and how they look on the wire.
+//! Rows of the store, as rules and snapshots use them, and their form on the wire.
 #![expect(missing_docs, reason = "the columns are described in the migrations")]
 
 use super::fingerprint::Fingerprint;
@@ -9,7 +9,7 @@ use parlor_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A person.
+/// A user.
 #[derive(Clone, Debug)]
 pub struct UserRow {
     pub id: UserId,
@@ -26,7 +26,7 @@ pub struct UserRow {
 }
 
 impl UserRow {
-    /// As others see the person.
+    /// Returns the user as others see them.
     #[must_use]
     pub fn user(&self) -> User {
         User {
@@ -37,7 +37,7 @@ impl UserRow {
         }
     }
 
-    /// As the person sees himself, where the operator allows receipts or does not.
+    /// Returns the user as they see themselves. `receipts` is whether the operator allows receipts.
     #[must_use]
     pub fn me(&self, receipts: bool) -> Me {
         Me {
@@ -50,7 +50,7 @@ impl UserRow {
     }
 }
 
-/// A context, with the roles of people in it.
+/// A context, with the roles of users in it.
 #[derive(Clone, Debug)]
 pub struct ContextRow {
     pub id: i64,
@@ -60,7 +60,7 @@ pub struct ContextRow {
 }
 
 impl ContextRow {
-    /// What the person is to this context.
+    /// Returns the role of a user in this context.
     #[must_use]
     pub fn role_of(&self, user: UserId) -> Option<&str> {
         self.roles.iter().find(|(holder, _)| *holder == user).map(|(_, role)| role.as_str())
@@ -91,19 +91,19 @@ pub struct ConversationRow {
 }
 
 impl ConversationRow {
-    /// Where its picture is.
+    /// Returns the URL of its picture.
     #[must_use]
     pub fn picture(&self) -> Option<String> {
         self.picture.as_ref().map(|id| format!("/v1/pictures/{id}"))
     }
 }
 
-/// A person's place in a conversation, with what is shown of the person.
+/// A member of a conversation, with the user as others see them.
 #[derive(Clone, Debug)]
 pub struct MemberRow {
     pub user: User,
     pub disabled: bool,
-    /// The person's setting.
+    /// The user's setting.
     pub receipts: bool,
     pub role: Role,
     pub context_role: Option<String>,
@@ -120,7 +120,7 @@ pub struct MemberRow {
 }
 
 impl MemberRow {
-    /// On the wire, whole.
+    /// Returns the member's form on the wire.
     #[must_use]
     pub fn member(&self) -> Member {
         Member {
@@ -136,16 +136,16 @@ impl MemberRow {
         }
     }
 
-    /// On the wire, without how far the person has read.
+    /// Returns the member's form on the wire without their markers.
     #[must_use]
     pub fn masked(&self) -> Member {
         Member { read_seq: Seq(0), read_at: None, ..self.member() }
     }
 
-    /// On the wire as `asker` is told of it, who is told receipts or not.
+    /// Returns the member's form on the wire for a viewer. `has_receipts` is whether the viewer gets receipts.
     #[must_use]
-    pub fn member_for(&self, asker: UserId, has_receipts: bool) -> Member {
-        let is_told = self.user.id == asker || (has_receipts && self.receipts);
+    pub fn member_for(&self, viewer: UserId, has_receipts: bool) -> Member {
+        let is_told = self.user.id == viewer || (has_receipts && self.receipts);
         if is_told { self.member() } else { self.masked() }
     }
 }
@@ -162,11 +162,11 @@ pub struct MessageRow {
     pub text: String,
     pub created_at: i64,
     pub details: Details,
-    /// None while it never changed.
+    /// `None` if it never changed.
     pub changed_version: Option<Version>,
 }
 
-/// What few messages have. Kept as JSON, and not at all where there is nothing of it.
+/// What only few messages have. Stored as JSON, or not at all if it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Details {
@@ -189,19 +189,19 @@ pub struct Details {
 }
 
 impl MessageRow {
-    /// The version of its last change.
+    /// Returns the version of its last change.
     #[must_use]
     pub fn version(&self) -> Version {
         self.changed_version.unwrap_or(Version(self.id.0))
     }
 
-    /// Counts as unread for nobody.
+    /// Returns whether it never counts as unread.
     #[must_use]
     pub fn is_uncounted(&self) -> bool {
         self.details.deleted || self.details.system.is_some()
     }
 
-    /// On the wire.
+    /// Returns its form on the wire.
     #[must_use]
     pub fn message(&self) -> Message {
         let details = &self.details;
@@ -228,7 +228,7 @@ impl MessageRow {
 }
 
 impl MessageRow {
-    /// On the wire for somebody who deleted it for himself: only its place.
+    /// Returns its form on the wire for a user that has hidden it: a placeholder.
     #[must_use]
     pub fn hidden_message(&self) -> Message {
         let bare = Self { text: String::new(), details: Details::default(), ..self.clone() };
@@ -238,14 +238,14 @@ impl MessageRow {
     }
 }
 
-/// How far a file is.
+/// The state of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// Not all of it is there, or it was not looked at yet.
+    /// It is incomplete, or was not processed yet.
     Uploading,
-    /// It is there, and no message carries it.
+    /// It is complete, and attached to no message.
     Finished,
-    /// A message carries it.
+    /// It is attached to a message.
     Sent,
 }
 
@@ -263,17 +263,17 @@ impl Named for FileState {
     }
 }
 
-/// What the smaller copy of a picture is.
+/// The format of a preview image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preview {
     /// A JPEG.
     Jpeg,
-    /// A PNG: something shines through.
+    /// A PNG, because it has transparency.
     Png,
 }
 
 impl Preview {
-    /// Its type.
+    /// Returns its media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -282,7 +282,7 @@ impl Preview {
         }
     }
 
-    /// The number by which the store knows it; 0 is for none.
+    /// Returns its number in the store; 0 for none.
     #[must_use]
     pub fn number(preview: Option<Self>) -> i64 {
         match preview {
@@ -292,7 +292,7 @@ impl Preview {
         }
     }
 
-    /// Read back.
+    /// Returns the preview of a number in the store.
     #[must_use]
     pub fn numbered(number: i64) -> Option<Self> {
         [Self::Jpeg, Self::Png].into_iter().find(|preview| Self::number(Some(*preview)) == number)
@@ -319,7 +319,7 @@ pub struct FileRow {
 }
 
 impl FileRow {
-    /// What a message carries of it.
+    /// Returns its form as an attachment.
     #[must_use]
     pub fn attachment(&self) -> Attachment {
         Attachment {
@@ -335,7 +335,7 @@ impl FileRow {
         }
     }
 
-    /// As its owner sees it.
+    /// Returns its form as an upload.
     #[must_use]
     pub fn upload(&self) -> Upload {
         Upload {
@@ -357,7 +357,7 @@ pub(super) fn preview_url(id: FileId) -> String {
     format!("/v1/files/{id}/preview")
 }
 
-/// About how many bytes a message takes on the wire, for the limits of pages.
+/// Estimates how many bytes a message takes on the wire, for the limits of pages.
 #[must_use]
 pub fn weight(message: &Message) -> usize {
     let attachments = message.attachments.iter().map(|file| 256 + file.name.len());
@@ -371,9 +371,9 @@ pub const UNREAD_MAX: i64 = 100;
 
 /// Names of enum values in the store.
 pub trait Named: Sized {
-    /// The name kept.
+    /// Returns the stored name.
     fn name(self) -> &'static str;
-    /// The value of a kept name.
+    /// Returns the value of a stored name.
     fn named(name: &str) -> Option<Self>;
 }
 

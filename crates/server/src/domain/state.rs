@@ -1,4 +1,4 @@
-//! What a batch loaded, changed by its decisions, and then written.
+//! The state of a batch: loaded, changed by its decisions, and then written.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
@@ -13,21 +13,21 @@ use parlor_protocol::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// A message, by its place.
+/// A message, by conversation and `seq`.
 pub type MessageKey = (ConversationId, Seq);
 
 /// What a `client_id` was used for.
 #[derive(Clone, Debug)]
 pub enum Use {
-    /// It made this message, which is among `messages`.
+    /// It created this message, which is among `messages`.
     Message(ConversationId, Seq),
-    /// It made this conversation.
+    /// It created this conversation.
     Conversation(ConversationId, Fingerprint),
-    /// It was given up.
+    /// It was cancelled.
     Cancelled,
 }
 
-/// Sessions to end, with the reason.
+/// Sessions to end.
 #[derive(Clone, Debug)]
 pub struct Ending {
     pub user: UserId,
@@ -35,7 +35,7 @@ pub struct Ending {
     pub keep: Option<SessionId>,
 }
 
-/// A file to be made of another one with the same bytes.
+/// A file to be created with the bytes of another one.
 #[derive(Clone, Debug)]
 pub struct FileCopy {
     pub id: FileId,
@@ -46,47 +46,47 @@ pub struct FileCopy {
     pub made_at: i64,
 }
 
-/// The state of a batch. Absent means: it does not exist, or nobody asked for it.
+/// The state of a batch. What is absent does not exist, or was not needed.
 #[derive(Debug, Default)]
 pub struct State {
     pub keys: HashMap<(UserId, String), Use>,
     pub users: HashMap<UserId, UserRow>,
     pub logins: HashMap<String, UserId>,
     pub contexts: HashMap<ContextKey, ContextRow>,
-    /// How many conversations there are about a context, by its row's id.
+    /// How many conversations are about a context, by the id of its row.
     pub context_conversations: HashMap<i64, i64>,
     pub conversations: HashMap<ConversationId, ConversationRow>,
     pub members: HashMap<ConversationId, BTreeMap<UserId, MemberRow>>,
     pub memberships_of: HashMap<UserId, Vec<ConversationId>>,
     pub about: HashMap<ContextKey, Vec<ConversationId>>,
-    /// What conversations that are named anew are about.
+    /// The contexts of conversations that are renamed.
     pub context_of: HashMap<ConversationId, ContextKey>,
-    /// What people who may come to a conversation are to its context.
+    /// The context roles of users that may join a conversation.
     pub coming_roles: HashMap<(ConversationId, UserId), Option<String>>,
     pub directs: HashMap<String, ConversationId>,
     /// Pairs that share a context, the lower id first.
     pub sharing: HashSet<(UserId, UserId)>,
-    /// Whether any context was there before the batch; loaded where pairs are.
+    /// Whether any context existed before the batch. Loaded with pairs.
     pub has_contexts: bool,
     pub conversation_counts: HashMap<UserId, i64>,
-    /// What was unread after a marker before the batch: the member's own, or the one asked for if that is later.
-    /// Counted beyond the maximum by as many as the batch may take away.
+    /// How many messages were unread after a marker before the batch: the member's own, or the requested one if that is
+    /// later. Counted beyond the maximum by as many as the batch may remove.
     pub unread: BTreeMap<(ConversationId, UserId, Seq), i64>,
-    /// Messages that were asked for or are new, by their place.
+    /// Messages that were needed or are new.
     pub messages: HashMap<MessageKey, MessageRow>,
-    /// What people hid, of the messages where it matters; that of this batch is among it.
+    /// Which users hid which messages, where it matters, including this batch.
     pub hidden: HashSet<(UserId, MessageKey)>,
-    /// Files that messages are to carry.
+    /// Files that will be attached.
     pub files: HashMap<FileId, FileRow>,
 
-    // What is to be written.
+    // The rest is to be written.
     pub new_messages: Vec<MessageKey>,
-    /// New ones may be among them.
+    /// May include new ones.
     pub changed_messages: BTreeSet<MessageKey>,
-    /// Those deleted in this batch that were there before it.
+    /// Messages deleted in this batch that existed before it.
     pub deleted_messages: BTreeSet<MessageKey>,
     pub new_hidden: BTreeMap<(UserId, MessageKey), Version>,
-    /// Files, and the new message that carries each.
+    /// Files, and the new message to which each is attached.
     pub carried: Vec<(FileId, ConversationId, Seq)>,
     /// Files of forwarded messages.
     pub copied: Vec<FileCopy>,
@@ -97,14 +97,14 @@ pub struct State {
     pub changed_contexts: HashSet<ContextKey>,
     pub new_cancelled: Vec<(UserId, String)>,
     pub endings: Vec<Ending>,
-    /// Scopes touched, with their newest version.
+    /// Changed scopes, with their newest version.
     pub scopes: BTreeMap<Scope, Version>,
-    /// Something that was told is to be gone for good: deleted, or edited away.
+    /// Whether something that was published must be erased: deleted, or edited away.
     pub erases: bool,
 }
 
 impl State {
-    /// The conversation, reached through the actor's membership (I9).
+    /// Returns the conversation, reached through the actor's membership (I9).
     ///
     /// # Errors
     /// `not_found` if the actor is not in it, whether or not it exists.
@@ -121,17 +121,17 @@ impl State {
         }
     }
 
-    /// A message that the actor may see and has not hidden.
+    /// Returns a message that the actor may see and has not hidden.
     ///
     /// # Errors
-    /// `not_found`, also for what was written before the actor's history begins.
+    /// `not_found`, also for messages before the actor's history begins.
     pub fn seen(&self, actor: UserId, key: MessageKey) -> Result<&MessageRow, Problem> {
         let (_, member) = self.place(key.0, actor)?;
         let is_open = key.1 >= member.history_from && !self.hidden.contains(&(actor, key));
         self.messages.get(&key).filter(|_| is_open).ok_or_else(|| Code::NotFound.into())
     }
 
-    /// A person who is there and not disabled.
+    /// Returns a user that exists and is not disabled.
     ///
     /// # Errors
     /// `not_found`.
@@ -139,7 +139,7 @@ impl State {
         self.users.get(&user).filter(|row| !row.disabled).ok_or_else(|| Code::NotFound.into())
     }
 
-    /// Raises the scope of a conversation and gives its version before.
+    /// Raises the version of a conversation's scope and returns the previous one.
     pub(super) fn raise_conversation(&mut self, conversation: ConversationId, version: Version) -> Version {
         let row = self.conversations.get_mut(&conversation).expect("a decided change has loaded its conversation");
         let prev = std::mem::replace(&mut row.version, version);
@@ -148,7 +148,7 @@ impl State {
         prev
     }
 
-    /// Raises the scope of a person and gives its version before.
+    /// Raises the version of a user's scope and returns the previous one.
     pub(super) fn raise_user(&mut self, user: UserId, version: Version) -> Version {
         let row = self.users.get_mut(&user).expect("a decided change has loaded its person");
         let prev = std::mem::replace(&mut row.version, version);
@@ -157,7 +157,7 @@ impl State {
         prev
     }
 
-    /// A member's row, to be changed and written.
+    /// Returns a member's row to be changed, and marks it for writing.
     pub(super) fn member_mut(&mut self, conversation: ConversationId, user: UserId) -> &mut MemberRow {
         self.changed_members.insert((conversation, user));
         self.members
@@ -166,14 +166,14 @@ impl State {
             .expect("a decided change has loaded its member")
     }
 
-    /// Those in the conversation now, whose rows are loaded.
+    /// Returns the loaded rows of current members.
     pub fn present(&self, conversation: ConversationId) -> impl Iterator<Item = &MemberRow> {
         self.members.get(&conversation).into_iter().flat_map(BTreeMap::values).filter(|member| !member.has_left)
     }
 }
 
 impl State {
-    /// Whether there is anything to write.
+    /// Returns whether there is anything to write.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         !self.scopes.is_empty() || !self.new_cancelled.is_empty() || !self.changed_contexts.is_empty()

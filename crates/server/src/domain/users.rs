@@ -1,4 +1,4 @@
-//! Accounts: made, renamed, signed out, disabled.
+//! Users: adding, renaming, signing out, disabling, deleting.
 
 use super::{
     change::{Outcome, Profile, Which},
@@ -16,7 +16,7 @@ use parlor_protocol::{
 };
 use std::collections::BTreeSet;
 
-/// What people see of somebody whose account was deleted.
+/// The name that is shown for a deleted user.
 const DELETED_NAME: &str = "Deleted user";
 
 impl State {
@@ -53,8 +53,8 @@ impl State {
         Ok(Decided::quietly(Outcome::UserAdded(id)))
     }
 
-    /// Name and picture are told in the person's own scope and in that of each conversation; so is a switch of
-    /// receipts, which changes what the person is told everywhere.
+    /// Name and picture are published in the user's own scope and in that of each conversation; so is a switch of
+    /// receipts, which changes what the user sees everywhere.
     pub(super) fn update_profile(
         &mut self,
         user: UserId,
@@ -94,7 +94,7 @@ impl State {
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 
-    /// Where the person is, those to which he came in this batch among them.
+    /// Returns the conversations of a user, including those they joined in this batch.
     fn conversations_of(&self, user: UserId) -> BTreeSet<ConversationId> {
         let loaded = self.members.iter().filter(|(_, rows)| rows.contains_key(&user)).map(|(id, _)| *id);
         let before = self.memberships_of.get(&user).into_iter().flatten().copied();
@@ -158,7 +158,7 @@ impl State {
     ) -> Result<Decided, Problem> {
         let row = self.users.get_mut(&user).ok_or(Problem::from(Code::NotFound))?;
         row.disabled = disabled;
-        // What later changes of this batch are decided on, too.
+        // Later changes of this batch are decided on this, too.
         for member in self.members.values_mut().filter_map(|members| members.get_mut(&user)) {
             member.disabled = disabled;
         }
@@ -181,10 +181,10 @@ impl State {
         Ok(Decided { outcome: Outcome::Done, outgoing: vec![outgoing] })
     }
 
-    /// Memberships and messages stay: others see them as those of a deleted person. The login name is free again.
+    /// Memberships and messages stay: others see them as those of a deleted user. The login name is free again.
     pub(super) fn delete_user(&mut self, user: UserId, rules: &Rules, at: At) -> Result<Decided, Problem> {
         let row = self.users.get_mut(&user).ok_or(Problem::from(Code::NotFound))?;
-        // A name that nobody can take: no login has a colon.
+        // No login name can have a colon, so this one is free.
         let login = std::mem::replace(&mut row.login, format!("deleted:{user}"));
         DELETED_NAME.clone_into(&mut row.name);
         (row.picture, row.password_hash) = (None, None);

@@ -1,8 +1,8 @@
 //! What can be seen of a text, and which characters that cannot be seen have a meaning where they stand.
 //!
-//! A joiner has one between letters of Arabic and Indic scripts and within an emoji, a variation selector after an emoji or a
-//! Han character. Everywhere else what cannot be seen makes one name look like another. `web/src/inbox/view/visible-text.js` says
-//! the same, and `fixtures/visible.json` holds both to it.
+//! A joiner has one between letters of Arabic and Indic scripts and within an emoji, a variation selector after an
+//! emoji or a Han character. Everywhere else what cannot be seen makes one name look like another.
+//! `web/src/inbox/view/visible-text.js` says the same, and `fixtures/visible.json` holds both to it.
 
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
@@ -30,7 +30,8 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|character| character.is_whitespace() || character.is_control() || is_hidden(character))
 }
 
-/// A text without the characters that cannot be seen and have no meaning where they stand, control characters among them.
+/// A text without the characters that cannot be seen and have no meaning where they stand, control characters among
+/// them.
 #[must_use]
 pub fn seen(text: &str) -> String {
     let mut refused = Vec::new();

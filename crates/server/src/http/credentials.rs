@@ -1,7 +1,8 @@
 //! Who asks: the session of a cookie or of a bearer token, and from where.
 //!
 //! Invariants: with a bearer token cookies are not looked at. With a cookie, whatever changes something and every
-//! socket handshake carries exactly one Origin, ours or an allowed one. Forwarded headers count only when a trusted proxy sent them.
+//! socket handshake carries exactly one Origin, ours or an allowed one. Forwarded headers count only when a trusted
+//! proxy sent them.
 
 use super::{Edge, errors::Refusal};
 use crate::{

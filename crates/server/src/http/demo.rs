@@ -1,5 +1,5 @@
-//! `/demo/{name}?{token}`: the demo's links, each of which signs its person in; and `/demo/items/{id}`: the pages of the
-//! things that its people lost, where the cards of conversations lead. There only while a demo runs.
+//! `/demo/{name}?{token}`: the demo's links, each of which signs its person in; and `/demo/items/{id}`: the pages of
+//! the things that its people lost, where the cards of conversations lead. There only while a demo runs.
 
 use super::{
     Edge,

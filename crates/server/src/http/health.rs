@@ -93,7 +93,7 @@ pub(super) async fn metrics(State(edge): State<Edge>, headers: HeaderMap) -> Res
 }
 
 fn text(edge: &Edge) -> Response {
-    edge.app.count_what_is_held();
+    edge.app.update_gauges();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], edge.app.metrics.text()).into_response()
 }

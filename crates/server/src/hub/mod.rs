@@ -1,10 +1,10 @@
-//! Local delivery: which connections of this node hear what.
+//! Local delivery: which connections of this node receive which events.
 //!
-//! Invariants: nobody waits for a slow reader (a full outbox closes its connection, I8); a connection is in its
-//! person's topic from its attaching on; the layer joins and leaves one topic in the order in which connections come and
-//! go; a removal takes connections out of a conversation's topic before it is
-//! delivered; every event is one buffer that all its readers share.
-//! Absent on purpose: encoding, and any decision on who may hear what (topics say it).
+//! Invariants: nothing waits for a slow reader (a full outbox closes its connection, I8); a connection is in its user's
+//! topic as soon as it is attached; the layer joins and leaves a topic in the order in which connections come and go; a
+//! removal takes connections out of a conversation's topic before it is delivered; an event is one buffer that all its
+//! receivers share.
+//! Absent on purpose: encoding, and any decision about who may receive what (topics decide it).
 
 mod outbox;
 pub mod recovery;
@@ -36,7 +36,7 @@ use watchers::{VisibilityChanges, WatchedUser};
 pub use outbox::{Outbox, Taken};
 pub use watchers::{PendingChecks, PresenceQueue, PresenceWatch, ReplacedWatches, Subscription, VisibilityCheck};
 
-/// One attached connection, as the hub keeps it.
+/// An attached connection.
 #[derive(Debug)]
 struct HubConnection {
     user: UserId,
@@ -44,7 +44,7 @@ struct HubConnection {
     outbox: Arc<Outbox>,
     shown: Vec<ConversationId>,
     watched: Vec<WatchedUser>,
-    /// The last delivery it took part in, so that two topics of one publication reach it once.
+    /// Its last delivery, so that a publication with two of its topics reaches it once.
     delivery: u64,
 }
 
@@ -53,14 +53,14 @@ struct HubState {
     connections: HashMap<u64, HubConnection>,
     topics: HashMap<Topic, Vec<u64>>,
     last_id: u64,
-    /// The connection whose unseen were looked at last.
+    /// The connection whose hidden watches were checked last.
     hidden_watches_after: u64,
     changes: VisibilityChanges,
     deliveries: u64,
     is_draining: bool,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Hub {
     state: Mutex<HubState>,
@@ -68,47 +68,47 @@ pub struct Hub {
     topic_locks: TopicLocks,
     limits: Limits,
     metrics: Arc<Metrics>,
-    /// How often it was told that sessions ended. It rises before the connections of these are closed.
+    /// Counts messages that sessions have ended. It rises before their connections are closed.
     session_ends: AtomicU64,
-    /// What nodes tell each other, for the task that compares it with the clock.
+    /// Forwards messages between nodes to recovery.
     node_messages: mpsc::UnboundedSender<NodeMessage>,
-    /// What the task of presence has to look at.
+    /// What presence has to check.
     pub presence_queue: PresenceQueue,
 }
 
-/// A connection's place in the hub; dropped, it leaves.
+/// An attached connection. Dropping it detaches it.
 #[derive(Debug)]
 pub struct Attached {
     hub: Arc<Hub>,
     id: u64,
     user: UserId,
-    /// What waits to be written.
+    /// Frames that wait to be written.
     pub outbox: Arc<Outbox>,
 }
 
 /// Why a connection cannot be attached.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// The person has as many as may be.
-    #[error("as many connections as one person may have")]
+    /// The user has reached the limit.
+    #[error("the user has too many connections")]
     TooMany,
     /// The server is stopping.
     #[error("the server is stopping")]
     Draining,
-    /// The channel layer cannot be joined now.
+    /// The channel layer is not available.
     #[error(transparent)]
     Layer(#[from] Unavailable),
 }
 
 impl Hub {
-    /// A hub without connections, and what nodes tell it.
+    /// Creates a hub without connections, and the receiver of messages between nodes.
     pub fn new(
         layer: Arc<dyn ChannelLayer>,
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<NodeMessage>) {
-        // Not bounded by number, but by time: its reader gathers all that is there at once, and waits for nothing but
-        // the store, whose statements end within their time-out.
+        // Unbounded, because its reader takes everything at once and waits for nothing but the store, whose statements
+        // end within their timeout.
         let (node_messages, receiver_of_nodes) = mpsc::unbounded_channel();
         let presence_queue = PresenceQueue::default();
         let (state, topic_locks, session_ends) = (Mutex::default(), TopicLocks::default(), AtomicU64::new(0));
@@ -123,17 +123,17 @@ impl Hub {
         (hub, receiver_of_nodes)
     }
 
-    /// Hands what the layer delivers to connections.
+    /// Handles a delivery of the channel layer.
     fn receive(self: &Arc<Self>, Publication { topics, payload }: &Publication) {
         match Message::decode(payload) {
             Ok(Message::Event(text)) => self.deliver(topics, &text),
             Ok(Message::EventForOthers(of, text)) => self.deliver_except(topics, Some(of), &text),
             Ok(Message::Node(message)) => self.handle_node_message(message),
-            Err(_) => warn!("a delivery of the channel layer was not understood"),
+            Err(_) => warn!("a delivery of the channel layer could not be decoded"),
         }
     }
 
-    /// Attaches a connection. When this returns, what is published to its person reaches its outbox.
+    /// Attaches a connection. When this returns, events that are published to its user reach its outbox.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -161,7 +161,7 @@ impl Hub {
         Ok(attached)
     }
 
-    /// Puts a frame into the outbox of everybody in the topics, once each.
+    /// Puts a frame into the outbox of every connection in the topics, once each.
     pub fn deliver(&self, topics: &[Topic], text: &Bytes) {
         self.deliver_except(topics, None, text);
     }
@@ -183,7 +183,7 @@ impl Hub {
         self.metrics.events_delivered.inc_by(delivered);
     }
 
-    /// Acts on what a node told.
+    /// Handles a message from a node.
     fn handle_node_message(self: &Arc<Self>, message: NodeMessage) {
         match &message {
             NodeMessage::Removed { conversation, users } => {
@@ -204,12 +204,12 @@ impl Hub {
             NodeMessage::Committed { .. } | NodeMessage::Hint { .. } => {}
         }
         if self.node_messages.send(message).is_err() {
-            warn!("nobody listens to what nodes tell");
+            warn!("recovery no longer receives the messages of nodes");
         }
     }
 
-    /// Takes connections of these people out of a conversation's topic. An answer of the store that is older puts none
-    /// of them back.
+    /// Takes the connections of these users out of a conversation's topic. An older answer of the store puts none of
+    /// them back.
     pub fn remove(self: &Arc<Self>, conversation: ConversationId, users: &[UserId]) {
         let mut state = self.lock();
         let HubState { connections, topics, changes, .. } = &mut *state;
@@ -230,7 +230,7 @@ impl Hub {
         }
     }
 
-    /// Closes the connections of a person whose session is meant.
+    /// Closes the connections of a user whose session matches.
     pub fn end_sessions(&self, user: UserId, why: Close, matches: impl Fn(SessionId) -> bool) {
         let state = self.lock();
         self.session_ends.fetch_add(1, Ordering::SeqCst);
@@ -241,7 +241,7 @@ impl Hub {
         }
     }
 
-    /// Closes the connections that are there: nobody knows what they should have been told.
+    /// Closes all connections, because they may have missed events.
     pub fn restart_all(&self) {
         let state = self.lock();
         self.session_ends.fetch_add(1, Ordering::SeqCst);
@@ -250,13 +250,13 @@ impl Hub {
         }
     }
 
-    /// How often sessions have ended, as far as this node was told. Whoever looks a session up and attaches it later
-    /// looks once more if the count has changed.
+    /// Returns how often sessions have ended, as far as this node knows. A caller that looks a session up and attaches
+    /// it later looks it up again if the count has changed.
     pub fn session_ends(&self) -> u64 {
         self.session_ends.load(Ordering::SeqCst)
     }
 
-    /// Closes every connection, and attaches no more.
+    /// Closes all connections and attaches no more.
     pub fn drain(&self, why: Close) {
         let mut state = self.lock();
         state.is_draining = true;
@@ -265,7 +265,7 @@ impl Hub {
         }
     }
 
-    /// How many are attached.
+    /// Returns how many connections are attached.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.lock().connections.len()
@@ -277,8 +277,9 @@ impl Hub {
 }
 
 impl Attached {
-    /// Replaces the conversations that the connection shows; each is named once. The store said since the inquiry began
-    /// that the person is in them. Those from which the person was removed since are left out.
+    /// Replaces the conversations that the connection shows; each is named once. The user is a member of them according
+    /// to the store, which was read after the check began. Conversations from which the user has been removed since are
+    /// left out.
     ///
     /// # Errors
     /// The channel layer cannot be joined.
@@ -306,7 +307,7 @@ impl Attached {
         Ok(())
     }
 
-    /// Whether these conversations are what the connection shows; also where it has ended.
+    /// Returns whether the connection shows exactly these conversations, or has ended.
     #[must_use]
     pub fn is_showing(&self, conversations: &[ConversationId]) -> bool {
         let state = self.hub.lock();
@@ -318,7 +319,7 @@ impl Attached {
 }
 
 impl Hub {
-    /// Leaves topics in the layer, for those who cannot wait for it.
+    /// Leaves topics in the layer without waiting for it.
     fn spawn_leave(self: &Arc<Self>, topics: Vec<Topic>) {
         let hub = self.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -326,14 +327,14 @@ impl Hub {
         }
     }
 
-    /// Joins a topic in the layer for connections that are in it here.
+    /// Joins a topic in the layer for the connections that are in it here.
     async fn join(&self, topic: Topic) -> Result<(), Unavailable> {
         let _lock = self.topic_locks.lock(topic).await;
         self.layer.join(topic).await
     }
 
-    /// Leaves those of the topics in the layer that no connection is in. A connection that comes while the layer leaves
-    /// joins after that.
+    /// Leaves those of the topics in the layer that no connection is in. A connection that comes in the meantime joins
+    /// again after that.
     async fn leave_empty_topics(&self, topics: Vec<Topic>) {
         for topic in topics {
             let _lock = self.topic_locks.lock(topic).await;
@@ -347,7 +348,7 @@ impl Hub {
     }
 }
 
-/// Takes a connection out of topics; gives those that are now empty.
+/// Takes a connection out of topics and returns those that are now empty.
 fn leave(topics: &mut HashMap<Topic, Vec<u64>>, leaving: &[Topic], id: u64) -> Vec<Topic> {
     let mut emptied = Vec::new();
     for topic in leaving {
@@ -378,7 +379,7 @@ impl Drop for Attached {
     }
 }
 
-/// The text of the event that tells to come and look.
+/// Encodes the event that makes clients fetch a scope.
 #[must_use]
 pub fn scope_changed(scope: Scope, version: parlor_protocol::ids::Version) -> Bytes {
     let event = parlor_protocol::event::Event::ScopeChanged { scope, version };

@@ -1,4 +1,4 @@
-//! What waits to be written to one connection: bounded, and empty of memory while idle.
+//! The frames that wait to be written to one connection: bounded, and without memory while idle.
 
 use bytes::Bytes;
 use parlor_protocol::{close::Close, limits::Limits};
@@ -8,7 +8,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub struct Outbox {
     state: Mutex<OutboxState>,
@@ -27,12 +27,12 @@ struct OutboxState {
 pub enum Taken {
     /// Frames to write, in order.
     Frames(VecDeque<Bytes>),
-    /// The connection is to be closed; what waited is dropped, and is read from the store on return.
+    /// The connection must be closed. Waiting frames are dropped; the client reads them from the store when it is back.
     Closed(Close),
 }
 
 impl Outbox {
-    /// Puts a frame at the end. One too many closes the connection.
+    /// Adds a frame. One too many closes the connection.
     pub fn push(&self, frame: &Bytes, limits: &Limits) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.closed.is_some() {
@@ -52,7 +52,7 @@ impl Outbox {
         self.notify.notify_one();
     }
 
-    /// Closes; the first reason stays.
+    /// Closes the outbox. The first reason counts.
     pub fn close(&self, why: Close) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed.get_or_insert(why);
@@ -60,20 +60,20 @@ impl Outbox {
         self.notify.notify_one();
     }
 
-    /// Why it is closed, if it is.
+    /// Returns why it is closed, if it is.
     #[must_use]
     pub fn closed(&self) -> Option<Close> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
-    /// Takes what is there, which may be nothing.
+    /// Takes the waiting frames, if any.
     pub fn take_ready(&self) -> VecDeque<Bytes> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
         std::mem::take(&mut state.frames)
     }
 
-    /// Waits for something and takes all of it. Safe to drop while waiting. For one reader.
+    /// Waits for frames and takes all of them. Safe to cancel. For one reader.
     pub async fn take(&self) -> Taken {
         loop {
             {

@@ -1,8 +1,8 @@
-//! What the layer did not bring is learnt from the store (I5).
+//! Recovers events that the channel layer did not deliver, from the store (I5).
 //!
-//! Versions are dense, and commits announce their range through the layer. Once a second the clock is read; a
-//! range not heard of by the second look is read from `commits`, and its topics are told `{scope, version}`
-//! here. Hints for large conversations are gathered and told once a look, too.
+//! Versions are dense, and commits announce their range through the layer. Once a second the clock is read; a range
+//! that was not announced by the second check is read from `commits`, and `{scope, version}` is delivered to its topics
+//! here. Hints for large conversations are collected and delivered once per check, too.
 
 use super::{Hub, scope_changed};
 use crate::{
@@ -24,19 +24,19 @@ use tracing::{info, warn};
 
 /// Commits read at once.
 const COMMITS_PAGE: i64 = 1000;
-/// Ranges remembered that lie beyond a gap; more, and they are read from the store with the gap.
+/// Ranges beyond a gap that are remembered; further ones are read from the store with the gap.
 const RANGES_MAX: usize = 10_000;
 
-/// How often to look, and what to forget.
+/// Intervals.
 #[derive(Clone, Copy, Debug)]
 pub struct RecoveryOptions {
-    /// Between two looks at the clock.
+    /// Between two checks of the clock.
     pub interval: Duration,
     /// How long rows of `commits` are kept.
     pub commits_kept: Duration,
 }
 
-/// What was heard of: everything up to `upto`, and ranges beyond it.
+/// The announced versions: everything up to `upto`, and ranges beyond it.
 #[derive(Debug, Default)]
 struct Heard {
     upto: Version,
@@ -64,7 +64,7 @@ impl Heard {
     }
 }
 
-/// The task; see the module.
+/// The task; see the module documentation.
 #[derive(Debug)]
 pub struct Recovery {
     hub: Arc<Hub>,
@@ -73,12 +73,12 @@ pub struct Recovery {
     settings: RecoveryOptions,
     heard: Heard,
     hints: HashMap<ConversationId, Version>,
-    /// The clock as the last look found it: what was committed by then must have been heard of by now.
+    /// The clock at the last check: what was committed by then must have been announced by now.
     seen: Version,
 }
 
 impl Recovery {
-    /// Ready to run from the store's present version on.
+    /// Creates the task, which starts from the store's current version.
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
@@ -91,7 +91,7 @@ impl Recovery {
         Self { hub, store, environment, settings, heard, hints: HashMap::new(), seen: version }
     }
 
-    /// Runs until nobody tells any more.
+    /// Runs until the hub is dropped.
     pub async fn run(mut self, mut told: mpsc::UnboundedReceiver<NodeMessage>) {
         let mut looks = tokio::time::interval(self.settings.interval);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -144,7 +144,7 @@ impl Recovery {
         if before > self.heard.upto {
             self.recover().await?;
         }
-        // A hint is forgotten only when it was told.
+        // A hint is forgotten only when it was delivered.
         while let Some((&conversation, &version)) = self.hints.iter().next() {
             let people = self.store.members_and_leavers(conversation, version).await?;
             let topics: Vec<Topic> = people.into_iter().map(|(user, _)| Topic::User(user)).collect();
@@ -154,17 +154,17 @@ impl Recovery {
         Ok(())
     }
 
-    /// Reads what was not heard of, and tells it here.
+    /// Reads the commits that were not announced, and delivers them here.
     async fn recover(&mut self) -> store::Result<()> {
         let mut is_further = false;
         loop {
             let rows = self.store.commits_after(self.heard.upto, COMMITS_PAGE).await?;
             let Some(first) = rows.first().map(|row| row.first) else {
                 if is_further {
-                    // The page before was full, and the last.
+                    // The previous page was full, and the last.
                     return Ok(());
                 }
-                // The rows are gone: nobody can say what was missed, so everybody comes back and asks.
+                // The rows are gone and with them what was missed, so all clients reconnect and resume.
                 return self.start_over().await;
             };
             if first.0 > self.heard.upto.0 + 1 {
@@ -191,11 +191,11 @@ impl Recovery {
     async fn start_over(&mut self) -> store::Result<()> {
         warn!(after = self.heard.upto.0, "commits were missed and are forgotten; all connections come back");
         self.heard = Heard { upto: self.store.version().await?, beyond: BTreeMap::new() };
-        self.hub.start_over();
+        self.hub.restart_all();
         Ok(())
     }
 
-    /// `since` is the first version of the commit: who left in it may have been followed by other changes.
+    /// `since` is the first version of the commit: a removal in it may have been followed by other changes.
     async fn send_presence(&self, scope: Scope, version: Version, since: Version) -> store::Result<()> {
         let mut topics = vec![Topic::from(scope)];
         match scope {
@@ -203,11 +203,11 @@ impl Recovery {
                 let people = self.store.members_and_leavers(conversation, since).await?;
                 let left: Vec<UserId> = people.iter().filter(|(_, left)| *left).map(|(user, _)| *user).collect();
                 self.hub.remove(conversation, &left);
-                self.hub.suspect(&left);
+                self.hub.suspend_presence(&left);
                 topics.extend(people.into_iter().map(|(user, _)| Topic::User(user)));
             }
             Scope::User(user) => {
-                self.hub.suspect(&[user]);
+                self.hub.suspend_presence(&[user]);
                 let living = self.store.active_sessions(user).await?;
                 self.hub.end_sessions(user, Close::SessionEnded, |session| !living.contains(&session));
             }

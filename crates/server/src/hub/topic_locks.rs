@@ -1,14 +1,14 @@
-//! One at a time joins or leaves a topic in the channel layer, so that a leave never undoes a later join.
+//! Locks under which topics are joined and left in the channel layer, so that a leave never undoes a later join.
 //!
-//! Whoever has a turn waits for the layer, and for nothing else. Topics share a few turns: those of different topics
-//! then wait for each other at times, which costs them one call of the layer.
+//! A holder waits for the layer and for nothing else. Topics share a few locks, so different topics sometimes wait for
+//! each other, which costs them one call of the layer.
 
 use crate::channel_layer::Topic;
 use tokio::sync::{Mutex, MutexGuard};
 
 const LOCKS: usize = 64;
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(super) struct TopicLocks([Mutex<()>; LOCKS]);
 
@@ -19,7 +19,7 @@ impl Default for TopicLocks {
 }
 
 impl TopicLocks {
-    /// Waits for the topic's turn, which ends with the guard.
+    /// Locks a topic until the guard is dropped.
     pub(super) async fn lock(&self, topic: Topic) -> MutexGuard<'_, ()> {
         let id = match topic {
             Topic::User(id) | Topic::Presence(id) => id.0,

@@ -1,9 +1,18 @@
-//! Which connections of this node are told whether a person is here.
+//! Which connections of this node receive the presence of which users.
 //!
-//! Invariants: a connection is in the topic `presence:…` of a person only while its own person may see that one, and
-//! leaves it before anything is told from which this may follow no longer; whoever looks after them then asks the store
-//! anew. An answer of the store counts only while nobody came into doubt since it was asked for. Absent on purpose: the
-//! asking (it is `presence`'s).
+//! A connection watches users, and is subscribed to those whom its own user (the viewer) may see:
+//!
+//! ```text
+//!   watch ──► check (store) ──► subscribe_presence ──► Added: presence events
+//!                ▲                    └─ Stale: visibility changed during the check, so check again
+//!                │
+//!   recheck ◄── suspend_presence ◄── visibility may have changed (removal, setting, …)
+//! ```
+//!
+//! Invariants: a connection is in the topic `presence:…` of a user only while the viewer may see that user; it leaves
+//! the topic before any event is delivered after which this may no longer hold, and is subscribed again only after a
+//! new check. A check counts only if no visibility of the two has changed since it began. Absent on purpose: reading
+//! the store (`presence` does it).
 
 use super::{Attached, Hub, HubConnection, HubState, leave};
 use crate::channel_layer::{Topic, Unavailable};
@@ -15,34 +24,34 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// A person on a connection's screen.
+/// A user that a connection watches.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WatchedUser {
     pub(super) user: UserId,
-    /// The connection is in the topic.
+    /// The connection is in the user's topic.
     is_subscribed: bool,
 }
 
-/// A connection, whose it is, and one whom it watches.
+/// A connection, its user, and a user that it watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PresenceWatch {
     /// The connection.
     pub connection: u64,
-    /// Whose it is.
+    /// Its user.
     pub viewer: UserId,
-    /// Whom it watches.
+    /// The user that it watches.
     pub user: UserId,
 }
 
-/// About whom it came into doubt whom they may see, or who may see them, and who was removed from what, while the store
-/// was being asked.
+/// The users whose visibility has changed, and the removals from conversations, since the oldest check in progress
+/// began.
 #[derive(Debug, Default)]
 pub(super) struct VisibilityChanges {
     version: u64,
     checks: usize,
-    /// Each with the last doubt; forgotten when nobody asks.
+    /// Users with their last change; forgotten when no check is in progress.
     changed: HashMap<UserId, u64>,
-    /// Each with the last removal; forgotten likewise.
+    /// Members with their last removal; forgotten likewise.
     removed: HashMap<(ConversationId, UserId), u64>,
 }
 
@@ -61,7 +70,7 @@ impl VisibilityChanges {
         }
     }
 
-    /// Whether somebody was removed after so many doubts.
+    /// Returns whether a user was removed from a conversation after a version.
     pub(super) fn is_removed_since(&self, version: u64, conversation: ConversationId, user: UserId) -> bool {
         self.removed.get(&(conversation, user)).is_some_and(|at| *at > version)
     }
@@ -71,17 +80,17 @@ impl VisibilityChanges {
     }
 }
 
-/// A question to the store of who may see whom, or who is in what. It begins before the store is asked, and ends with
-/// what follows from the answer.
+/// A check in the store of who may see whom, or who is a member of what. It begins before the store is read, and ends
+/// when its result has been applied.
 #[derive(Debug)]
 pub struct VisibilityCheck {
     hub: Arc<Hub>,
-    /// So many doubts came before.
+    /// The version of the changes when it began.
     pub(super) since: u64,
 }
 
 impl VisibilityCheck {
-    /// Whether the answer about these two may be old: something came since from which another may follow.
+    /// Returns whether the visibility of one of the two has changed since the check began.
     #[must_use]
     pub fn is_stale_for(&self, viewer: UserId, user: UserId) -> bool {
         self.hub.lock().changes.is_changed_since(self.since, viewer, user)
@@ -99,48 +108,48 @@ impl Drop for VisibilityCheck {
     }
 }
 
-/// What came of putting a connection into a person's topic.
+/// The result of subscribing a connection to a user's presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subscription {
-    /// It is in the topic from now on.
+    /// It is subscribed from now on.
     Added,
-    /// It was before.
+    /// It was subscribed already.
     Already,
-    /// It is not: the store is to be asked anew.
+    /// It is not, because the check is stale and must be repeated.
     Stale,
-    /// It does not watch that one any more.
+    /// It no longer watches that user.
     NotWatching,
 }
 
-/// What another set of watched people took the place of.
+/// What a connection watched before.
 #[derive(Debug, Default)]
 pub struct ReplacedWatches {
-    /// Those whom the connection watched before, for [`Hub::leave_unwatched`].
+    /// The users that it watched before, for [`Hub::leave_presence_topics`].
     pub users: Vec<UserId>,
-    /// What was to be written until then; it may tell of these, and so goes out first.
+    /// Frames that were waiting then; they may be about these users, and so are written first.
     pub pending_frames: VecDeque<Bytes>,
 }
 
-/// What the task of presence is to look at soon.
+/// What presence has to check soon.
 #[derive(Debug, Default)]
 pub struct PresenceQueue {
     pending: Mutex<PendingChecks>,
     wake: Notify,
 }
 
-/// What is on the agenda.
+/// The contents of the queue.
 #[derive(Debug, Default)]
 pub struct PendingChecks {
-    /// People about whom something is news.
+    /// Users whose presence may have changed.
     pub users: HashSet<UserId>,
-    /// Those who may see each other no longer.
+    /// Watches that were suspended because the viewer may no longer see the user.
     pub recheck: HashSet<PresenceWatch>,
-    /// Who may now see those, or be seen by those, with whom that was not so.
+    /// Users for whom hidden watches may become visible.
     pub hidden: HashSet<UserId>,
 }
 
 impl PresenceQueue {
-    /// Something about this person changed.
+    /// Queues a user whose presence may have changed.
     pub fn user_changed(&self, user: UserId) {
         self.pending().users.insert(user);
         self.wake.notify_one();
@@ -151,7 +160,7 @@ impl PresenceQueue {
         self.wake.notify_one();
     }
 
-    /// These may now see, and be seen by, whoever was hidden from them.
+    /// Queues users for whom hidden watches may become visible.
     pub fn check_hidden(&self, users: &[UserId]) {
         if users.is_empty() {
             return;
@@ -160,19 +169,19 @@ impl PresenceQueue {
         self.wake.notify_one();
     }
 
-    /// These could not be looked at; the next look takes them.
+    /// Puts back what could not be checked.
     pub fn put_back(&self, recheck: HashSet<PresenceWatch>, hidden: HashSet<UserId>) {
         let mut pending = self.pending();
         pending.recheck.extend(recheck);
         pending.hidden.extend(hidden);
     }
 
-    /// Waits until there is something.
+    /// Waits until something is queued.
     pub async fn changed(&self) {
         self.wake.notified().await;
     }
 
-    /// Takes what there is.
+    /// Takes everything that is queued.
     #[must_use]
     pub fn take(&self) -> PendingChecks {
         std::mem::take(&mut *self.pending())
@@ -192,14 +201,14 @@ fn hide(connections: &mut HashMap<u64, HubConnection>, topics: &mut HashMap<Topi
 }
 
 impl Attached {
-    /// The connection's number on this node.
+    /// Returns the connection's number on this node.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Replaces the people whom the connection watches; each is named once. It is told of none of them before
-    /// [`Hub::see`].
+    /// Replaces the users that the connection watches; each is named once. It is subscribed to none of them before
+    /// [`Hub::subscribe_presence`].
     #[must_use]
     pub fn replace_watches(&self, users: &[UserId]) -> ReplacedWatches {
         let mut state = self.hub.lock();
@@ -214,7 +223,7 @@ impl Attached {
         ReplacedWatches { users: before.into_iter().map(|watch| watch.user).collect(), pending_frames }
     }
 
-    /// Whom it watches and is told of.
+    /// Returns the users that it is subscribed to.
     #[must_use]
     pub fn subscribed_users(&self) -> HashSet<UserId> {
         let state = self.hub.lock();
@@ -224,7 +233,7 @@ impl Attached {
 }
 
 impl Hub {
-    /// Begins to ask the store.
+    /// Begins a check. Called before the store is read.
     #[must_use]
     pub fn begin_check(self: &Arc<Self>) -> VisibilityCheck {
         let mut state = self.lock();
@@ -232,7 +241,7 @@ impl Hub {
         VisibilityCheck { hub: self.clone(), since: state.changes.version }
     }
 
-    /// Puts a connection that watches a person into that one's topic, for the store said that it may be.
+    /// Subscribes a connection to a user that it watches and may see according to the check.
     ///
     /// # Errors
     /// The channel layer cannot be joined.
@@ -265,14 +274,14 @@ impl Hub {
         joined.map(|()| Subscription::Added)
     }
 
-    /// Takes a connection out of the topic of a person.
+    /// Unsubscribes a connection from a user.
     pub fn unsubscribe_presence(&self, id: u64, user: UserId) {
         let mut state = self.lock();
         let HubState { connections, topics, .. } = &mut *state;
         hide(connections, topics, id, user);
     }
 
-    /// Tells nobody any more of these people, and these of nobody, until it is known who may still see whom.
+    /// Suspends all subscriptions of and to these users until it is checked who may still see whom.
     pub fn suspend_presence(&self, users: &[UserId]) {
         let mut state = self.lock();
         let HubState { connections, topics, changes, .. } = &mut *state;
@@ -297,12 +306,12 @@ impl Hub {
         }
     }
 
-    /// Leaves the topics of those whom nobody here is told of any more.
+    /// Leaves the topics of those of the users that no connection is subscribed to.
     pub async fn leave_presence_topics(&self, users: impl Iterator<Item = UserId>) {
         self.leave_empty_topics(users.map(Topic::Presence).collect()).await;
     }
 
-    /// Everybody whom connections of this node are told of.
+    /// Returns all users that connections of this node are subscribed to.
     #[must_use]
     pub fn presence_topics(&self) -> Vec<UserId> {
         let state = self.lock();
@@ -310,8 +319,8 @@ impl Hub {
         state.topics.keys().filter_map(user).collect()
     }
 
-    /// Whom connections watch and are not told of: of whole connections, in the order of their numbers, until there are
-    /// so many pairs; the next call goes on after the last, so that everybody's turn comes.
+    /// Returns watches without a subscription: those of whole connections, in the order of their numbers, until there
+    /// are `max`. The next call continues after the last connection, so that all are reached.
     #[must_use]
     pub fn hidden_watches(&self, max: usize) -> Vec<PresenceWatch> {
         let mut state = self.lock();
@@ -337,7 +346,7 @@ impl Hub {
         pairs
     }
 
-    /// Whom connections watch and are not told of, where one of these people watches or is watched.
+    /// Returns watches without a subscription in which one of these users is the viewer or the watched user.
     #[must_use]
     pub fn hidden_watches_of(&self, users: &HashSet<UserId>) -> Vec<PresenceWatch> {
         let state = self.lock();
@@ -352,12 +361,12 @@ impl Hub {
         pairs.collect()
     }
 
-    /// Tells one connection how somebody is whom it watches, if it is told of that one now.
+    /// Sends a user's presence to one connection, if it is subscribed.
     pub fn send_presence(&self, pair: PresenceWatch, text: &Bytes) {
         self.send_if(pair, true, text);
     }
 
-    /// Tells one connection that it is not told of somebody whom it watches, if that is so now.
+    /// Sends one connection that a user's presence is unknown, if it watches the user and is not subscribed.
     pub fn send_hidden(&self, pair: PresenceWatch, text: &Bytes) {
         self.send_if(pair, false, text);
     }

@@ -1,9 +1,9 @@
 //! Places from which users have signed in before, so that wrong attempts from elsewhere do not lock them out.
 //!
-//! A place is an address or a browser. Of an address a keyed hash is kept; of a browser the hash of a secret in a cookie
-//! of its own, which outlives sessions and proves only that this browser has signed in to this account before.
-//! Invariants: each known place has its own limit for each account, as high as that of all unknown places together; only
-//! a successful sign-in makes a place known.
+//! A place is an address or a browser. Of an address a keyed hash is kept; of a browser the hash of a secret in a
+//! cookie of its own, which outlives sessions and proves only that this browser has signed in to this account before.
+//! Invariants: each known place has its own limit for each account, as high as that of all unknown places together;
+//! only a successful sign-in makes a place known.
 
 use super::{
     ATTEMPTS_WINDOW_MS, Identity,

@@ -20,7 +20,7 @@ pub(crate) mod token;
 use crate::{
     coalesce::Coalescer,
     commit::Commit,
-    config::{Accounts, Config},
+    config::{AccountsConfig, Config},
     environment::Environment,
     files::Files,
     metrics::Metrics,
@@ -73,7 +73,7 @@ pub struct Identity {
     metrics: Arc<Metrics>,
     files: Arc<Files>,
     limits: Limits,
-    accounts: Accounts,
+    accounts: AccountsConfig,
     passwords: Passwords,
     attempts: SignInAttempts,
     requests: RateLimiter<ClientKey>,

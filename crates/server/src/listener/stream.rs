@@ -1,4 +1,4 @@
-//! A stream that gives up on a reader who takes nothing, and that closes so that its last words arrive.
+//! A stream that times out when the peer does not read, and that closes so that its last bytes arrive.
 
 use super::ConnectionSlot;
 use std::{
@@ -13,13 +13,13 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// What a slow reader must take in its time.
+/// How much a slow reader must read within the timeout.
 const WINDOW_BYTES: usize = 16 * 1024;
-/// How long to read and forget what still comes after the last word: closing a stream with unread bytes in it
-/// would make the system throw that last word away.
+/// How long to read and discard after the last write: closing a stream with unread bytes would make the system discard
+/// what was written last.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A stream with a slot. While nothing is stuck it holds no timer.
+/// A stream with its slot. It has a timer only while a write is stuck.
 #[derive(Debug)]
 pub(crate) struct TimedStream {
     stream: TcpStream,
@@ -40,7 +40,7 @@ impl TimedStream {
         Self { stream, time, stuck: None, linger: None, _slot: slot }
     }
 
-    /// What came of a write of `offered` bytes.
+    /// Handles the result of a write of `offered` bytes.
     fn written(
         &mut self,
         context: &mut Context<'_>,

@@ -1,7 +1,7 @@
-//! Who is here at this node: connections, how each is used, and how long those that ended still count.
+//! The users present at this node: their connections, whether each is idle, and how long ended ones still count.
 //!
-//! A page that is loaded anew is gone for a moment; nobody is told of that. A status that changes again and again is
-//! told at intervals. Pure: the time is handed in.
+//! A page that is reloaded is gone for a moment, which is not published. A status that keeps changing is published at
+//! intervals. Pure: the time is passed in.
 
 use crate::channel_layer::{Here, Seen, Sign};
 use parlor_protocol::ids::UserId;
@@ -15,21 +15,21 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// What this node knows of people, and what it said of them.
+/// The users of this node, and the signs that were put up for them.
 #[derive(Debug, Default)]
 pub(super) struct LocalUsers {
     users: HashMap<UserId, LocalUser>,
-    /// Those about whom something changed since the last look.
+    /// Users that have changed since signs were last put up.
     touched: HashSet<UserId>,
     last_connection: u64,
-    /// When people were last here, to be written.
+    /// When users were last active, to be written.
     unwritten: HashMap<UserId, i64>,
 }
 
 #[derive(Debug, Default)]
 struct LocalUser {
     connections: HashMap<u64, LocalConnection>,
-    /// Connections that ended still count until then, as they were.
+    /// Until when connections that have ended still count, as they were.
     online_until: Option<Instant>,
     idle_until: Option<Instant>,
     /// When a page was last in use.
@@ -40,9 +40,9 @@ struct LocalUser {
 
 #[derive(Debug)]
 struct LocalConnection {
-    /// Nobody is at it.
+    /// The user is idle at it.
     is_idle: bool,
-    /// When something was last heard of it.
+    /// When something was last received from it.
     heard_ms: Arc<AtomicI64>,
 }
 
@@ -53,20 +53,20 @@ struct LastSign {
     at: Instant,
 }
 
-/// How often and how long.
+/// Intervals and lifetimes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PresenceTiming {
-    /// How long a sign holds; it is put up anew three times as often.
+    /// How long a sign lasts. It is renewed three times in that time.
     pub(super) sign_ttl: Duration,
-    /// Between two looks, and between two changes of one person that are told.
+    /// Between two observations, and between two published changes of one user.
     pub(super) interval: Duration,
-    /// How exactly the store keeps when people were last here.
+    /// How precisely the store keeps when users were last active.
     pub(super) kept_ms: i64,
 }
 
-/// That somebody is no longer here is kept for others who look, until it is surely in the store.
+/// How long the sign of a user that has gone lasts: until their last activity is surely in the store.
 const GONE_TTL: Duration = Duration::from_mins(10);
-/// People whose last sign of life waits to be written; beyond, none is noted.
+/// Users whose last activity is waiting to be written; beyond this, none is recorded.
 const PENDING_WRITES_MAX: usize = 100_000;
 
 impl LocalUser {
@@ -85,7 +85,8 @@ impl LocalUser {
         self.connections.values().any(|connection| !connection.is_idle)
     }
 
-    /// When a page was last in use: as far as it was heard, for a connection may be dead without anybody's knowing.
+    /// Returns when a page was last in use. A connection counts until it was last heard, because it may be dead
+    /// unnoticed.
     fn last_used_ms(&self) -> i64 {
         let used = self.connections.values().filter(|connection| !connection.is_idle);
         used.map(|connection| connection.heard_ms.load(Ordering::Relaxed)).fold(self.seen_ms, i64::max)
@@ -93,7 +94,7 @@ impl LocalUser {
 }
 
 impl LocalUsers {
-    /// A connection came, last heard at `heard_ms`; it is in use.
+    /// Adds a connection, which is not idle.
     pub(super) fn connect(&mut self, user: UserId, heard_ms: Arc<AtomicI64>) -> u64 {
         self.last_connection += 1;
         let user_state = self.users.entry(user).or_default();
@@ -102,7 +103,7 @@ impl LocalUsers {
         self.last_connection
     }
 
-    /// Whether somebody is at a connection.
+    /// Sets whether the user is idle at a connection.
     pub(super) fn set_idle(&mut self, user: UserId, connection: u64, is_idle: bool, now_ms: i64) {
         let Some(user_state) = self.users.get_mut(&user) else { return };
         let Some(before) = user_state.connections.get_mut(&connection) else { return };
@@ -112,7 +113,7 @@ impl LocalUsers {
         }
     }
 
-    /// A connection ended, in use until `seen_ms`. It counts as it was until `until`.
+    /// Removes a connection that was in use until `seen_ms`. It still counts until `until`.
     pub(super) fn disconnect(&mut self, user: UserId, connection: u64, seen_ms: i64, until: Instant) {
         let Some(user_state) = self.users.get_mut(&user) else { return };
         let Some(LocalConnection { is_idle, .. }) = user_state.connections.remove(&connection) else { return };
@@ -124,7 +125,8 @@ impl LocalUsers {
         self.touched.insert(user);
     }
 
-    /// What is to be said now: of those about whom something changed, or, `all`, of whom the last sign will end.
+    /// Returns the signs that are due, each with whether it is a change: for users that have changed, or with `all`
+    /// also for those whose last sign will expire.
     pub(super) fn due_signs(
         &mut self,
         all: bool,
@@ -138,11 +140,11 @@ impl LocalUsers {
         for user in asked {
             let Some(user_state) = self.users.get_mut(&user) else { continue };
             let here = user_state.here(now);
-            // What was heard before the clock was set back was not heard later than now.
+            // The clock may have been set back since.
             user_state.seen_ms = user_state.last_used_ms().min(now_ms);
             let is_news = user_state.last_sign.is_none_or(|said| said.here != here);
             let since = user_state.last_sign.map_or(Duration::MAX, |said| now.saturating_duration_since(said.at));
-            // What was told a moment ago waits for the next look, and is gone over with all.
+            // A change soon after the last one waits until `all` are checked again.
             if (is_news && since >= timing.interval) || since >= timing.sign_ttl / 3 {
                 let lasts = if here == Here::Gone { GONE_TTL } else { timing.sign_ttl };
                 signs.push((Sign { user, here, seen_ms: user_state.seen_ms, lasts }, is_news));
@@ -162,25 +164,25 @@ impl LocalUsers {
         signs
     }
 
-    /// What was last said of somebody who is here, whatever became of the sign.
+    /// Returns the last sign of a user that is present, even if the sign has expired.
     pub(super) fn last_sign(&self, user: UserId) -> Option<Seen> {
         let said = self.users.get(&user)?.last_sign.filter(|said| said.here != Here::Gone)?;
         Some(Seen { user, here: said.here, seen_ms: said.seen_ms })
     }
 
-    /// Everybody whose last sign of life is to be written before the end.
+    /// Queues the last activity of all users, before the server ends.
     pub(super) fn queue_all(&mut self) {
         for (user, user_state) in &self.users {
             self.unwritten.insert(*user, user_state.last_used_ms());
         }
     }
 
-    /// Some of those who are to be written, and when they were last here.
+    /// Returns up to `max` users with when they were last active, to be written.
     pub(super) fn pending_writes(&self, max: usize) -> Vec<(UserId, i64)> {
         self.unwritten.iter().take(max).map(|(user, seen_ms)| (*user, *seen_ms)).collect()
     }
 
-    /// These are in the store. What is newer waits on.
+    /// Removes what was written. What is newer stays pending.
     pub(super) fn mark_written(&mut self, written: &[(UserId, i64)]) {
         for (user, seen_ms) in written {
             if self.unwritten.get(user) == Some(seen_ms) {
@@ -189,7 +191,7 @@ impl LocalUsers {
         }
     }
 
-    /// How many people are here.
+    /// Returns how many users are present.
     pub(super) fn count(&self) -> usize {
         self.users.len()
     }
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_said_again_before_it_ends() {
+    fn signs_are_renewed_before_they_expire() {
         let mut node = Node::new();
         node.arrives(0);
         assert_eq!(node.says(false, 0), [(Here::Online, true)]);
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_counts_a_little_longer_as_he_was() {
+    fn a_user_that_leaves_counts_a_little_longer_with_the_same_status() {
         let mut node = Node::new();
         let ((one, _), (other, _)) = (node.arrives(0), node.arrives(0));
         node.says(false, 0);
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_fell_silent_was_last_here_when_he_was_last_heard() {
+    fn a_silent_user_was_last_active_when_last_heard() {
         let mut node = Node::new();
         let (connection, heard_ms) = node.arrives(0);
         heard_ms.store(20_000, Ordering::Relaxed);

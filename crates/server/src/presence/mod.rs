@@ -1,11 +1,13 @@
-//! Whether people are here, for those who may know it.
+//! Presence: whether users are online, for those who may know it.
 //!
-//! Each node says of its own people that they are here; what it said ends by itself unless it says it again, so that a
-//! killed node is forgotten. A change is announced, and everybody who is watched is looked at again and again all the
-//! same: an announcement that is lost costs a moment. Invariants: whoever may not see a person is told `unknown`, as of
-//! one who does not exist; nobody learns anything of a person after it is known here that he may not; a connection is
-//! told in the order in which things were seen; saying who is here waits for nothing, so that a slow store ends no sign.
-//! Absent on purpose: versions, and a count of connections.
+//! Each node puts up signs for its own users in the channel layer (`local_users.rs`). A sign expires unless it is
+//! renewed, so a killed node is forgotten. Changes are announced, and all watched users are observed at intervals
+//! anyway (`observe.rs`), so a lost announcement only costs a moment. `hub/watchers.rs` keeps who receives what.
+//!
+//! Invariants: a viewer that may not see a user gets `unknown`, as for one that does not exist; no viewer receives a
+//! user's presence after this node knows that they may not; a connection receives changes in the order in which they
+//! were observed; putting up signs waits for nothing, so that a slow store ends no sign. Absent on purpose: versions,
+//! and a count of connections.
 
 mod local_users;
 mod observe;
@@ -35,29 +37,29 @@ use tokio::{
 };
 use tracing::warn;
 
-/// People whose last sign of life is written in one statement.
+/// Users whose last activity is written by one statement.
 const WRITE_BATCH_MAX: usize = 1000;
-/// Looks between two checks of those who were not to be seen.
+/// Observations between two checks of hidden watches.
 const HIDDEN_EVERY: u64 = 10;
 
-/// Everything that presence works with.
+/// Everything that presence uses.
 #[derive(Clone, Debug)]
 pub struct PresenceOptions {
-    /// Who is connected here.
+    /// The connections of this node.
     pub hub: Arc<Hub>,
-    /// Where signs are put up.
+    /// The channel layer, which keeps the signs.
     pub layer: Arc<dyn ChannelLayer>,
-    /// Who may see whom.
+    /// The store: who may see whom, and when users were last active.
     pub store: Store,
     /// Time.
     pub environment: Environment,
-    /// What is counted.
+    /// Counters.
     pub metrics: Arc<Metrics>,
-    /// The start of this server.
+    /// This start of the server.
     pub node: Epoch,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Presence {
     with: PresenceOptions,
@@ -66,27 +68,27 @@ pub struct Presence {
     poll_grace: Duration,
     watched_max: u32,
     local: Mutex<LocalUsers>,
-    /// Something changed here.
+    /// Wakes the task that puts up signs.
     changed: Notify,
-    /// What was told of everybody who is watched here. Held while looking, so that looks follow one another.
+    /// The last observed presence of every watched user. Locked during an observation, so that they do not overlap.
     known: tokio::sync::Mutex<HashMap<UserId, ObservedPresence>>,
 }
 
-/// A connection that counts as somebody's being here, until it is dropped and a little longer.
+/// A connection that makes its user present, until shortly after it is dropped.
 #[derive(Debug)]
 pub struct PresentConnection {
     presence: Arc<Presence>,
     user: UserId,
     connection: u64,
     grace: Duration,
-    /// When something was last heard of it.
+    /// When something was last received from it.
     heard_ms: Arc<AtomicI64>,
-    /// Its end is heard of, too; else nobody knows how long it has been over.
+    /// Whether its end is noticed at once. Otherwise it may have ended at any time since it was last heard.
     has_visible_end: bool,
 }
 
 impl Presence {
-    /// With nobody here.
+    /// Creates it with no users present.
     #[must_use]
     pub fn new(with: PresenceOptions, config: &Config) -> Self {
         let presence = &config.presence;
@@ -108,13 +110,13 @@ impl Presence {
         }
     }
 
-    /// A socket of this person is open.
+    /// Registers a socket of a user.
     #[must_use]
     pub fn connect(self: &Arc<Self>, user: UserId) -> PresentConnection {
         self.register(user, self.socket_grace, true)
     }
 
-    /// A poll of this person waits. The next is expected only some time after this one's end.
+    /// Registers a poll of a user. The next one is expected some time after it ends.
     #[must_use]
     pub fn poll(self: &Arc<Self>, user: UserId) -> PresentConnection {
         self.register(user, self.poll_grace, false)
@@ -127,7 +129,7 @@ impl Presence {
         PresentConnection { presence: self.clone(), user, connection, grace, heard_ms, has_visible_end }
     }
 
-    /// Says who is here and looks who is elsewhere, without end.
+    /// Puts up signs, observes watched users and writes last activity, forever.
     pub async fn run(self: Arc<Self>) {
         tokio::join!(self.run_signs(), self.run_observation(), self.run_last_seen());
     }
@@ -164,7 +166,7 @@ impl Presence {
         }
     }
 
-    /// Puts up what is to be said of people here, and announces what is new.
+    /// Puts up the signs that are due, and announces changes.
     async fn publish_signs(&self, all: bool) {
         let (signs, count) = {
             let mut local = self.local();
@@ -186,17 +188,17 @@ impl Presence {
             failed => failed,
         };
         if let Err(cause) = said {
-            warn!(%cause, "who is here could not be told to other nodes");
+            warn!(%cause, "presence could not be published to other nodes");
         }
     }
 
-    /// Writes when people were last here, before the store is closed.
+    /// Writes when users were last active, before the store is closed.
     pub async fn finish(&self) {
         self.local().queue_all();
         self.write_last_seen().await;
     }
 
-    /// May be given up at any moment: whoever is not surely written waits on.
+    /// Writes pending last activity. May be cancelled: what was not surely written stays pending.
     async fn write_last_seen(&self) {
         loop {
             let some = self.local().pending_writes(WRITE_BATCH_MAX);
@@ -205,7 +207,7 @@ impl Presence {
             }
             let store = &self.with.store;
             if let Err(cause) = store.save_last_seen(some.clone()).await {
-                warn!(%cause, "when people were last here was not written");
+                warn!(%cause, "when users were last active was not written");
                 return;
             }
             self.local().mark_written(&some);
@@ -224,19 +226,19 @@ fn ticks(period: Duration) -> Interval {
 }
 
 impl PresentConnection {
-    /// Something was heard of it.
+    /// Notes that something was received from the connection.
     pub fn touch(&self) {
         self.heard_ms.store(self.presence.with.environment.ageing_ms(), Ordering::Relaxed);
     }
 
-    /// Says whether somebody is at the connection.
+    /// Sets whether the user is idle at this connection.
     pub fn set_idle(&self, is_idle: bool) {
         let now_ms = self.presence.with.environment.ageing_ms();
         self.presence.local().set_idle(self.user, self.connection, is_idle, now_ms);
         self.presence.changed.notify_one();
     }
 
-    /// The connection was given up for its silence: there is nobody any more, and there was nobody for a while.
+    /// Ends the presence of a connection that was closed for its silence: the user was gone before.
     pub fn expire(mut self) {
         self.has_visible_end = false;
         self.grace = Duration::ZERO;

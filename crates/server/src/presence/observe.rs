@@ -1,4 +1,10 @@
-//! Looking at those who are watched, and telling whoever may know.
+//! Observes watched users and publishes changes of their presence to the connections that may see them.
+//!
+//! ```text
+//!   signs (channel layer) ──► observe ──► changed? ──► deliver to the topic `presence:…` on this node
+//!   visibility (store)    ──► check_visibility ──► subscribe, then send the current presence
+//!                                              └─► send `unknown`, if the viewer could see the user before
+//! ```
 
 use super::Presence;
 use crate::{
@@ -21,22 +27,22 @@ use std::{
 use tokio::time::timeout;
 use tracing::warn;
 
-/// Pairs that are checked at once, of those who were not to be seen.
+/// Hidden watches that are checked at once.
 const HIDDEN_CHECKED_MAX: usize = 10_000;
 
-/// How long to wait for when people were last here.
+/// How long to wait for the store to say when users were last active.
 const LAST_SEEN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often it is asked who may see whom, for one answer, before whoever is still in doubt is unknown.
+/// How often visibility is checked for one answer. Users whose visibility keeps changing are then `unknown`.
 const CHECKS_MAX: usize = 3;
 
-/// How a person is, as far as this node knows.
+/// A user's presence, as far as this node knows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ObservedPresence {
     here: Here,
-    /// When a page of theirs was last in use, if it is known.
+    /// When a page of theirs was last in use, if that is known.
     seen_ms: Option<i64>,
-    /// The store was asked that, too, since they are not here.
+    /// Whether the store was asked, too, since they are offline.
     is_last_seen_loaded: bool,
 }
 
@@ -57,13 +63,13 @@ impl ObservedPresence {
         model::Presence { user, status, seen_at: seen_ms.map(rfc3339) }
     }
 
-    /// Whether those who watch see a difference.
+    /// Returns whether watchers see a difference.
     fn differs_visibly(self, other: Self) -> bool {
         self.here != other.here || (self.here != Here::Online && self.seen_ms != other.seen_ms)
     }
 }
 
-/// How somebody is, and whether those who are told of him were told so just now.
+/// A user's presence, and whether it was published just now because it changed.
 #[derive(Clone, Copy, Debug)]
 struct Observation {
     known: ObservedPresence,
@@ -79,7 +85,7 @@ fn event(presence: model::Presence) -> Bytes {
     serde_json::to_vec(&event).expect("an event has string keys only").into()
 }
 
-/// Why nothing can be said.
+/// Why presence cannot be read.
 #[derive(Debug, thiserror::Error)]
 enum ObserveError {
     #[error(transparent)]
@@ -93,7 +99,7 @@ impl From<ObserveError> for Problem {
         match error {
             ObserveError::Store(cause) => cause.into(),
             ObserveError::Layer(cause) => {
-                warn!(%cause, "who is here could not be looked up");
+                warn!(%cause, "presence could not be read");
                 Code::Unavailable.into()
             }
         }
@@ -101,11 +107,11 @@ impl From<ObserveError> for Problem {
 }
 
 impl Presence {
-    /// Replaces the people whom a connection watches. What was to be written to it until then is handed back, to be
-    /// written before the answer: it may tell of people as they were.
+    /// Replaces the users that a connection watches. Returns the frames that were waiting, which must be written before
+    /// the answer because they may contain older presence.
     ///
-    /// The answer is a problem where they are too many; then the connection watches the former ones. It is one, too,
-    /// where the store or the layer is not there; then the connection watches nobody.
+    /// If there are too many users, the connection still watches the former ones. If the store or the layer is not
+    /// available, it watches none.
     pub async fn watch(
         &self,
         viewer: UserId,
@@ -150,14 +156,14 @@ impl Presence {
         }
         hub.presence_queue.check_hidden(&asked);
         let known = self.observe(attached.subscribed_users().into_iter().collect()).await?;
-        // Those who came into doubt since are told of by whoever looks after them.
+        // Those whose visibility has changed since are checked again, and sent then.
         Ok(presences(users, &known, &attached.subscribed_users()))
     }
 
-    /// How people are now, for whoever asks once.
+    /// Reads the presence of users once.
     ///
     /// # Errors
-    /// They are too many; the store or the layer is not there.
+    /// There are too many users, or the store or the layer is not available.
     pub async fn read(&self, viewer: UserId, users: &[UserId]) -> Result<Vec<model::Presence>, Problem> {
         let users = self.unique(users)?;
         Ok(self.read_visible(viewer, &users).await?)
@@ -177,7 +183,7 @@ impl Presence {
         }
     }
 
-    /// Each once, in the order of their ids.
+    /// Returns each user once, in the order of their ids.
     fn unique(&self, users: &[UserId]) -> Result<Vec<UserId>, Problem> {
         if users.len() > self.watched_max as usize {
             return Err(Problem::new(Code::LimitReached).with_limit(self.watched_max.into()));
@@ -197,7 +203,7 @@ impl Presence {
         self.observe_locked(&mut known, users, &written).await
     }
 
-    /// When those were here last who are not now, as far as it is not known. Read before anybody has to wait for it.
+    /// Loads when offline users were last active, unless it is known. Called before the lock is taken.
     async fn load_last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, Option<i64>>, ObserveError> {
         let seen = self.with.layer.seen(users.to_vec()).await?;
         let here: HashSet<UserId> = seen.iter().filter(|seen| seen.here != Here::Gone).map(|seen| seen.user).collect();
@@ -209,7 +215,7 @@ impl Presence {
         Ok(self.read_last_seen(&gone).await)
     }
 
-    /// Looks at these people, and tells those who watch them what has changed.
+    /// Observes users and publishes what has changed.
     async fn observe_locked(
         &self,
         known: &mut HashMap<UserId, ObservedPresence>,
@@ -227,7 +233,7 @@ impl Presence {
             let is_last_seen_loaded = read.is_some() || before.is_some_and(|before| before.is_last_seen_loaded);
             let now = ObservedPresence::of(seen.get(&user).copied(), before_ms, is_last_seen_loaded);
             known.insert(user, now);
-            // Whoever came to watch since gets the state as an answer.
+            // A new watcher gets the state as an answer.
             let is_published = before.is_some_and(|before| now.differs_visibly(before));
             if is_published {
                 self.with.metrics.presence_told.inc();
@@ -238,7 +244,7 @@ impl Presence {
         Ok(found)
     }
 
-    /// Who is here at this node is known without signs, which may have ended because it was late.
+    /// Adds the users of this node, whose signs may have expired because the node was late.
     fn add_local(&self, users: &[UserId], seen: &mut HashMap<UserId, Seen>) {
         let local = self.local();
         for own in users.iter().filter_map(|user| local.last_sign(*user)) {
@@ -248,18 +254,18 @@ impl Presence {
         }
     }
 
-    /// Each of these with what the store knows, or nobody: that somebody was here is known without it, only not when,
-    /// and the next look asks again.
+    /// Reads when users were last active, or returns nothing on failure: their status is known without it, and the next
+    /// observation tries again.
     async fn read_last_seen(&self, users: &[UserId]) -> HashMap<UserId, Option<i64>> {
         match timeout(LAST_SEEN_TIMEOUT, self.with.store.last_seen(users)).await {
             Ok(Ok(seen)) => return users.iter().map(|user| (*user, seen.get(user).copied())).collect(),
-            Ok(Err(cause)) => warn!(%cause, "when people were last here could not be read"),
-            Err(_) => warn!("when people were last here was not read in time"),
+            Ok(Err(cause)) => warn!(%cause, "when users were last active could not be read"),
+            Err(_) => warn!("when users were last active was not read in time"),
         }
         HashMap::new()
     }
 
-    /// Looks at whom something was heard of, or at `all` who are watched, and asks anew who may see whom.
+    /// Observes the queued users, or `all` watched ones, and checks the visibility of queued watches.
     pub(super) async fn run_checks(&self, all: bool, all_hidden: bool) {
         let PendingChecks { mut users, recheck, hidden } = self.with.hub.presence_queue.take();
         if all {
@@ -275,16 +281,16 @@ impl Presence {
             pairs.extend(self.with.hub.hidden_watches(HIDDEN_CHECKED_MAX));
         }
         if let Err(cause) = self.check_visibility(&pairs, &recheck).await {
-            warn!(%cause, "who may see whom could not be looked up");
+            warn!(%cause, "the visibility of users could not be checked");
             self.with.hub.presence_queue.put_back(recheck, hidden);
         }
         if let Err(cause) = self.observe(users.into_iter().collect()).await {
-            warn!(%cause, "who is here could not be looked up");
+            warn!(%cause, "presence could not be read");
         }
     }
 
-    /// Decides for connections that are not told of somebody whether they are to be. Those that were until a moment ago,
-    /// the suspects, are told where they no longer are.
+    /// Subscribes watches that are visible according to the store. Watches that were suspended (`recheck`) and are no
+    /// longer visible get `unknown`.
     async fn check_visibility(
         &self,
         pairs: &HashSet<PresenceWatch>,
@@ -308,7 +314,7 @@ impl Presence {
             self.send_current(&coming).await
         };
         if let Err(cause) = entering.await {
-            // They were told nothing yet, and the next look takes them again.
+            // Nothing was sent yet, and the next run checks them again.
             for pair in &coming {
                 hub.unsubscribe_presence(pair.connection, pair.user);
             }
@@ -327,11 +333,11 @@ impl Presence {
         Ok(())
     }
 
-    /// Tells connections that have come into topics how those people are now.
+    /// Sends new subscriptions the current presence.
     async fn send_current(&self, coming: &HashSet<PresenceWatch>) -> Result<(), ObserveError> {
         let users: Vec<UserId> = coming.iter().map(|pair| pair.user).collect::<HashSet<_>>().into_iter().collect();
         let written = self.load_last_seen(&users).await?;
-        // Held until all are told, so that nothing newer is told before.
+        // Held until all is sent, so that nothing newer is sent before.
         let mut known = self.known.lock().await;
         let found = self.observe_locked(&mut known, users, &written).await?;
         for pair in coming {

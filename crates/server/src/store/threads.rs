@@ -6,7 +6,10 @@
 //! Invariants: a caller is answered within the timeout, whatever the threads do; work whose caller is gone is skipped
 //! while queued and interrupted while running; the queue is bounded.
 
-use super::{DatabaseConnection, Error, ErrorCause, Result};
+use super::{
+    DatabaseConnection, Error, ErrorCause, Result,
+    job_caller::{CallerGuard, JobCaller},
+};
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},

@@ -246,8 +246,8 @@ impl Connection {
         if self.is_resumed || self.is_resuming { ping.min(silence) } else { ping.min(silence).min(resume) }
     }
 
-    /// Handles the timer. Deadlines only move later, except after a refused resume, which sets the timer again; so it may
-    /// fire early.
+    /// Handles the timer. Deadlines only move later, except after a refused resume, which sets the timer again; so it
+    /// may fire early.
     fn on_timer(&mut self) -> Result<(), End> {
         let now = Instant::now();
         let socket = &self.app.config.socket;
@@ -439,8 +439,8 @@ impl Connection {
         }
     }
 
-    /// Queues whatever else is ready, so that it goes out in the same write: the reply and the event of a send are ready
-    /// at nearly the same moment.
+    /// Queues whatever else is ready, so that it goes out in the same write: the reply and the event of a send are
+    /// ready at nearly the same moment.
     fn collect_ready(&mut self) {
         while self.wire.unwritten() < GATHERED_BYTES
             && let Some(Some(finished)) = self.running.next().now_or_never()

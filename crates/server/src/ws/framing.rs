@@ -1,8 +1,8 @@
 //! The framing of RFC 6455 as a server reads it: heads, masks, fragments and text, without any input or output.
 //!
-//! Invariants: what is wrong is refused as soon as it can be seen, also in the middle of a frame (text that is not UTF-8);
-//! no byte is kept that is not part of a message under way; a message never grows beyond its limit, whatever a head
-//! announces. Absent on purpose: extensions, and the client's side.
+//! Invariants: what is wrong is refused as soon as it can be seen, also in the middle of a frame (text that is not
+//! UTF-8); no byte is kept that is not part of a message under way; a message never grows beyond its limit, whatever a
+//! head announces. Absent on purpose: extensions, and the client's side.
 
 use bytes::{Buf as _, BytesMut};
 

@@ -63,7 +63,7 @@ struct Begun {
     bytes: u64,
     /// Taken up to here.
     taken: u64,
-    /// Outgoing up to here.
+    /// The progress that was last reported.
     told: u64,
 }
 
@@ -301,8 +301,8 @@ impl Shared {
     }
 }
 
-/// Says that there is news of a feed whenever there is, and once more when what it ended with can be taken; until nobody
-/// hears it.
+/// Says that there is news of a feed whenever there is, and once more when what it ended with can be taken; until
+/// nobody hears it.
 async fn follow(
     mut progress: watch::Receiver<u64>,
     task: JoinHandle<Ended>,

@@ -1,8 +1,8 @@
 //! A socket after its handshake: messages in, frames out, both at once, so that neither waits for the other.
 //!
 //! Invariants: every frame that comes is counted, control frames and fragments too, before its content is taken; a peer
-//! who sends faster than may be is told so, one who sends a file in small frames is read more slowly; all that is queued
-//! goes out in one write; while nothing moves there is no buffer.
+//! who sends faster than may be is told so, one who sends a file in small frames is read more slowly; all that is
+//! queued goes out in one write; while nothing moves there is no buffer.
 
 use super::framing::{self, Decoder, Fault, Kind, Message, Step};
 use crate::config::Config;

@@ -63,8 +63,8 @@ impl<'connection> BatchTransaction<'connection> {
         self.connection
     }
 
-    /// Runs one statement for all rows of parameters, and passes each resulting row to `on_row`. Like the methods below,
-    /// it runs no statement if there are no parameters.
+    /// Runs one statement for all rows of parameters, and passes each resulting row to `on_row`. Like the methods
+    /// below, it runs no statement if there are no parameters.
     fn for_each<const COLUMNS: usize>(
         &mut self,
         mut params: BulkParams<'_, COLUMNS>,
