@@ -1,4 +1,4 @@
-//! The pages: made of `web/src` and compiled in, or from a folder; the theme; a page for each error.
+//! The web client's files: compiled in, or from a folder; the theme; a page for each error.
 //!
 //! Invariant: a path names a file below the folder or nothing; no part of it begins with a dot.
 
@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file that the build made.
+/// A file made by the build.
 struct BuiltIn {
     path: &'static str,
     is_immutable: bool,
@@ -29,14 +29,14 @@ struct BuiltIn {
 
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
-/// What each error and close code means and what to do: a section for each.
+/// The meaning of each error and close code, and what to do: a section for each.
 const ERRORS: &str = include_str!("../../../../docs/reference/errors.md");
 
 const INDEX: &str = "index.html";
-/// What the address shows to those who are not signed in.
+/// The page for users that are not signed in.
 const SIGNED_OUT: &str = "signed-out.html";
 
-/// Where the pages come from.
+/// Where the files come from.
 #[derive(Debug)]
 pub(super) enum Pages {
     BuiltIn(HashMap<String, File>),
@@ -44,7 +44,7 @@ pub(super) enum Pages {
 }
 
 impl Pages {
-    /// Those compiled in, in the colours of a theme, or those of a folder, read each time they are asked for.
+    /// Returns those compiled in, with a theme, or those of a folder, which are read for each request.
     pub(super) fn new(folder: Option<&Path>, theme: &Theme) -> Self {
         if let Some(folder) = folder {
             return Self::Folder(folder.to_owned());
@@ -81,8 +81,8 @@ impl Pages {
         }
     }
 
-    /// The page itself. It begins as the inbox or as the door, by whether the browser brings a session, be it valid or
-    /// not; the script shows what is true.
+    /// Serves the page itself. It starts as the inbox or as the sign-in page, depending on whether the browser has a
+    /// session cookie, valid or not; the script corrects it.
     async fn page(&self, headers: &HeaderMap) -> Option<File> {
         let is_in = brings_cookie(headers);
         match self {
@@ -96,7 +96,7 @@ impl Pages {
     }
 }
 
-/// Adds the style sheet of a theme, and names it in the pages.
+/// Adds the style sheet of a theme, and links to it in the pages.
 fn dress(files: &mut HashMap<String, File>, theme: &Theme) {
     let style = File::compressed(&theme.css).immutable();
     let path = format!("theme-{}.css", style.hash());
@@ -109,7 +109,7 @@ fn dress(files: &mut HashMap<String, File>, theme: &Theme) {
     files.insert(path, style);
 }
 
-/// The paths of pages that are no part of the API.
+/// Returns the paths that are not part of the API.
 pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Edge>)> {
     vec![("/", get(index)), ("/web/{*path}", get(file))]
 }
@@ -144,8 +144,7 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
-/// Any other path: there is nothing, and a browser is shown a page that says so. The inbox is at `/` alone, for its own
-/// addresses stand behind a `#`.
+/// Answers any other path with a 404 page. The inbox is at `/` only, since its own URLs are behind a `#`.
 pub(super) async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_page = matches!(method, Method::GET | Method::HEAD) && accepts.contains("text/html");
@@ -157,7 +156,7 @@ pub(super) async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     (StatusCode::NOT_FOUND, kind, page("Nothing is here", body)).into_response()
 }
 
-/// The theme under a name that stays, for pages of a folder and for other applications.
+/// Serves the theme under a fixed name, for pages of a folder and for other applications.
 pub(super) async fn theme(State(edge): State<Edge>, headers: HeaderMap) -> Response {
     File::plain(edge.shared.theme.css.clone().into()).answer("text/css; charset=utf-8", &headers)
 }
@@ -189,7 +188,7 @@ fn page(title: &str, body: &str) -> String {
     )
 }
 
-/// The text below the heading of a code.
+/// Returns the text below the heading of a code.
 fn section(name: &str) -> &'static str {
     let heading = format!("### `{name}`");
     ERRORS

@@ -1,8 +1,8 @@
-//! Bodies of requests: how fast they must come, how much of them is held in memory, and how many are under way.
+//! Request bodies: how fast they must arrive, how much of them is in memory, and how many are in progress.
 //!
-//! Invariants: what is held of bodies counts for the person and for the address that it comes from, and has a limit for
-//! each and for all; a body that comes too slowly ends, however much of it came before. Files and pictures are written
-//! to the disk as they come, so they hold next to nothing.
+//! Invariants: memory held for bodies counts for the user and for the address, and has a limit for each and in total; a
+//! body that arrives too slowly is ended, however much of it came before. Files and pictures are written to the disk as
+//! they arrive, so they hold almost no memory.
 
 use super::{Edge, credentials::Caller, errors::Refusal};
 use crate::{files::storage_problem, identity::ClientKey};
@@ -31,20 +31,20 @@ use std::{
 };
 use tokio::time::{Instant, timeout_at};
 
-/// As fast a body must come.
+/// The minimum speed of a body.
 const BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
-/// What a body counts for at the least: what the connection reads at once.
+/// The minimum that a body counts for: what the connection reads at once.
 const BODY_BYTES_MIN: u64 = 16 * 1024;
-/// Bytes gathered before they are written to the disk.
+/// Bytes that are collected before they are written to the disk.
 const WRITE_BYTES: usize = 64 * 1024;
-/// Pictures of one person, and from one address, that come at the same time.
+/// Pictures of one user, and from one address, that are uploaded at the same time.
 const USER_PICTURES: u64 = 2;
 const ADDRESS_PICTURES: u64 = 16;
 const PICTURES: u64 = 256;
-/// When to come back after a refusal for want of room.
+/// When to retry after a refusal for lack of room.
 const RETRY_AFTER_MS: u64 = 1000;
 
-/// The time that a body has. It is given more for what comes, and never more than it had at first.
+/// The time that a body has. Progress extends it, but never beyond what it had at first.
 #[derive(Debug)]
 pub(super) struct Pace {
     deadline: Instant,
@@ -57,24 +57,24 @@ impl Pace {
         Self { deadline: Instant::now() + most, most }
     }
 
-    /// Until when the next piece must be there.
+    /// When the next piece must have arrived.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// So many bytes came.
+    /// Notes that bytes arrived.
     pub(super) fn came(&mut self, bytes: usize) {
         let earned = Duration::from_micros(bytes as u64 * 1_000_000 / BYTES_PER_SECOND_MIN);
         self.deadline = (self.deadline + earned).min(Instant::now() + self.most);
     }
 
-    /// The server itself took so long.
+    /// Adds the time that the server itself took.
     pub(super) fn waited(&mut self, time: Duration) {
         self.deadline += time;
     }
 }
 
-/// Room that people and addresses share.
+/// Room that users and addresses share.
 #[derive(Debug)]
 pub(super) struct Room {
     user_max: u64,
@@ -89,7 +89,7 @@ struct Taken {
     all: u64,
 }
 
-/// What one body takes of a room, until it is dropped.
+/// The room that one body takes until it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     room: Arc<Room>,
@@ -109,7 +109,7 @@ impl Room {
         }
     }
 
-    /// Takes so much, or says that there is no room.
+    /// Takes room, or returns that there is none.
     fn take(self: &Arc<Self>, caller: &Caller, amount: u64) -> Result<Share, Problem> {
         let user = caller.actor.map(|actor| ClientKey::User(actor.user));
         let mut share =
@@ -181,7 +181,7 @@ impl Bodies {
     }
 }
 
-/// Reads a body of JSON into memory, within its limit and its time.
+/// Reads a JSON body into memory, within its limit and timeout.
 pub(super) async fn read(edge: &Edge, request: Request) -> Result<Bytes, Refusal> {
     let config = &edge.app.config;
     let bytes_max = config.limits.body_bytes_max;
@@ -198,8 +198,7 @@ pub(super) async fn read(edge: &Edge, request: Request) -> Result<Bytes, Refusal
     Ok(read.freeze())
 }
 
-/// Writes a picture of a person or a group to a file without a name as it comes. The share is to be held until the
-/// picture is kept.
+/// Writes a picture to an unnamed file as it arrives. The caller holds the share until the picture is stored.
 pub(super) async fn picture(edge: &Edge, request: Request) -> Result<(File, Share), Refusal> {
     let config = &edge.app.config;
     let bytes_max = config.limits.picture_bytes_max;
@@ -233,7 +232,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     done.map_err(io::Error::other).flatten().map_err(|error| storage_problem(&error))
 }
 
-/// The next piece of a body; none where it ends.
+/// Returns the next piece of a body; none at its end.
 async fn next(body: &mut Limited<Body>, pace: &mut Pace, bytes_max: u32) -> Result<Option<Bytes>, Problem> {
     loop {
         match timeout_at(pace.deadline(), body.frame()).await {
@@ -251,7 +250,7 @@ async fn next(body: &mut Limited<Body>, pace: &mut Pace, bytes_max: u32) -> Resu
     }
 }
 
-/// A body that says of itself that it is too long is not read.
+/// Refuses a body whose announced length is too long, before reading it.
 fn check_length(headers: &HeaderMap, bytes_max: u32) -> Result<(), Problem> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > bytes_max.into()) { Err(too_large(bytes_max)) } else { Ok(()) }
@@ -265,7 +264,7 @@ fn caller(request: &Request) -> Result<Caller, Problem> {
     request.extensions().get::<Caller>().cloned().ok_or_else(|| Code::Internal.into())
 }
 
-/// A body that says whether all of it was read.
+/// A body that records whether all of it was read.
 struct Watched {
     body: Body,
     is_read: Arc<AtomicBool>,
@@ -295,7 +294,7 @@ impl HttpBody for Watched {
     }
 }
 
-/// Watches the body of a request. What is returned becomes true when all of it was read.
+/// Watches the body of a request. The returned flag becomes true when all of it was read.
 pub(super) fn watch(request: Request) -> (Request, Arc<AtomicBool>) {
     let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
     if is_read.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! `/conformance/echo`: says back what it hears, over the same socket as the product's, for conformance suites.
+//! `/conformance/echo`: echoes messages over the same socket code as the product's, for conformance suites.
 
 use super::{Edge, handshake::Handshake};
 use crate::ws;

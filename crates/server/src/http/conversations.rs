@@ -20,7 +20,7 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Since {
-    /// The version at which the asker's state is true.
+    /// The version of the client's state.
     #[param(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     since: Version,
 }

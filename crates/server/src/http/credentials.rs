@@ -1,8 +1,8 @@
-//! Who asks: the session of a cookie or of a bearer token, and from where.
+//! Credentials: the session of a cookie or of a bearer token, and the client's address.
 //!
-//! Invariants: with a bearer token cookies are not looked at. With a cookie, whatever changes something and every
-//! socket handshake carries exactly one Origin, ours or an allowed one. Forwarded headers count only when a trusted
-//! proxy sent them.
+//! Invariants: with a bearer token, cookies are ignored. With a cookie, every request that changes something and every
+//! socket handshake has exactly one Origin, this server's or an allowed one. Forwarded headers count only when they
+//! come from a trusted proxy.
 
 use super::{Edge, errors::Refusal};
 use crate::{
@@ -22,16 +22,16 @@ use std::{
     sync::Arc,
 };
 
-/// What the front found out about a request to the API.
+/// What the middleware knows about a request to the API.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// One address of IPv4 or one network of IPv6.
+    /// An IPv4 address, or an IPv6 network.
     pub(super) address: IpAddr,
-    /// How it came; none when it came with nothing.
+    /// How it was authenticated; none if it brought nothing.
     pub(super) by: Option<By>,
-    /// The session, if what came names one that lives.
+    /// The session, if the credentials name one that is alive.
     pub(super) actor: Option<Actor>,
-    /// What the hub counted of ends before the session was looked up.
+    /// How many sessions the hub had counted as ended before the session was looked up.
     pub(super) ends: u64,
 }
 
@@ -42,24 +42,24 @@ pub(super) enum By {
     Bearer,
 }
 
-/// A person whose socket handshake may go on, and what the hub counted of ends before.
+/// The user of a valid socket handshake, and the hub's count of ended sessions before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SocketActor(pub(super) Actor, pub(super) u64);
 
-/// A person who polls, and the same count.
+/// The user of a poll, and the same count.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PollActor(pub(super) Actor, pub(super) u64);
 
-/// Whoever asks, signed in or not, in a request that changes something.
+/// The caller of a request that changes something, signed in or not.
 #[derive(Clone, Debug)]
 pub(super) struct Anybody(pub(super) Caller);
 
 const COOKIE: &str = "parlor_session";
 const COOKIE_HTTPS: &str = "__Host-parlor_session";
-/// Names a browser that signed in before; it stays when the session ends.
+/// The cookie of a browser that has signed in before. It stays when the session ends.
 const DEVICE: &str = "parlor_device";
 const DEVICE_HTTPS: &str = "__Host-parlor_device";
-/// Browsers keep no cookie longer; the server ends sessions by their use.
+/// Browsers keep no cookie longer. The server ends sessions by their last use.
 const COOKIE_SECONDS: u32 = 400 * 24 * 60 * 60;
 const PARLOR_USER: HeaderName = HeaderName::from_static("parlor-user");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -67,7 +67,7 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 impl Caller {
-    /// Reads what a request brings, and looks its session up.
+    /// Reads the credentials of a request and looks its session up.
     pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Problem> {
         let address = visitor(address_of(app, parts));
         let ends = app.hub.session_ends();
@@ -172,7 +172,7 @@ fn check_origin(app: &App, parts: &Parts, is_needed: bool) -> Result<(), Refusal
     if is_ours { Ok(()) } else { Err(Code::WrongOrigin.into()) }
 }
 
-/// This server's origin, as the asker addressed it.
+/// Returns this server's origin, as the client addressed it.
 fn own_origin(app: &App, parts: &Parts) -> Option<Origin> {
     if let Some(public) = &app.config.public_url {
         return Some(public.clone());
@@ -201,7 +201,7 @@ fn is_trusted(app: &App, address: IpAddr) -> bool {
     app.config.trusted_proxies.iter().any(|network| network.contains(address))
 }
 
-/// The nearest address that is no trusted proxy.
+/// Returns the nearest address that is not a trusted proxy.
 fn address_of(app: &App, parts: &Parts) -> IpAddr {
     let mut address = peer(parts);
     if !is_trusted(app, address) {
@@ -224,7 +224,7 @@ fn first_word<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> 
 
 fn bearer(headers: &HeaderMap) -> Option<Token> {
     let value = headers.get(header::AUTHORIZATION)?;
-    // A header that cannot be read still keeps cookies out.
+    // An unreadable header still makes the server ignore cookies.
     let token = value.to_str().ok().and_then(|value| value.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
     Some(Token(token.unwrap_or_default().to_owned()))
@@ -243,12 +243,12 @@ fn cookie_named(headers: &HeaderMap, wanted: &str) -> Option<Token> {
         .map(|(_, value)| Token(value.to_owned()))
 }
 
-/// Whether a browser brings a session, be it valid or not.
+/// Returns whether a browser brings a session cookie, valid or not.
 pub(super) fn brings_cookie(headers: &HeaderMap) -> bool {
     [false, true].into_iter().any(|is_https| cookie(headers, is_https).is_some())
 }
 
-/// The headers that give a browser its session, and what names it from now on.
+/// Returns the headers that set the cookies of the session and of the browser.
 pub(super) fn cookies_for(app: &App, parts: &Parts, token: &Token, device: &Token) -> [HeaderValue; 2] {
     [
         set_cookie(app, parts, [COOKIE, COOKIE_HTTPS], &token.0, COOKIE_SECONDS),
@@ -256,7 +256,7 @@ pub(super) fn cookies_for(app: &App, parts: &Parts, token: &Token, device: &Toke
     ]
 }
 
-/// The header that takes the session from a browser.
+/// Returns the header that removes the session cookie.
 pub(super) fn no_cookie(app: &App, parts: &Parts) -> HeaderValue {
     set_cookie(app, parts, [COOKIE, COOKIE_HTTPS], "", 0)
 }
@@ -267,7 +267,7 @@ fn set_cookie(app: &App, parts: &Parts, [plain, https]: [&str; 2], value: &str, 
     HeaderValue::from_str(&cookie).expect("a token is letters, digits, - and _")
 }
 
-/// Lets handlers of other modules take the shared server as their state.
+/// Lets handlers take the app as their state.
 impl FromRef<Edge> for Arc<App> {
     fn from_ref(edge: &Edge) -> Self {
         Self::clone(&edge.app)

@@ -1,5 +1,5 @@
-//! `/demo/{name}?{token}`: the demo's links, each of which signs its person in; and `/demo/items/{id}`: the pages of
-//! the things that its people lost, where the cards of conversations lead. There only while a demo runs.
+//! `/demo/{name}?{token}`: the demo's links, each of which signs a user in; and `/demo/items/{id}`: the pages of lost
+//! items, to which the cards of conversations link. Only while a demo runs.
 
 use super::{
     Edge,
@@ -17,18 +17,18 @@ use parlor_protocol::{error::Code, ids::UserId};
 use std::{collections::HashMap, fmt};
 use subtle::ConstantTimeEq as _;
 
-/// The people of the demo by the name in their link, and the token that the links carry.
+/// The users of the demo by the name in their link, and the token in the links.
 #[derive(Clone)]
 pub struct DemoLinks {
-    /// Good as long as the demo runs.
+    /// Valid as long as the demo runs.
     pub token: String,
-    /// Whom each name signs in.
+    /// The user that each name signs in.
     pub people: HashMap<String, UserId>,
-    /// The pages of the items, by their ids.
+    /// The pages of the items, by id.
     pub items: HashMap<String, ItemPage>,
 }
 
-/// What the page of an item shows.
+/// The contents of an item's page.
 #[derive(Clone, Debug)]
 pub struct ItemPage {
     /// Its name.
@@ -37,7 +37,7 @@ pub struct ItemPage {
     pub detail: String,
     /// Its state in a word.
     pub status: String,
-    /// The address of its picture.
+    /// The URL of its picture.
     pub picture: String,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn items_route() -> MethodRouter<Edge> {
     get(item)
 }
 
-/// What stands for a page of the host application: the link that it would put beside its item.
+/// Serves what stands for a page of the host application: with the link that it would put beside its item.
 async fn item(State(edge): State<Edge>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let links = edge.shared.demo.as_ref().ok_or(Code::NotFound)?;
     let ItemPage { title, detail, status, picture } = links.items.get(&id).ok_or(Code::NotFound)?;

@@ -1,6 +1,6 @@
 //! The one mapping from problems to HTTP answers (RFC 9457).
 //!
-//! An answer leaves here without a body: the front, which knows the request's id, writes it.
+//! An answer leaves here without a body: the middleware, which knows the request's id, writes it.
 
 use crate::store;
 use axum::{

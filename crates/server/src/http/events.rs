@@ -1,4 +1,4 @@
-//! The polls: what changed since a cursor, waited for or not, for clients without a socket.
+//! Polls: what changed since a cursor, with or without waiting, for clients without a socket.
 
 use super::{Edge, credentials::PollActor, errors::Refusal, extract::Query};
 use crate::sync;
@@ -16,11 +16,11 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Events {
-    /// How far the client's state goes; absent when it holds nothing. A text that is no cursor is as good as none.
+    /// How far the client's state goes; absent if it has none. An invalid cursor counts as absent.
     #[param(value_type = Option<String>)]
     #[serde(default, deserialize_with = "parlor_protocol::cursor::deserialize_lenient")]
     cursor: Option<Cursor>,
-    /// Seconds to wait for something, up to `poll_wait_max_ms`; 0 answers at once.
+    /// Seconds to wait for a change, up to `poll_wait_max_ms`; 0 answers at once.
     #[serde(default)]
     wait: u32,
 }

@@ -1,4 +1,4 @@
-//! What requests bring, read strictly: JSON bodies, queries and ids in paths.
+//! Extractors of requests, all strict: JSON bodies, queries and ids in paths.
 
 use super::{Edge, bodies, errors::Refusal};
 use axum::{
@@ -10,26 +10,26 @@ use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use utoipa::IntoParams;
 
-/// A body of JSON.
+/// A JSON body.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub(super) T);
 
-/// The query of an address; unknown names are refused where `T` refuses them.
+/// The query of a URL. Unknown names are refused if `T` refuses them.
 #[derive(Debug)]
 pub(super) struct Query<T>(pub(super) T);
 
-/// Which page of a list.
+/// A page of a list.
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     pub(super) after: Option<String>,
-    /// At most so many: 1 to `page_rows_max`.
+    /// The maximum number of rows: 1 to `page_rows_max`.
     #[param(minimum = 1)]
     pub(super) limit: Option<u32>,
 }
 
-/// The one id in a path. What is no id names nothing.
+/// The id in a path. An invalid id does not exist.
 #[derive(Debug)]
 pub(super) struct Id<T>(pub(super) T);
 
@@ -37,7 +37,7 @@ pub(super) struct Id<T>(pub(super) T);
 #[derive(Debug)]
 pub(super) struct Ids<T, U>(pub(super) T, pub(super) U);
 
-/// The three parts of a path that differ.
+/// Three different parts of a path.
 #[derive(Debug)]
 pub(super) struct Three<T, U, V>(pub(super) T, pub(super) U, pub(super) V);
 

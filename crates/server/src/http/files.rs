@@ -1,7 +1,7 @@
 //! Uploads, and files as they are served.
 //!
-//! Invariants: a body is written to the disk as it comes, within its limit and its time; what was answered as received
-//! is kept; a file is reached through membership, and whoever may not see it is told that there is none.
+//! Invariants: a body is written to the disk as it arrives, within its limit and timeout; bytes that were answered as
+//! received are kept; a file is reached through membership, and does not exist for users that may not see it.
 
 use super::{
     Edge,
@@ -35,7 +35,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 
-/// How much of a body that nobody wants is read all the same, and for how long.
+/// How much of an unwanted body is read anyway, and for how long.
 const FORGOTTEN_BYTES: usize = 1024 * 1024;
 const FORGOTTEN_TIME: Duration = Duration::from_millis(500);
 
@@ -45,7 +45,7 @@ type Answered = Result<Response, Refusal>;
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewUpload {
-    /// The uploader's own name for it: 1 to 64 visible ASCII characters, the same in every retry.
+    /// The client's own name for it: 1 to 64 visible ASCII characters, the same in every retry.
     client_id: String,
     /// The file's name.
     name: String,
@@ -57,7 +57,7 @@ pub(super) struct NewUpload {
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Offset {
-    /// Where the body goes on: `received` of the upload.
+    /// Where the body continues: `received` of the upload.
     offset: u64,
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn go_on(
     let row = files.row(actor.user, client_id.clone()).await?;
     let checked = match check_length(request.headers(), row.announced_bytes, offset) {
         Ok(()) => Ok(()),
-        // What is left to come depends on where the file goes on, so that is said first.
+        // How much is left depends on the offset, so that is checked first.
         Err(too_large) => match files.upload(actor.user, client_id).await?.received {
             received if received != offset => Err(wrong_offset(received)),
             _ => Err(too_large),
@@ -115,7 +115,7 @@ pub(super) async fn give_up(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A body that says of itself that it is too long is not read.
+/// Refuses a body whose announced length is too long, before reading it.
 fn check_length(headers: &HeaderMap, bytes: u64, offset: u64) -> Result<(), Problem> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let left = bytes.saturating_sub(offset);
@@ -138,14 +138,14 @@ async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: StartAt, request:
     };
     let is_slow = pour(&feed, request, edge.app.config.http.body_ms).await;
     match feed.finish().await {
-        // What came is kept: whoever was too slow goes on from there.
+        // The bytes that arrived are kept, so a client that was too slow can continue from there.
         Ok(_) if is_slow => Err(Code::TimedOut.into()),
         Ok(upload) => Ok(axum::Json(upload).into_response()),
         Err(problem) => Err(problem.into()),
     }
 }
 
-/// Refuses what may still be coming: a client that is still writing may not look for the answer before.
+/// Refuses a body that may still be arriving: a client that is still writing may not read the answer before.
 async fn refused(problem: Problem, body: Body) -> Answered {
     forget(body).await;
     Err(problem.into())
@@ -160,7 +160,7 @@ async fn forget(mut body: Body) {
     }
 }
 
-/// Hands the body on as it comes. True: it came too slowly.
+/// Passes the body on as it arrives. Returns true if it came too slowly.
 async fn pour(feed: &IngestHandle, request: Request, time_ms: u64) -> bool {
     let mut body = request.into_body();
     let mut pace = Pace::new(time_ms);
@@ -226,7 +226,7 @@ async fn serve(
         }
     };
     set(header::ETAG, tag);
-    // What the browser has is shown only after asking: it may have been deleted, or somebody else may be signed in.
+    // Browsers must revalidate their copy: the file may have been deleted, or another user may be signed in.
     set(header::CACHE_CONTROL, "private, no-cache");
     set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
@@ -271,7 +271,7 @@ async fn serve(
     Ok((status, headers, Body::from_stream(counted)).into_response())
 }
 
-/// Whether `If-None-Match` names it.
+/// Returns whether `If-None-Match` names it.
 fn is_held(asked: &HeaderMap, tag: &str) -> bool {
     let held = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|held| held.to_str().ok());
     held.flat_map(|held| held.split(',')).any(|held| {
@@ -280,7 +280,7 @@ fn is_held(asked: &HeaderMap, tag: &str) -> bool {
     })
 }
 
-/// The `Range` header, if there is one and it is of this state of the file.
+/// Returns the `Range` header, if there is one and it is for this version of the file.
 fn range_of<'a>(asked: &'a HeaderMap, tag: &str) -> Option<&'a str> {
     let mut ranges = asked.get_all(header::RANGE).iter();
     let (Some(range), None) = (ranges.next(), ranges.next()) else { return None };

@@ -1,4 +1,4 @@
-//! The paths of groups: who is in them, and what they are called and look like.
+//! The paths of groups: their members, title and picture.
 
 use super::{
     Answered, Edge, bodies,
@@ -27,7 +27,7 @@ pub(super) async fn update(
     run(&edge, actor, Command::UpdateConversation { conversation, title: body.title }).await
 }
 
-/// Who may not is refused before the picture is read, and again by the change.
+/// A user that may not set it is refused before the picture is read, and again by the change.
 pub(super) async fn put_picture(
     State(edge): State<Edge>,
     actor: Actor,

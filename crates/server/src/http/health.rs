@@ -1,4 +1,4 @@
-//! Whether the server lives and is ready, its limits, its name, and its figures.
+//! Liveness, readiness, limits, the site's name, and metrics.
 
 use super::{Edge, errors::Refusal};
 use crate::config::Config;
@@ -18,15 +18,15 @@ use serde::Serialize;
 use subtle::ConstantTimeEq as _;
 use utoipa::ToSchema;
 
-/// What the operator named this place, and what a sign-in page needs to know.
+/// The site's name, and what a sign-in page needs to know.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(example = json!({"name": "Parlor", "sign_up": false, "session_days": 30}))]
 pub(super) struct Site {
-    /// What the site calls itself.
+    /// The name of the site.
     name: String,
-    /// Whether people can make accounts for themselves.
+    /// Whether users can sign up.
     sign_up: bool,
-    /// Days after which an unused sign-in ends.
+    /// Days after which an unused session ends.
     session_days: u32,
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn limits(State(edge): State<Edge>) -> Json<LimitsAnswer> {
     Json(in_force(&edge.app.config))
 }
 
-/// What `GET /v1/limits` tells of a configuration.
+/// Returns what `GET /v1/limits` says about a configuration.
 pub(super) fn in_force(config: &Config) -> LimitsAnswer {
     let Config { socket, sync, messages, .. } = config;
     LimitsAnswer {
@@ -82,7 +82,7 @@ pub(super) async fn site(State(edge): State<Edge>) -> Json<Site> {
     Json(Site { name: config.name.clone(), sign_up: accounts.sign_up, session_days: accounts.session_days })
 }
 
-/// On the main address: with the operator's token only; without one configured there is nothing here.
+/// On the main address it needs the operator's token; without a configured token it does not exist.
 pub(super) async fn metrics(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Refusal> {
     let Some(token) = &edge.app.config.metrics.token else { return Err(Code::NotFound.into()) };
     let came = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
@@ -98,7 +98,7 @@ fn text(edge: &Edge) -> Response {
     ([(header::CONTENT_TYPE, kind)], edge.app.metrics.text()).into_response()
 }
 
-/// The listener of its own asks for no token: that it is reached at all is the operator's choice.
+/// The metrics listener asks for no token: who can reach it is the operator's choice.
 pub(super) fn metrics_router() -> Router<Edge> {
     Router::new().route("/metrics", get(|State(edge): State<Edge>| async move { text(&edge) }))
 }

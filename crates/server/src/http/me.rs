@@ -30,7 +30,7 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Since {
-    /// The version of the scope `user:…` at which the asker's state is true: what was hidden since is told.
+    /// The version of the client's `user:…` scope: messages that were hidden since are returned.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     since: Option<Version>,
 }

@@ -19,16 +19,16 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Messages {
-    /// The newest of those with a lower `seq`.
+    /// The newest messages with a lower `seq`.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     before: Option<Seq>,
-    /// The oldest of those with a higher `seq`.
+    /// The oldest messages with a higher `seq`.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     after: Option<Seq>,
-    /// Those around this `seq`.
+    /// The messages around this `seq`.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     around: Option<Seq>,
-    /// At most so many: 1 to `page_rows_max`.
+    /// The maximum number of rows: 1 to `page_rows_max`.
     #[param(minimum = 1)]
     limit: Option<u32>,
 }

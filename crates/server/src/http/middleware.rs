@@ -1,4 +1,4 @@
-//! What every request passes: a name for the log, the session, the count, the headers, and a net under panics.
+//! The middleware of every request: its id in the log, its session, the count, the headers, and a guard against panics.
 
 use super::{
     Edge, bodies,
@@ -39,7 +39,7 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
         Refusal::from(Code::Internal).into_response()
     });
     if !is_read.load(Ordering::Relaxed) {
-        // What is left of the body would be taken for the next request.
+        // The rest of the body would be read as the next request.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     errors::write_problem(&mut response, &id);
@@ -55,7 +55,7 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     response
 }
 
-/// Whose requests a request was counted among, and from where it came.
+/// The key under which a request was counted, and its address.
 type Counted = Option<(ClientKey, IpAddr)>;
 
 async fn answer(edge: &Edge, request: Request, next: Next, is_api: bool, counted: &mut Counted) -> Response {
@@ -65,11 +65,11 @@ async fn answer(edge: &Edge, request: Request, next: Next, is_api: bool, counted
     }
 }
 
-/// Refuses what no handler should see, and says who asks.
+/// Refuses what no handler should see, and finds the session.
 async fn admit(edge: &Edge, request: Request, is_api: bool, counted: &mut Counted) -> Result<Request, Problem> {
     let (mut parts, body) = request.into_parts();
     let mut hosts = parts.headers.get_all(header::HOST).iter();
-    // HTTP/1.0, in which health checks may still speak, needs none.
+    // HTTP/1.0, which health checks may use, needs none.
     let is_named = hosts.next().is_some() || parts.version == Version::HTTP_10;
     if !is_named || hosts.next().is_some() {
         return Err(Problem::new(Code::InvalidField).with_detail("exactly one `Host` is expected"));
@@ -89,7 +89,7 @@ async fn admit(edge: &Edge, request: Request, is_api: bool, counted: &mut Counte
     Ok(Request::from_parts(parts, body))
 }
 
-/// Whether a request counts as an attempt to sign in, too.
+/// Returns whether a request also counts as a sign-in attempt.
 fn tries_to_sign_in(request: &Request) -> bool {
     let path = request.uri().path();
     match *request.method() {
@@ -132,7 +132,7 @@ fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// Puts on what every answer has. A handler that needs another policy has set it already.
+/// Adds the headers that every answer has. A handler that needs another policy has set it already.
 fn secure(headers: &mut HeaderMap, is_api: bool) {
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,7 +1,7 @@
-//! The HTTP edge: reads requests, says who asks, hands commands on, writes answers. It decides nothing.
+//! The HTTP edge: reads requests, authenticates them, passes commands on, writes answers. It decides nothing.
 //!
-//! Every request passes `front`, which names it, finds its session, counts it, and puts the security headers on
-//! its answer; every refusal is a problem document written there.
+//! Every request passes `middleware`, which gives it an id, finds its session, counts it, and adds the security
+//! headers; every refusal is a problem document that is written there.
 
 mod assets;
 mod bodies;
@@ -57,7 +57,7 @@ struct Shared {
 }
 
 impl Edge {
-    /// The edge of a running server.
+    /// Creates the edge of a running server.
     #[must_use]
     pub fn new(app: Arc<App>, demo: Option<DemoLinks>) -> Self {
         let theme = Theme::of(app.config.accent);
@@ -76,14 +76,14 @@ impl Edge {
         &self.shared.bodies
     }
 
-    /// What the log should say at start about the theme.
+    /// Returns what the log should say at start about the theme.
     #[must_use]
     pub fn theme_note(&self) -> Option<&str> {
         self.shared.theme.moved.as_deref()
     }
 }
 
-/// What most handlers answer.
+/// The answer of most handlers.
 type Answered = Result<axum::Json<Answer>, errors::Refusal>;
 
 /// Executes the command that a request stands for.
@@ -91,13 +91,13 @@ async fn run(edge: &Edge, actor: Actor, command: Command) -> Answered {
     Ok(axum::Json(commands::execute(&edge.app, actor, command).await?))
 }
 
-/// What `/openapi.json` says.
+/// Returns the document `/openapi.json`.
 #[must_use]
 pub fn openapi_document() -> String {
     openapi::document(&routes::all())
 }
 
-/// Everything that is served on the main address.
+/// Returns the router of the main address.
 pub fn router(edge: &Edge) -> Router {
     let mut router = Router::new();
     for route in routes::all() {
@@ -119,7 +119,7 @@ pub fn router(edge: &Edge) -> Router {
         .with_state(edge.clone())
 }
 
-/// What is served on the listener of the metrics.
+/// Returns the router of the metrics listener.
 pub fn metrics_router(edge: &Edge) -> Router {
     health::metrics_router().with_state(edge.clone())
 }

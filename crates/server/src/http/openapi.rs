@@ -21,7 +21,7 @@ pub(super) async fn serve(State(edge): State<Edge>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], edge.shared.openapi.clone()).into_response()
 }
 
-/// The whole document.
+/// Returns the whole document.
 pub(super) fn document(routes: &[Route]) -> String {
     let mut components = BTreeMap::new();
     let mut paths = Map::new();
@@ -176,10 +176,10 @@ fn done(route: &Route, status: u16, says: &str, content: Option<&Content>) -> Va
     response
 }
 
-/// What the path refuses, and what all of its kind refuse.
+/// Returns the refusals of a path, and those of all paths of its kind.
 fn refusals(route: &Route) -> Vec<Code> {
     let mut codes = route.refusals.to_vec();
-    // Any request may be no request: without a `Host`, or with a head that is too large.
+    // Any request may be malformed: without a `Host`, or with a head that is too large.
     codes.extend([Code::InvalidField, Code::TooLarge, Code::Internal]);
     if route.path.starts_with("/v1/") {
         codes.extend([Code::TooMany, Code::Unavailable, Code::Draining]);
@@ -193,7 +193,7 @@ fn refusals(route: &Route) -> Vec<Code> {
     if route.body.as_ref().is_some_and(|body| body.schema.is_some()) {
         codes.extend([Code::InvalidJson, Code::UnsupportedType, Code::TimedOut]);
     }
-    // What stands in the place of an id and is none names nothing.
+    // An invalid id in a path does not exist.
     if route.path.contains('{') && !route.path.contains("{client_id}") {
         codes.push(Code::NotFound);
     }
@@ -202,12 +202,12 @@ fn refusals(route: &Route) -> Vec<Code> {
     codes
 }
 
-/// The schema of problems, and all that it names.
+/// Returns the schema of problems, and all that it refers to.
 pub(super) fn problem_components() -> Vec<(String, Value)> {
     let mut components = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut components);
     let mut components: Vec<_> = components.into_iter().map(|(name, schema)| (name, json!(schema))).collect();
-    // The generator takes the variants' names in Rust.
+    // The generator takes the names of the variants in Rust.
     let names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
     let description = "A stable code. These keep their names and meanings; others may come, of which `status` and \
                        `retryable` say what to make.";
@@ -219,8 +219,8 @@ pub(super) fn problem_components() -> Vec<(String, Value)> {
     components
 }
 
-/// Mends what the generator gets wrong: the range of ids (it writes the maximum as the minimum), and schemas that
-/// forbid further fields although another schema adds some to them.
+/// Fixes what the generator gets wrong: the range of ids (it writes the maximum as the minimum), and schemas that
+/// forbid further fields although another schema adds some.
 pub(super) fn mend(document: &mut Value) {
     let mut extended = Vec::new();
     each_object(document, &mut |object| {

@@ -18,19 +18,19 @@ pub(super) struct Route {
     pub(super) method: &'static str,
     pub(super) handler: MethodRouter<Edge>,
     pub(super) says: &'static str,
-    /// Whether only a signed-in person may ask.
+    /// Whether a session is required.
     pub(super) is_private: bool,
     pub(super) parameters: Value,
     pub(super) body: Option<Content>,
-    /// What success is answered with; nothing means 204.
+    /// The answer on success; none means 204.
     pub(super) answer: Option<Content>,
     pub(super) refusals: &'static [Code],
 }
 
-/// What a body is.
+/// The type of a body.
 pub(super) struct Content {
     pub(super) media_type: &'static str,
-    /// The schema's name among the components, unless it is plain bytes.
+    /// The schema's name among the components; none for plain bytes.
     pub(super) schema: Option<String>,
     pub(super) components: Vec<(String, RefOr<Schema>)>,
     pub(super) example: Option<Value>,
@@ -110,7 +110,7 @@ impl Route {
         Self { body: Some(Content::bytes(media_type)), ..self }
     }
 
-    /// The example is that of the socket's reply, without its number.
+    /// Answers JSON. The example is that of the socket's reply, without its number.
     pub(super) fn answers<T: ToSchema>(self, fixture: &str) -> Self {
         Self { answer: Some(Content::json::<T>(example_of_reply(fixture))), ..self }
     }

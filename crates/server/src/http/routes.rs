@@ -1,4 +1,4 @@
-//! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
+//! The table of routes, from which the router and `/openapi.json` are made.
 
 use super::{
     assets, conversations, events,
@@ -34,9 +34,9 @@ macro_rules! reply {
     };
 }
 
-/// Every path but those of pages, the demo and the echo.
+/// Returns all routes but those of pages, the demo and the echo.
 pub(super) fn all() -> Vec<Route> {
-    let mut routes = of_accounts();
+    let mut routes = of_users();
     routes.extend(of_conversations());
     routes.extend(of_groups());
     routes.extend(of_messages());
@@ -46,7 +46,7 @@ pub(super) fn all() -> Vec<Route> {
     routes
 }
 
-fn of_accounts() -> Vec<Route> {
+fn of_users() -> Vec<Route> {
     let me = r#"{"id": 7, "name": "Ada Lovelace", "picture": null, "version": 31, "login": "ada", "receipts": true,
         "presence": true, "scope_version": 40}"#;
     vec![
@@ -59,39 +59,42 @@ fn of_accounts() -> Vec<Route> {
         delete("/v1/session", sessions::sign_out).for_anybody().says("Signs out.").refuses(&[WrongOrigin]),
         post("/v1/users", users::sign_up)
             .for_anybody()
-            .says("Makes an account for oneself, where the operator allows it, and signs in.")
+            .says("Creates an account, if the operator allows it, and signs in.")
             .takes::<SignUp>(r#"{"login": "ada", "name": "Ada Lovelace", "password": "correct horse battery staple"}"#)
             .answers_like::<SignedIn>(me)
             .refuses(&[SignUpOff, NameTaken, WrongOrigin, TextEmpty, TextTooLong, TextControl]),
-        get("/v1/me", me::get).says("The signed-in person.").query::<me::Since>().answers::<MeAnswer>(reply!("me.get")),
+        get("/v1/me", me::get)
+            .says("Returns the signed-in user.")
+            .query::<me::Since>()
+            .answers::<MeAnswer>(reply!("me.get")),
         patch("/v1/me", me::update)
-            .says("Changes one's own name or settings; what is absent stays.")
+            .says("Changes the user's own name or settings; absent fields stay.")
             .takes::<MeUpdate>(r#"{"name": "Ada King", "receipts": false}"#)
             .answers::<Changed>(reply!("me.update"))
             .refuses(&[NotAllowed, TextEmpty, TextTooLong, TextControl, Unknown]),
         put("/v1/me/password", me::put_password)
-            .says("Sets one's own password. Every other session ends.")
+            .says("Sets the user's own password. All their other sessions end.")
             .takes::<PutPassword>(r#"{"current": "correct horse battery staple", "new": "nine lives of a cat"}"#)
             .refuses(&[WrongPassword, TextTooLong, Unknown]),
         put("/v1/me/picture", me::put_picture)
-            .says("Sets one's own picture from a PNG, JPEG or WebP. It is cut to a square and written anew.")
+            .says("Sets the user's own picture from a PNG, JPEG or WebP. It is cropped to a square and encoded again.")
             .takes_bytes("image/*")
             .answers::<Changed>(reply!("me.update"))
             .refuses(&[TooLarge, UnsupportedType, TimedOut, LimitReached, Unknown]),
         delete("/v1/me/picture", me::delete_picture)
-            .says("Removes one's own picture.")
+            .says("Removes the user's own picture.")
             .answers::<Changed>(reply!("me.update"))
             .refuses(&[Unknown]),
         get("/v1/me/sessions", sessions::list)
-            .says("One's own sessions, the newest first.")
+            .says("Lists the user's own sessions, the newest first.")
             .query::<Page>()
             .answers_like::<Sessions>(
                 r#"{"sessions": [{"id": 3, "created_at": "2026-11-20T08:00:00.000Z", "seen_at":
                 "2026-11-22T09:12:00.000Z", "agent": "Mozilla/5.0", "current": true}], "next": null}"#,
             ),
-        delete("/v1/me/sessions/{id}", sessions::end).says("Ends one of one's own sessions.").refuses(&[NotFound]),
+        delete("/v1/me/sessions/{id}", sessions::end).says("Ends one of the user's own sessions.").refuses(&[NotFound]),
         get("/v1/pictures/{id}", pictures::get)
-            .says("The picture of a person or a group.")
+            .says("Returns the picture of a user or a group.")
             .answers_bytes("image/*")
             .refuses(&[NotFound]),
     ]
@@ -100,11 +103,11 @@ fn of_accounts() -> Vec<Route> {
 fn of_conversations() -> Vec<Route> {
     vec![
         get("/v1/users", users::list)
-            .says("People whom the asker may write to, each word of `query` beginning a word of their name.")
+            .says("Lists users to whom the user may write; each word of `query` is a prefix of a word of their name.")
             .query::<users::UserQuery>()
             .answers::<Users>(reply!("user.list")),
         get("/v1/conversations", conversations::list)
-            .says("The asker's conversations, the one with the newest activity first.")
+            .says("Lists the user's conversations, the one with the newest activity first.")
             .query::<Page>()
             .answers::<ConversationPage>(reply!("conversation.list")),
         post("/v1/conversations", conversations::open)
@@ -126,11 +129,11 @@ fn of_conversations() -> Vec<Route> {
                 Unknown,
             ]),
         get("/v1/conversations/{id}", conversations::get)
-            .says("One conversation.")
+            .says("Returns a conversation.")
             .answers::<ConversationAnswer>(reply!("conversation.get"))
             .refuses(&[NotFound]),
         get("/v1/conversations/{id}/changes", conversations::changes)
-            .says("What changed in a conversation since a version.")
+            .says("Returns what changed in a conversation since a version.")
             .query::<conversations::Since>()
             .answers::<Changes>(reply!("conversation.changes"))
             .refuses(&[NotFound]),
@@ -140,12 +143,12 @@ fn of_conversations() -> Vec<Route> {
 fn of_groups() -> Vec<Route> {
     vec![
         patch("/v1/conversations/{id}", groups::update)
-            .says("Names a group. Owners and moderators.")
+            .says("Renames a group. Owners and moderators.")
             .takes::<PatchConversation>(r#"{"title": "The lost umbrellas"}"#)
             .answers::<Changed>(reply!("conversation.update"))
             .refuses(&[NotFound, NotAllowed, TextEmpty, TextTooLong, TextControl, Unknown]),
         put("/v1/conversations/{id}/picture", groups::put_picture)
-            .says("Sets a group's picture from a PNG, JPEG or WebP, as one's own. Owners and moderators.")
+            .says("Sets a group's picture from a PNG, JPEG or WebP, like a user's. Owners and moderators.")
             .takes_bytes("image/*")
             .answers::<Changed>(reply!("conversation.update"))
             .refuses(&[NotFound, NotAllowed, TooLarge, UnsupportedType, TimedOut, LimitReached, Unknown]),
@@ -154,22 +157,22 @@ fn of_groups() -> Vec<Route> {
             .answers::<Changed>(reply!("conversation.update"))
             .refuses(&[NotFound, NotAllowed, Unknown]),
         get("/v1/conversations/{id}/members", groups::members)
-            .says("Everybody in a conversation, in the order of their ids, with their markers as they are now.")
+            .says("Lists the members of a conversation by id, with their current markers.")
             .query::<Page>()
             .answers::<Members>(reply!("member.list"))
             .refuses(&[NotFound]),
         post("/v1/conversations/{id}/members", groups::add_members)
-            .says("Adds people to a group. Owners and moderators.")
+            .says("Adds users to a group. Owners and moderators.")
             .takes::<PostMembers>(r#"{"users": [9, 10], "history": "from_start"}"#)
             .answers::<Changed>(reply!("member.add"))
             .refuses(&[NotFound, NotAllowed, LimitReached, Unknown]),
         patch("/v1/conversations/{id}/members/{user}", groups::update_member)
-            .says("Gives a member of a group another role. Owners only; the last owner stays one.")
+            .says("Changes the role of a group's member. Owners only; the last owner stays one.")
             .takes::<PatchMember>(r#"{"role": "moderator"}"#)
             .answers::<Changed>(reply!("member.update"))
             .refuses(&[NotFound, NotAllowed, Unknown]),
         delete("/v1/conversations/{id}/members/{user}", groups::remove_member)
-            .says("Removes a person from a group (owners; moderators only members), or oneself.")
+            .says("Removes a member from a group (owners; moderators only plain members), or leaves it.")
             .answers::<Changed>(reply!("member.remove"))
             .refuses(&[NotFound, NotAllowed, Unknown]),
     ]
@@ -178,12 +181,12 @@ fn of_groups() -> Vec<Route> {
 fn of_messages() -> Vec<Route> {
     vec![
         get("/v1/conversations/{id}/messages", messages::list)
-            .says("Messages in the order of `seq`; at most one of `before`, `after` and `around`.")
+            .says("Lists messages by `seq`; at most one of `before`, `after` and `around`.")
             .query::<messages::Messages>()
             .answers::<MessagePage>(reply!("message.list"))
             .refuses(&[NotFound]),
         post("/v1/conversations/{id}/messages", messages::send)
-            .says("Sends a message. The same again, with the same `client_id`, is answered with what it made.")
+            .says("Sends a message. A repeat with the same `client_id` gets the first answer.")
             .takes::<PostMessage>(r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b52", "text": "Is it yours?"}"#)
             .answers::<Sent>(reply!("message.send"))
             .refuses(&[
@@ -200,47 +203,47 @@ fn of_messages() -> Vec<Route> {
                 Unknown,
             ]),
         post("/v1/conversations/{id}/forwards", messages::forward)
-            .says("Sends here what a message that the asker sees says and carries.")
+            .says("Forwards a message that the user can see to this conversation.")
             .takes::<PostForward>(
                 r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b54", "from": {"conversation": 12, "seq": 3}}"#,
             )
             .answers::<Sent>(reply!("message.forward"))
             .refuses(&[NotFound, ContextClosed, Conflict, Cancelled, Unknown]),
         put("/v1/conversations/{id}/read", conversations::read)
-            .says("Moves one's own marker: read up to here.")
+            .says("Moves the user's own marker: read up to here.")
             .takes::<PutMarker>(r#"{"seq": 3}"#)
             .answers::<Marked>(reply!("conversation.mark"))
             .refuses(&[NotFound, Unknown]),
         put("/v1/conversations/{id}/delivered", conversations::delivered)
-            .says("Moves one's own marker: received up to here.")
+            .says("Moves the user's own marker: received up to here.")
             .takes::<PutMarker>(r#"{"seq": 3}"#)
             .answers::<Marked>(reply!("conversation.mark"))
             .refuses(&[NotFound, Unknown]),
         post("/v1/sends/{client_id}/cancel", messages::cancel)
-            .says("Gives up a send whose outcome is unknown: it has happened, or never will. Deletes no message.")
+            .says("Cancels a send whose outcome is unknown: it has happened, or never will. Deletes no message.")
             .answers::<CancelledAnswer>(reply!("message.cancel"))
             .refuses(&[InvalidField, Conflict, Unknown]),
         get("/v1/search", search::get)
-            .says("Messages that say something, the newest first, of all that the asker may see.")
+            .says("Searches all messages that the user can see, the newest first.")
             .query::<search::SearchQuery>()
             .answers::<Found>(reply!("message.search"))
             .refuses(&[NotFound, NotAllowed, InvalidField, TextTooLong, LimitReached]),
         put("/v1/conversations/{id}/typing", presence::set_typing)
-            .says("Tells the others that the asker writes, or no longer does. Say it again every three seconds.")
+            .says("Sets whether the user is typing. Clients repeat it every three seconds.")
             .takes::<PutTyping>(r#"{"typing": true}"#)
             .answers::<Done>(reply!("conversation.typing"))
             .refuses(&[NotFound]),
         get("/v1/presence", presence::get)
-            .says("Whether people are here, of those with whom the asker shares a conversation.")
+            .says("Returns the presence of users that share a conversation with the user.")
             .query::<presence::PresenceQuery>()
             .answers::<Watched>(reply!("presence.watch"))
             .refuses(&[LimitReached]),
         get("/v1/events", events::events)
-            .says("What changed since the cursor; waits for it up to `wait` seconds.")
+            .says("Returns what changed since the cursor; waits for a change up to `wait` seconds.")
             .query::<events::Events>()
             .answers::<Heads>(reply!("session.resume")),
         get("/v1/socket", socket::open)
-            .says("The socket (a WebSocket of the subprotocol `parlor.v1`); its frames are in `/schema.json`.")
+            .says("Opens the socket (a WebSocket with the subprotocol `parlor.v1`); its frames are in `/schema.json`.")
             .refuses(&[InvalidField, WrongOrigin, UnsupportedVersion, Draining]),
     ]
 }
@@ -248,31 +251,29 @@ fn of_messages() -> Vec<Route> {
 fn of_one_message() -> Vec<Route> {
     vec![
         patch("/v1/conversations/{id}/messages/{seq}", messages::edit)
-            .says(
-                "Changes the text or the subject of one's own message; what is absent stays, null removes the subject.",
-            )
+            .says("Edits the user's own message; absent fields stay, null removes the subject.")
             .takes::<PatchMessage>(r#"{"text": "Is it really yours?"}"#)
             .answers::<MessageChanged>(reply!("message.edit"))
             .refuses(&[NotFound, NotAllowed, TooLate, ContextClosed, TextEmpty, TextTooLong, TextControl, Unknown]),
         delete("/v1/conversations/{id}/messages/{seq}", messages::delete)
-            .says("Deletes a message for everyone: one's own, or as owner or moderator of a group another's.")
+            .says("Deletes a message for everyone: the user's own, or as owner or moderator of a group another's.")
             .answers::<MessageChanged>(reply!("message.delete"))
             .refuses(&[NotFound, NotAllowed, TooLate, Unknown]),
         post("/v1/conversations/{id}/messages/{seq}/hide", messages::hide)
-            .says("Deletes a message for oneself alone, for good.")
+            .says("Hides a message from the user, for good.")
             .answers::<Changed>(reply!("message.hide"))
             .refuses(&[NotFound, Unknown]),
         get("/v1/conversations/{id}/messages/{seq}/reactions", messages::reactions)
-            .says("Who reacted to a message, with their names.")
+            .says("Lists who reacted to a message, with their names.")
             .query::<Page>()
             .answers::<Reactions>(reply!("message.reactions"))
             .refuses(&[NotFound]),
         put("/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", messages::react)
-            .says("Puts one's own reaction under a message.")
+            .says("Adds the user's own reaction to a message.")
             .answers::<MessageChanged>(reply!("message.react"))
             .refuses(&[NotFound, NotAllowed, InvalidField, LimitReached, TooLate, ContextClosed, Unknown]),
         delete("/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", messages::take_back)
-            .says("Takes one's own reaction away.")
+            .says("Removes the user's own reaction.")
             .answers::<MessageChanged>(reply!("message.react"))
             .refuses(&[NotFound, NotAllowed, InvalidField, TooLate, ContextClosed, Unknown]),
     ]
@@ -287,17 +288,17 @@ fn of_files() -> Vec<Route> {
         "blur_hash": "LEHV6nWB2yk8pyo0adR*.7kCMdnj", "preview": "/v1/files/31/preview"}}"#;
     vec![
         post("/v1/uploads", files::begin)
-            .says("Begins a file; the body is its bytes, all or the first of them. Finished when all are there.")
+            .says("Starts an upload; the body is the file, or the first part of it. Finished when all bytes are there.")
             .query::<files::NewUpload>()
             .takes_bytes("application/octet-stream")
             .answers_like::<Upload>(there)
             .refuses(&[TooLarge, LimitReached, Conflict, UnsupportedType, UploadUnfinished, TimedOut, Unavailable]),
         get("/v1/uploads/{client_id}", files::get)
-            .says("How much of a file is kept: where to go on after a cut.")
+            .says("Returns how much of an upload is stored: where to resume.")
             .answers_like::<Upload>(under_way)
             .refuses(&[NotFound]),
         patch("/v1/uploads/{client_id}", files::go_on)
-            .says("Goes on with a file; the body is its bytes from `offset` on.")
+            .says("Resumes an upload; the body is the file from `offset` on.")
             .query::<files::Offset>()
             .takes_bytes("application/octet-stream")
             .answers_like::<Upload>(there)
@@ -312,14 +313,16 @@ fn of_files() -> Vec<Route> {
                 Unavailable,
             ]),
         delete("/v1/uploads/{client_id}", files::give_up)
-            .says("Gives a file up that no message carries.")
+            .says("Cancels an upload, or deletes a file that was not sent.")
             .refuses(&[NotFound]),
         get("/v1/files/{id}", files::file)
-            .says("A file, or one range of it: for those who may see its message, or its uploader before it is sent.")
+            .says(
+                "Returns a file, or one range of it: for users that can see its message, or its uploader before that.",
+            )
             .answers_bytes("application/octet-stream")
             .refuses(&[NotFound, RangeNotSatisfiable]),
         get("/v1/files/{id}/preview", files::preview)
-            .says("The smaller copy of a picture.")
+            .says("Returns the preview of an image.")
             .answers_bytes("image/jpeg")
             .refuses(&[NotFound, RangeNotSatisfiable]),
     ]
@@ -330,30 +333,30 @@ fn of_the_server() -> Vec<Route> {
     vec![
         get("/v1/limits", health::limits)
             .for_anybody()
-            .says("The limits in force, and what else a client goes by.")
+            .says("Returns the limits, and other settings that clients need.")
             .answers_like::<LimitsAnswer>(
-            &serde_json::to_string(&health::in_force(&Config::default())).expect("limits have string keys only"),
-        ),
+                &serde_json::to_string(&health::in_force(&Config::default())).expect("limits have string keys only"),
+            ),
         get("/v1/site", health::site)
             .for_anybody()
-            .says("What the operator named this place.")
+            .says("Returns the name of the site.")
             .answers_like::<health::Site>(r#"{"name": "Parlor", "sign_up": false, "session_days": 30}"#),
-        get("/livez", health::live).says("Whether the server runs.").answers_like::<Health>(ok),
+        get("/livez", health::live).says("Returns whether the server runs.").answers_like::<Health>(ok),
         get("/readyz", health::ready)
-            .says("Whether the server can serve: 503 while it stops or has no store.")
+            .says("Returns whether the server can serve: 503 while it stops or has no store.")
             .answers_like::<Health>(ok),
         get("/metrics", health::metrics)
-            .says("Figures in the OpenMetrics format, with the operator's token.")
+            .says("Returns metrics in the OpenMetrics format, with the operator's token.")
             .answers_bytes("application/openmetrics-text")
             .refuses(&[NotFound, NotSignedIn]),
-        get("/openapi.json", openapi::serve).says("This document.").answers_bytes("application/json"),
+        get("/openapi.json", openapi::serve).says("Returns this document.").answers_bytes("application/json"),
         get("/schema.json", schema::serve)
-            .says("The socket's frames, as JSON Schema.")
+            .says("Returns the socket's frames, as JSON Schema.")
             .answers_bytes("application/schema+json"),
         get("/errors/{code}", assets::error_page)
-            .says("What an error code or close code means and what to do.")
+            .says("Explains an error code or close code.")
             .answers_bytes("text/html")
             .refuses(&[NotFound]),
-        get("/theme.css", assets::theme).says("The colours of this place.").answers_bytes("text/css"),
+        get("/theme.css", assets::theme).says("Returns the colours of the site.").answers_bytes("text/css"),
     ]
 }

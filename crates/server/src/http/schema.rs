@@ -18,7 +18,7 @@ pub(super) async fn serve(State(edge): State<Edge>) -> Response {
     ([(header::CONTENT_TYPE, "application/schema+json")], edge.shared.schema.clone()).into_response()
 }
 
-/// The whole document. `$defs` has `CommandFrame`, `ReplyFrame` and `EventFrame`, and all that they are made of.
+/// Returns the whole document. `$defs` has `CommandFrame`, `ReplyFrame` and `EventFrame`, and all that they consist of.
 pub(super) fn document() -> String {
     let mut definitions = BTreeMap::new();
     collect::<Command>(&mut definitions);
@@ -48,7 +48,7 @@ pub(super) fn document() -> String {
         }),
     );
     definitions.insert("EventFrame".to_owned(), json!({"$ref": "#/components/schemas/Event"}));
-    // One answer may look like another: they are told apart by the command that was asked.
+    // Different answers may look alike: the command tells them apart.
     if let Some(answer) = definitions.get_mut("Answer").and_then(Value::as_object_mut)
         && let Some(kinds) = answer.remove("oneOf")
     {

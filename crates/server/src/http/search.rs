@@ -20,10 +20,10 @@ pub(super) struct SearchQuery {
     /// Beginnings of words, in any order; of scripts without spaces two or more characters in a row.
     #[serde(default)]
     query: String,
-    /// Only here.
+    /// Only in this conversation.
     #[param(value_type = Option<i64>)]
     conversation: Option<ConversationId>,
-    /// Only what this person wrote.
+    /// Only messages of this sender.
     #[param(value_type = Option<i64>)]
     sender: Option<UserId>,
     /// Only in conversations about a thing of this type; with `context_id`.
@@ -37,9 +37,9 @@ pub(super) struct SearchQuery {
     /// Only messages that carry a file.
     #[serde(default)]
     has_file: bool,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     after: Option<String>,
-    /// At most so many: 1 to `page_rows_max`.
+    /// The maximum number of rows: 1 to `page_rows_max`.
     #[param(minimum = 1)]
     limit: Option<u32>,
 }

@@ -1,6 +1,6 @@
-//! Files of the pages as they are sent: in which encoding, how long a browser may keep them, and whether it has them.
+//! Static files: in which encoding they are sent, how long browsers may cache them, and whether a browser has them.
 //!
-//! Invariant: each encoding has a tag of its own, so that no cache hands out the bytes of another one.
+//! Invariant: each encoding has its own tag, so that no cache returns the bytes of another one.
 
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -16,13 +16,13 @@ pub(super) struct File {
     brotli: Option<Bytes>,
     gzip: Option<Bytes>,
     hash: String,
-    /// For how long it may be kept without asking.
+    /// How long it may be cached without revalidation.
     kept: HeaderValue,
     /// What else than the path decides which bytes are sent.
     varies: HeaderValue,
 }
 
-/// How bytes are sent, the best first.
+/// An encoding, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
     Brotli,
@@ -31,7 +31,7 @@ enum Coding {
 }
 
 impl File {
-    /// A file that is not compressed, and asked for again each time.
+    /// A file that is not compressed, and revalidated each time.
     pub(super) fn plain(bytes: Bytes) -> Self {
         Self {
             hash: hash(&bytes),
@@ -55,12 +55,12 @@ impl File {
         Self { brotli: Some(brotli.into()), gzip: Some(gzip.into()), ..Self::plain(plain.into()) }
     }
 
-    /// Its name is another one when its bytes are, so it may be kept for ever.
+    /// Makes it cacheable for ever: its name changes with its bytes.
     pub(super) fn immutable(self) -> Self {
         Self { kept: HeaderValue::from_static("public, max-age=31536000, immutable"), ..self }
     }
 
-    /// Which file is sent under its path depends on the cookie.
+    /// Notes that the file sent under its path depends on the cookie.
     pub(super) fn by_cookie(self) -> Self {
         Self { varies: HeaderValue::from_static("accept-encoding, cookie"), ..self }
     }
@@ -73,7 +73,7 @@ impl File {
         &self.hash
     }
 
-    /// The answer to whoever sent these headers.
+    /// Returns the answer to a request with these headers.
     pub(super) fn answer(&self, media_type: &'static str, headers: &HeaderMap) -> Response {
         let coding = self.coding(headers);
         let (bytes, name) = match coding {
@@ -98,14 +98,14 @@ impl File {
         response
     }
 
-    /// The encoding that is wanted most among those there are. Who accepts none of them gets the file as it is.
+    /// Returns the available encoding that the client prefers. A client that accepts none gets the file as it is.
     fn coding(&self, headers: &HeaderMap) -> Coding {
         let wanted = Wanted::of(headers);
         let there = [(Coding::Brotli, self.brotli.is_some()), (Coding::Gzip, self.gzip.is_some())];
         let mut best = (Coding::Plain, wanted.weight("identity"));
         for (coding, _) in there.into_iter().rev().filter(|(_, is_there)| *is_there) {
             let weight = wanted.weight(if coding == Coding::Brotli { "br" } else { "gzip" });
-            // Of those wanted alike the smaller one.
+            // Among equals the smaller one.
             if weight > 0 && weight >= best.1 {
                 best = (coding, weight);
             }
@@ -114,7 +114,7 @@ impl File {
     }
 }
 
-/// What `Accept-Encoding` says: names with their weights in thousandths.
+/// Parses `Accept-Encoding`: names with their weights in thousandths.
 struct Wanted(Vec<(String, u32)>);
 
 impl Wanted {
@@ -131,7 +131,8 @@ impl Wanted {
         Self(parts.filter(|(name, _)| !name.is_empty()).collect())
     }
 
-    /// How much a coding is wanted. What is sent as it is, is always accepted, and wanted least, unless it is named.
+    /// Returns the weight of an encoding. The file as it is is always accepted, with the lowest weight unless it is
+    /// named.
     fn weight(&self, coding: &str) -> u32 {
         let named = |wanted: &str| {
             let is_alias = |name: &str| coding == "gzip" && wanted == coding && name == "x-gzip";
@@ -141,7 +142,7 @@ impl Wanted {
     }
 }
 
-/// `0.5` as 500. What cannot be read is not wanted.
+/// Parses `0.5` as 500. What cannot be parsed counts as 0.
 fn thousandths(text: &str) -> u32 {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -152,7 +153,7 @@ fn thousandths(text: &str) -> u32 {
     }
 }
 
-/// Whether the browser has what this tag names: a list of tags, perhaps weakened on the way, or `*`.
+/// Returns whether the browser has the version of this tag: a list of tags, perhaps weakened by a proxy, or `*`.
 fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);

@@ -18,12 +18,12 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserQuery {
-    /// Beginnings of words, in any order.
+    /// Prefixes of words, in any order.
     #[serde(default)]
     query: String,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     after: Option<String>,
-    /// At most so many: 1 to `page_rows_max`.
+    /// The maximum number of rows: 1 to `page_rows_max`.
     #[param(minimum = 1)]
     limit: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! What a connection says when something is wrong: refusals that the log knows by their number, and how it ends.
+//! How a connection refuses commands, and how it closes.
 
 use super::{Socket, frames, wire::Stop};
 use crate::app::App;
@@ -6,14 +6,14 @@ use parlor_protocol::{close::Close, error::Problem};
 use std::time::Duration;
 use tracing::{debug, warn};
 
-/// How long a connection that is closed for a fault of its client's may still answer what it has read.
+/// How long a connection that is closed for a client error may still answer the commands that it has read.
 pub(super) const FINISHING: Duration = Duration::from_secs(1);
 
 /// Why the connection ends.
 pub(super) enum End {
     /// The server closes it.
     Close(Close),
-    /// The other side closes it, with this code.
+    /// The client closes it, with this code.
     Closed(Option<u16>),
     /// It has ended.
     Gone,
@@ -30,29 +30,29 @@ impl From<Stop> for End {
     }
 }
 
-/// How long a connection that is closed for this reason may still answer what it has read.
+/// Returns how long a connection that is closed for this reason may still answer commands.
 pub(super) fn time_to_finish(why: Close, app: &App) -> Duration {
     match why {
         Close::Restarting => Duration::from_millis(app.config.stop.grace_ms / 2),
         Close::TooFast | Close::Unsupported | Close::TooLarge | Close::ProtocolError | Close::NotUtf8 => FINISHING,
-        // Nobody is there, or whoever is there may learn nothing more.
+        // The client is gone, or may learn nothing more.
         Close::SlowReader | Close::Silent | Close::Failed | Close::SessionEnded | Close::Disabled => Duration::ZERO,
     }
 }
 
-/// Closes and says why.
+/// Closes with a reason.
 pub(super) async fn close(app: &App, wire: Socket, why: Close) {
     let is_broken = matches!(why, Close::ProtocolError | Close::NotUtf8 | Close::TooLarge | Close::TooFast);
     wire.close(Some(why.code()), &frames::reason(why, retry_after_ms(app)), is_broken).await;
 }
 
-/// A delay that differs for each connection.
+/// Returns a delay that differs for each connection.
 fn retry_after_ms(app: &App) -> u64 {
     let stop = &app.config.stop;
     stop.retry_after_min_ms + app.environment.jitter(stop.retry_after_max_ms.saturating_sub(stop.retry_after_min_ms))
 }
 
-/// A refusal with a number of its own, which stands in the log too.
+/// Gives a refusal a request id, which is in the log, too.
 pub(super) fn named(app: &App, mut problem: Problem) -> Problem {
     let request_id = format!("{:016x}", u64::from_le_bytes(app.environment.random()));
     let code = problem.code.name();

@@ -5,7 +5,7 @@ use parlor_protocol::{close::Close, error::Problem, event::Event, frame::ReplyFr
 /// The heartbeat, both ways.
 pub(super) const HEARTBEAT: &[u8] = b"{}";
 
-/// The reply to a command.
+/// Encodes the reply to a command.
 pub(super) fn reply(re: Option<i64>, result: &Result<Answer, Problem>) -> Vec<u8> {
     let frame = match result {
         Ok(answer) => ReplyFrame { re, answer: Some(answer), error: None },
@@ -14,12 +14,12 @@ pub(super) fn reply(re: Option<i64>, result: &Result<Answer, Problem>) -> Vec<u8
     serde_json::to_vec(&frame).expect("a reply has string keys only")
 }
 
-/// An event of one connection's own.
+/// Encodes an event for one connection.
 pub(super) fn event(event: &Event) -> Vec<u8> {
     serde_json::to_vec(event).expect("an event has string keys only")
 }
 
-/// The reason in the closing frame. That of `restarting` says when to come back.
+/// Returns the reason in the close frame. That of `restarting` says when to reconnect.
 pub(super) fn reason(why: Close, retry_after_ms: u64) -> String {
     match why {
         Close::Restarting => format!(r#"{{"retry_after_ms":{retry_after_ms}}}"#),

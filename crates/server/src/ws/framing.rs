@@ -1,35 +1,35 @@
-//! The framing of RFC 6455 as a server reads it: heads, masks, fragments and text, without any input or output.
+//! The framing of RFC 6455 as a server reads it: heads, masks, fragments and text, without any IO.
 //!
-//! Invariants: what is wrong is refused as soon as it can be seen, also in the middle of a frame (text that is not
-//! UTF-8); no byte is kept that is not part of a message under way; a message never grows beyond its limit, whatever a
-//! head announces. Absent on purpose: extensions, and the client's side.
+//! Invariants: an error is reported as soon as it can be detected, also within a frame (text that is not UTF-8); only
+//! bytes of the current message are kept; a message never exceeds its limit, whatever a head announces. Absent on
+//! purpose: extensions, and the client's side.
 
 use bytes::{Buf as _, BytesMut};
 
-/// The longest content of a control frame.
+/// The maximum content of a control frame.
 const CONTROL_BYTES_MAX: usize = 125;
-/// The longest head: two bytes, eight of the length, four of the mask.
+/// The maximum head: two bytes, eight for the length, four for the mask.
 const HEAD_BYTES_MAX: usize = 14;
 
-/// What a peer sent.
+/// A message from a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
     /// Text, checked to be UTF-8.
     Text(BytesMut),
     /// Bytes.
     Binary(BytesMut),
-    /// To be answered by a pong with the same content.
+    /// Must be answered with a pong of the same content.
     Ping(BytesMut),
-    /// The answer to a ping, or said unasked.
+    /// The answer to a ping, or unsolicited.
     Pong,
-    /// The end; the code, if one was given.
+    /// A close; with its code, if it has one.
     Close(Option<u16>),
 }
 
-/// Why a peer cannot be understood any further.
+/// Why the rest cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    /// It does not keep to the framing.
+    /// A violation of the framing.
     #[error("a protocol error: {0}")]
     Protocol(&'static str),
     /// Text, or the reason of a close frame, that is not UTF-8.
@@ -40,12 +40,12 @@ pub(crate) enum Fault {
     TooLarge,
 }
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The first frame of a text, or one that goes on with it.
+    /// The first frame of a text, or a continuation of it.
     Text,
-    /// The same of bytes.
+    /// The same for bytes.
     Binary,
     /// A control frame.
     Ping,
@@ -55,42 +55,42 @@ pub(crate) enum Kind {
     Close,
 }
 
-/// The head of a frame, of which content is still to come.
+/// The head of a frame whose content is still arriving.
 #[derive(Clone, Copy, Debug)]
 struct Head {
     kind: Kind,
     is_last: bool,
     mask: [u8; 4],
-    /// Bytes of content that have not come yet.
+    /// Bytes of content that have not arrived yet.
     rest: usize,
 }
 
 /// A step of reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A frame begins, with content of so many bytes.
+    /// A frame begins, with this many bytes of content.
     Began(Kind, usize),
-    /// A message, or a control frame, is whole.
+    /// A message or a control frame is complete.
     Whole(Message),
-    /// More has to come.
+    /// More bytes are needed.
     Wanting,
 }
 
-/// What has come of a message, or of a control frame between its fragments.
+/// What has arrived of a message, and of a control frame between its fragments.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     head: Option<Head>,
-    /// The kind of the message under way, whose last fragment has not come.
+    /// The kind of the message in progress, whose last fragment has not arrived.
     message: Option<Kind>,
     content: BytesMut,
-    /// How much of a text is known to be UTF-8.
+    /// How much of a text is validated as UTF-8.
     checked: usize,
     /// Content of a control frame.
     control: BytesMut,
 }
 
 impl Decoder {
-    /// Reads on in what came. Takes from `input` what it has understood.
+    /// Continues to read. Takes the bytes from `input` that it has processed.
     ///
     /// # Errors
     /// See [`Fault`]; nothing may be read after one.
@@ -119,7 +119,7 @@ impl Decoder {
         }
         if !head.is_last {
             self.message = Some(head.kind);
-            // The next head may be there already.
+            // The next head may have arrived already.
             return self.step(input, bytes_max);
         }
         self.message = None;
@@ -128,12 +128,12 @@ impl Decoder {
         Ok(Step::Whole(if head.kind == Kind::Text { Message::Text(content) } else { Message::Binary(content) }))
     }
 
-    /// Bytes of the frame under way that have not come yet.
+    /// Returns how many bytes of the current frame have not arrived yet.
     pub(crate) fn rest(&self) -> usize {
         self.head.map_or(0, |head| head.rest)
     }
 
-    /// A head, if all of it is there, and how much content it announces.
+    /// Reads a head, if it is complete, and how much content it announces.
     fn head(&self, input: &mut BytesMut, bytes_max: usize) -> Result<Option<(Head, usize)>, Fault> {
         let &[first, second, ref more @ ..] = &input[..input.len().min(HEAD_BYTES_MAX)] else { return Ok(None) };
         if first & 0x70 != 0 {
@@ -183,7 +183,7 @@ impl Decoder {
         Ok(Some((Head { kind, is_last, mask: [a, b, c, d], rest }, rest)))
     }
 
-    /// Checks what has come of a text; a character may be cut off at its end unless it is `whole`.
+    /// Validates the text that has arrived; its last character may be incomplete unless it is `whole`.
     fn check_text(&mut self, whole: bool) -> Result<(), Fault> {
         match std::str::from_utf8(&self.content[self.checked..]) {
             Ok(_) => self.checked = self.content.len(),
@@ -195,7 +195,7 @@ impl Decoder {
 }
 
 impl Kind {
-    /// Whether it may come between the fragments of a message.
+    /// Returns whether it may come between the fragments of a message.
     pub(crate) const fn is_control(self) -> bool {
         matches!(self, Self::Ping | Self::Pong | Self::Close)
     }
@@ -209,7 +209,7 @@ fn control(kind: Kind, content: BytesMut) -> Result<Message, Fault> {
     }
 }
 
-/// The codes that may be sent (RFC 6455, section 7.4, and the registry that it begins).
+/// Checks that a code may be sent (RFC 6455, section 7.4, and its registry).
 fn closing(content: &[u8]) -> Result<Message, Fault> {
     let code = match content {
         [] => return Ok(Message::Close(None)),
@@ -225,7 +225,7 @@ fn closing(content: &[u8]) -> Result<Message, Fault> {
     }
 }
 
-/// Takes the mask off, and turns it to where the next byte begins.
+/// Unmasks bytes, and rotates the mask to the next byte.
 fn unmask(content: &mut [u8], mask: &mut [u8; 4]) {
     let [a, b, c, d] = *mask;
     let eight = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -239,7 +239,7 @@ fn unmask(content: &mut [u8], mask: &mut [u8; 4]) {
     mask.rotate_left(rest.len() % 4);
 }
 
-/// Puts a frame of a whole message into a buffer.
+/// Writes a frame with a whole message into a buffer.
 pub(crate) fn encode(output: &mut BytesMut, opcode: u8, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     output.reserve(length + 10);

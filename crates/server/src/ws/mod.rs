@@ -27,14 +27,14 @@ pub const SUBPROTOCOL: &str = "parlor.v1";
 /// A connection that has become a socket.
 type Socket = Wire<TimedStream>;
 
-/// Serves a socket whose session (when the hub counted so many ends) and Origin were checked, until its end.
+/// Serves a socket until it ends. Its Origin was checked, and its session, when the hub had counted `ends`.
 pub(crate) async fn serve(app: Arc<App>, actor: (Actor, u64), upgrade: OnUpgrade) {
     if let Some(socket) = upgraded(&app, upgrade).await {
         connection::run(app, actor, socket).await;
     }
 }
 
-/// Says back what it hears, until it hears nothing any more or the server stops.
+/// Echoes messages until the client ends or the server stops.
 pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
     let Some(mut socket) = upgraded(&app, upgrade).await else { return };
     let (silence, mut stop) = (Duration::from_millis(app.config.socket.silence_ms), app.draining());
@@ -58,8 +58,8 @@ pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
     }
 }
 
-/// The stream of a connection that was agreed to become a socket. What came along with the handshake is copied, so that
-/// the buffer of the head goes.
+/// Returns the stream of an upgraded connection. Bytes that came with the handshake are copied, so that the buffer of
+/// the head is freed.
 async fn upgraded(app: &App, upgrade: OnUpgrade) -> Option<Socket> {
     let upgraded = upgrade.await.inspect_err(|error| tracing::debug!(%error, "a connection became no socket")).ok()?;
     let parts = upgraded.downcast::<TokioIo<TimedStream>>().ok()?;

@@ -1,7 +1,7 @@
-//! Files on a socket: binary frames between the others.
+//! Uploads on a socket: binary frames between the others.
 //!
-//! Invariants: taking a frame never waits, for the disk or for anything; what may be sent and not yet told as kept is
-//! bounded by a window; a socket that ends leaves what came, and the upload goes on elsewhere.
+//! Invariants: taking a frame never waits, neither for the disk nor for anything else; data that is sent and not yet
+//! confirmed is bounded by a window; when a socket ends, received data is kept and the upload can continue elsewhere.
 
 use crate::{
     commands,
@@ -29,12 +29,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Frames of the largest size that may be sent and not yet told as kept.
+/// Frames of the largest size that may be sent before they are confirmed.
 const WINDOW_CHUNKS: u32 = 8;
-/// Pieces that may wait for the disk. What comes meanwhile is gathered, so that small frames are as good as large ones.
+/// Pieces that may wait for the disk. Data that arrives in the meantime is collected, so small frames are as efficient
+/// as large ones.
 const QUEUE: usize = 16;
 
-/// What became of an upload when its feed ended.
+/// The result of an upload when its ingest ended.
 type Ended = Result<Upload, Problem>;
 
 /// The uploads of one socket.
@@ -51,26 +52,26 @@ struct Shared {
 
 #[derive(Debug)]
 struct Begun {
-    /// None once something was wrong; what is still on its way is then dropped.
+    /// `None` after a failure. Data that is still arriving is then dropped.
     pieces: Option<mpsc::Sender<Bytes>>,
-    /// What came while the queue was full; bounded by the window.
+    /// Data that arrived while the queue was full; bounded by the window.
     gathered: BytesMut,
-    /// More came than was announced, so that the feed gives the upload up; what comes after is dropped.
+    /// More data than announced, so that the ingest fails. What follows is dropped.
     is_over: bool,
-    /// What the feed ended with; none once it was told.
+    /// The result of the ingest; none once it was reported.
     ended: Option<oneshot::Receiver<Ended>>,
     progress: watch::Receiver<u64>,
     bytes: u64,
-    /// Taken up to here.
+    /// How far data was taken.
     taken: u64,
     /// The progress that was last reported.
     told: u64,
 }
 
-/// Something to say about an upload.
+/// News of an upload.
 #[derive(Debug)]
 pub(super) enum News {
-    /// So much is kept.
+    /// How much is stored.
     Kept(Box<Event>),
     /// It failed before its end.
     Failed(Problem),
@@ -81,7 +82,7 @@ impl Uploads {
         Self(Arc::new(Shared { files, owner, begun: Mutex::default(), changed: Notify::new() }))
     }
 
-    /// Nothing was begun, or all of it has ended.
+    /// Returns whether no upload is in progress.
     pub(super) fn is_empty(&self) -> bool {
         self.0.begun().is_empty()
     }
@@ -100,7 +101,7 @@ impl Uploads {
     /// `upload.end`
     pub(super) fn end(&self, id: FileId) -> BoxFuture<'static, commands::Result> {
         let shared = self.0.clone();
-        // Taken out at once: what comes after it is no part of the file.
+        // Removed at once: later frames are not part of the file.
         let begun = shared.begun().remove(&id);
         async move { shared.end(id, begun).await }.boxed()
     }
@@ -127,7 +128,7 @@ impl Uploads {
         begun.take(id, offset, frame, self.0.files.chunk_bytes_max().into())
     }
 
-    /// What is to be said.
+    /// Returns the news.
     pub(super) fn news(&self) -> Vec<News> {
         let mut all = self.0.begun();
         let mut news = Vec::new();
@@ -138,7 +139,7 @@ impl Uploads {
                 begun.told = received;
                 news.push(News::Kept(Box::new(Event::UploadProgress { upload: *id, received })));
             }
-            // A feed whose queue is open ends only when it fails.
+            // An ingest whose queue is open ends only when it fails.
             let ended = begun.ended.as_mut().filter(|_| begun.pieces.is_some()).map(oneshot::Receiver::try_recv);
             if let Some(Ok(ended)) = ended {
                 begun.ended = None;
@@ -173,7 +174,7 @@ impl Begun {
                         .with_limit(most),
                 )
             } else if is_too_much {
-                // The feed says the same and gives the upload up.
+                // The ingest detects the same and gives the upload up.
                 None
             } else if waiting + length > most * u64::from(WINDOW_CHUNKS) {
                 Some(Problem::new(Code::TooMany).with_detail(format!(
@@ -192,13 +193,13 @@ impl Begun {
         Ok(())
     }
 
-    /// From now on nothing of it is of use.
+    /// Drops all that follows.
     fn drop_what_comes(&mut self) {
         self.pieces = None;
         self.gathered = BytesMut::new();
     }
 
-    /// Hands on what has come, as far as there is room in the queue. Why the feed failed, if it did, is news.
+    /// Passes on what has arrived, as far as the queue has room. If the ingest failed, that is news.
     fn hand_on(&mut self, frame: Bytes) {
         let Some(pieces) = &self.pieces else { return };
         match pieces.try_reserve() {
@@ -214,10 +215,10 @@ impl Begun {
         }
     }
 
-    /// Hands on all that is left, and gives what becomes of the upload.
+    /// Passes on the rest, and returns the result of the upload.
     async fn end(self) -> Option<oneshot::Receiver<Ended>> {
         if let Some(pieces) = self.pieces.filter(|_| !self.gathered.is_empty()) {
-            // Why the feed failed, if it did, is its result.
+            // If the ingest failed, its result says why.
             drop(pieces.send(self.gathered.freeze()).await);
         }
         self.ended
@@ -282,7 +283,7 @@ impl Shared {
             None => None,
         };
         let upload = if let Some(ended) = ended {
-            // Its queue was dropped just now, so it ends.
+            // Its queue was just dropped, so it ends.
             ended.await.map_err(|_| Problem::from(Code::Internal))??
         } else {
             let row = self.files.store.upload_by_id(self.owner, id).await?;
@@ -301,8 +302,7 @@ impl Shared {
     }
 }
 
-/// Says that there is news of a feed whenever there is, and once more when what it ended with can be taken; until
-/// nobody hears it.
+/// Signals whenever an ingest has news, and once more when its result is available, until nobody receives it.
 async fn follow(
     mut progress: watch::Receiver<u64>,
     task: JoinHandle<Ended>,
@@ -315,7 +315,7 @@ async fn follow(
         }
     }
     let ended = task.await.unwrap_or_else(|_| Err(Code::Internal.into()));
-    // The one who began it may be gone.
+    // The caller may be gone.
     drop(done.send(ended));
     tell();
 }
@@ -343,7 +343,7 @@ mod tests {
     fn more_than_was_announced_is_held_once_however_much_comes() {
         for feeds in [true, false] {
             let (pieces, queue) = mpsc::channel(1);
-            // Nobody takes from the queue; or the feed has failed.
+            // The queue is not read any more, or the ingest has failed.
             let _queue = feeds.then_some(queue);
             let mut begun = begun(pieces, 1);
             let data = Bytes::from(vec![0; MOST]);
@@ -374,7 +374,7 @@ mod tests {
         let (finish, finishing) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             drop(progress);
-            // It goes on for a while after the last that is seen of it.
+            // It continues for a while after it was last observed.
             drop(finishing.await);
             Err(Code::Conflict.into())
         });

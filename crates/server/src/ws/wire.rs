@@ -1,8 +1,8 @@
 //! A socket after its handshake: messages in, frames out, both at once, so that neither waits for the other.
 //!
-//! Invariants: every frame that comes is counted, control frames and fragments too, before its content is taken; a peer
-//! who sends faster than may be is told so, one who sends a file in small frames is read more slowly; all that is
-//! queued goes out in one write; while nothing moves there is no buffer.
+//! Invariants: every received frame is counted, including control frames and fragments, before its content is taken; a
+//! peer that sends too fast is closed, one that sends a file in small frames is read more slowly; all queued frames are
+//! written at once; while nothing moves there is no buffer.
 
 use super::framing::{self, Decoder, Fault, Kind, Message, Step};
 use crate::config::Config;
@@ -21,13 +21,13 @@ use tokio::{
 
 /// Seconds over which `frames_per_second_max` is averaged.
 const RATE_WINDOW_S: f64 = 10.0;
-/// Frames with a part of a file that are read in a second; those that come faster wait in the network. Frames of 8 KiB
-/// come to 80 MB a second.
+/// Frames with file data that are read in a second; faster ones wait in the network. Frames of 8 KiB make 80 MB a
+/// second.
 const FILE_FRAMES_PER_SECOND: f64 = 10_000.0;
-/// Bytes that are read at once, at least and at most.
+/// Bytes that are read at once, minimum and maximum.
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
-/// The least time for which a file that comes too fast waits.
+/// The minimum pause for a file that arrives too fast.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// How long the closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PONG: u8 = 10;
 
-/// What bounds a socket.
+/// The limits of a socket.
 #[expect(clippy::struct_field_names, reason = "limits end in `max` everywhere")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -45,11 +45,11 @@ pub(crate) struct Bounds {
     message_bytes_max: usize,
     /// Frames in a second.
     frames_per_second_max: f64,
-    /// Bytes that wait to be written before nothing more is read.
+    /// Unwritten bytes above which nothing more is read.
     unwritten_bytes_max: usize,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Wire<S> {
     stream: S,
@@ -59,37 +59,37 @@ pub(crate) struct Wire<S> {
     output: BytesMut,
     frames: Allowance,
     file_frames: Allowance,
-    /// Until when no frame of a file is taken.
+    /// Until when no file frame is read.
     pause: Option<Pin<Box<Sleep>>>,
-    /// When the last frame came.
+    /// When the last frame arrived.
     heard: Instant,
-    /// When something was written last.
+    /// When something was last written.
     said: Instant,
 }
 
-/// What a socket has come to.
+/// What has happened on a socket.
 #[derive(Debug)]
 pub(crate) enum Moved {
-    /// A message. Pings are answered already.
+    /// A message arrived. Pings are answered already.
     Read(Message),
-    /// All that was queued is written, so that there is room for more.
+    /// Everything queued is written, so there is room for more.
     Written,
 }
 
 /// Why nothing more can be read.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The peer does not keep to the framing, or to the limit of a message.
+    /// The peer violated the framing, or the limit of a message.
     Fault(Fault),
     /// Frames came too fast for too long.
     TooFast,
     /// The connection has ended.
     Gone,
-    /// The peer took nothing of what was written, for as long as that may be.
+    /// The peer did not read within the timeout.
     Stuck,
 }
 
-/// Frames that may come, refilled with time.
+/// A token bucket of frames.
 #[derive(Clone, Copy, Debug)]
 struct Allowance {
     left: f64,
@@ -97,7 +97,7 @@ struct Allowance {
 }
 
 impl Allowance {
-    /// Takes one, and says how many are left.
+    /// Takes one token and returns how many are left.
     fn spend(&mut self, rate: f64, most: f64, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.refilled).as_secs_f64();
         self.left = (self.left + passed * rate).min(most) - 1.0;
@@ -107,7 +107,7 @@ impl Allowance {
 }
 
 impl Bounds {
-    /// As they are configured.
+    /// Returns the configured limits.
     pub(crate) fn of(config: &Config) -> Self {
         let limits = &config.limits;
         Self {
@@ -119,7 +119,7 @@ impl Bounds {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    /// A stream whose handshake is done, and what came after that.
+    /// Wraps a stream after the handshake, with the bytes that were read beyond it.
     pub(crate) fn new(stream: S, came: &[u8], bounds: Bounds) -> Self {
         let now = Instant::now();
         let frames = Allowance { left: bounds.frames_per_second_max * RATE_WINDOW_S, refilled: now };
@@ -137,32 +137,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Queues a text. [`Wire::moved`] writes it.
+    /// Queues a text frame. [`Wire::moved`] writes it.
     pub(crate) fn text(&mut self, text: &[u8]) {
         framing::encode(&mut self.output, TEXT, &[text]);
     }
 
-    /// Queues bytes.
+    /// Queues a binary frame.
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
         framing::encode(&mut self.output, BINARY, &[bytes]);
     }
 
-    /// Bytes that are queued and not written.
+    /// Returns how many bytes are queued and not written.
     pub(crate) fn unwritten(&self) -> usize {
         self.output.len()
     }
 
-    /// When the last whole frame came.
+    /// Returns when the last whole frame arrived.
     pub(crate) fn heard(&self) -> Instant {
         self.heard
     }
 
-    /// When something was written last.
+    /// Returns when something was last written.
     pub(crate) fn said(&self) -> Instant {
         self.said
     }
 
-    /// Writes what is queued, and reads if told to, until there is something to say. Safe to drop.
+    /// Writes what is queued, and reads if `may_read`, until something happens. Safe to cancel.
     pub(crate) async fn moved(&mut self, may_read: bool) -> Result<Moved, Stop> {
         poll_fn(|context| self.poll_moved(context, may_read)).await
     }
@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// The next message in what has come.
+    /// Returns the next message of the received bytes.
     fn decode(&mut self, context: &mut Context<'_>) -> Result<Option<Message>, Stop> {
         loop {
             if let Some(pause) = &mut self.pause {
@@ -208,8 +208,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Counts a frame. A part of a file may wait, for its sender is bounded by bytes; anything else that comes too fast
-    /// ends the connection.
+    /// Counts a frame. File data may wait, since its sender is bounded by bytes; anything else that comes too fast ends
+    /// the connection.
     fn count(&mut self, kind: Kind, length: usize) -> Result<(), Stop> {
         let now = Instant::now();
         if kind == Kind::Binary && length > 0 {
@@ -224,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if self.frames.spend(rate, rate * RATE_WINDOW_S, now) < 0.0 { Err(Stop::TooFast) } else { Ok(()) }
     }
 
-    /// Reads what has come. A buffer that nothing came into does not stay.
+    /// Reads what has arrived. A buffer that stays empty is freed.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         if self.pause.is_some() {
             return Poll::Pending;
@@ -256,8 +256,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Says why it ends, and waits a little for the peer to say the same, so that the words are not lost in a reset.
-    /// `is_answer`: the peer said it first.
+    /// Closes with a code, and waits a little for the peer to do the same, so that the frame is not lost in a reset.
+    /// `is_answer`: the peer closed first.
     pub(crate) async fn close(mut self, code: Option<u16>, reason: &str, is_answer: bool) {
         let code = code.map(u16::to_be_bytes);
         framing::encode(&mut self.output, CLOSE, &[code.as_ref().map_or(&[][..], |code| code), reason.as_bytes()]);
@@ -274,7 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if !is_answer {
             let heard =
                 async { while !matches!(self.moved(true).await, Ok(Moved::Read(Message::Close(_))) | Err(_)) {} };
-            // Whoever does not answer is not waited for.
+            // A peer that does not answer is not waited for.
             let _late = timeout_at(deadline, heard).await;
         }
         // The other side may be gone already.
