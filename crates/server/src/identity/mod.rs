@@ -47,21 +47,21 @@ const REQUESTS_WINDOW_MS: u64 = 10 * 1000;
 
 /// Everything that sign-ins use.
 #[derive(Debug)]
-pub struct Dependencies {
+pub(crate) struct Dependencies {
     /// The store.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The writer.
-    pub commit: Commit,
+    pub(crate) commit: Commit,
     /// Time and randomness.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Counters.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// The storage, for pictures.
-    pub files: Arc<Files>,
+    pub(crate) files: Arc<Files>,
     /// Looks sessions up by the hashes of their tokens.
-    pub sessions: Coalescer<[u8; 32], Option<ActiveSession>>,
+    pub(crate) sessions: Coalescer<[u8; 32], Option<ActiveSession>>,
     /// The key under which addresses are hashed.
-    pub secret: Vec<u8>,
+    pub(crate) secret: Vec<u8>,
 }
 
 /// Signs users in and keeps their sessions.
@@ -95,7 +95,7 @@ pub(crate) enum ClientKey {
 impl Identity {
     /// Creates it with all counters at zero.
     #[must_use]
-    pub fn new(config: &Config, with: Dependencies) -> Self {
+    pub(crate) fn new(config: &Config, with: Dependencies) -> Self {
         let limits = &config.limits;
         let remembered = limits.attempts_remembered_max;
         let requests = limits.requests_per_second_max.saturating_mul(10);
