@@ -4,7 +4,7 @@ use crate::store::TestCluster;
 use parlor::{
     app::App,
     channel_layer::Topic,
-    domain::{Change, Content, Decided, Now, Profile, Told, decide, load_plan::Wanted},
+    domain::{Change, Content, Decided, Now, Outgoing, Profile, decide, load_plan::Wanted},
 };
 use parlor_client::state::events::position;
 use parlor_protocol::{
@@ -48,8 +48,8 @@ async fn together(app: &App, changes: &[Change]) -> Vec<Decided> {
 /// Returns the events of a scope and their topics.
 fn reported(decided: &Decided, scope: Scope) -> Vec<(BTreeSet<Topic>, &Event)> {
     let mut events = Vec::new();
-    for reported in &decided.told {
-        if let Told::Event(topics, event) = reported
+    for reported in &decided.outgoing {
+        if let Outgoing::Event(topics, event) = reported
             && position(event).is_some_and(|(of, ..)| of == scope)
         {
             events.push((topics.iter().copied().collect(), &**event));

@@ -107,7 +107,7 @@ async fn a_member_removed_after_the_query_receives_no_events_of_the_conversation
     let (hub, _told) = Hub::new(Arc::new(Memory::default()), config.limits, Arc::new(Metrics::new()));
     let (ada, left, stays) = (UserId(1), ConversationId(1), ConversationId(2));
     let attached = hub.attach(ada, SessionId(1)).await.expect("attached");
-    let inquiry = hub.inquire();
+    let inquiry = hub.begin_check();
     // The store has just reported Ada as a member of both.
     hub.remove(left, &[ada]);
     attached.show(&inquiry, &[left, stays]).await.expect("joined");
@@ -118,6 +118,6 @@ async fn a_member_removed_after_the_query_receives_no_events_of_the_conversation
     assert!(matches!(soon(attached.outbox.take()).await, Taken::Frames(frames) if frames == ["hers"]));
     drop(inquiry);
     // Queried again, the store reports that Ada was added again.
-    attached.show(&hub.inquire(), &[left, stays]).await.expect("joined");
+    attached.show(&hub.begin_check(), &[left, stays]).await.expect("joined");
     assert!(attached.is_showing(&[left, stays]));
 }

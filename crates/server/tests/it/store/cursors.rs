@@ -226,10 +226,10 @@ async fn a_session_that_ends_before_it_is_attached_leaves_nothing(cluster: TestC
     let end = || cluster.app.commit.submit(Change::EndSessions { user, which: Which::All });
     // The session is unused by now.
     let actor = Actor { user, session: SessionId(4711) };
-    let looked_up_at = cluster.app.hub.ends();
+    let looked_up_at = cluster.app.hub.session_ends();
     end().await.expect("ended");
     let reported = async {
-        while cluster.app.hub.ends() == looked_up_at {
+        while cluster.app.hub.session_ends() == looked_up_at {
             tokio::task::yield_now().await;
         }
     };

@@ -5,9 +5,10 @@ use super::{
     large_conversations::{attach, is, next_event},
 };
 use parlor::{
-    app::{Actor, App},
+    app::App,
     commands,
-    domain::{Change, Look},
+    domain::{Change, GroupUpdate},
+    identity::actor::Actor,
 };
 use parlor_protocol::{
     command::Command,
@@ -118,8 +119,8 @@ async fn attempt(cluster: &TestCluster, by: &str, conversation: ConversationId, 
         Attempt::Add => add(cluster, by, conversation, &["New"], None).await,
         Attempt::Title => name(cluster, by, conversation, "Day desk").await,
         Attempt::Picture => {
-            let look = Look::Picture(Some("4f1c".to_owned()));
-            let change = Change::UpdateConversation { actor, conversation, look };
+            let update = GroupUpdate::Picture(Some("4f1c".to_owned()));
+            let change = Change::UpdateConversation { actor, conversation, update };
             cluster.app.commit.submit(change).await.map(|_| Value::Null)
         }
         Attempt::Promote => give(cluster, by, conversation, "Cleo", Role::Moderator).await,
@@ -232,7 +233,7 @@ async fn every_change_of_a_group_adds_a_system_line_that_is_never_unread(cluster
     let [ada, ben, cleo, dan] =
         [cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await, cluster.user("Dan").await];
     let mut bens = attach(&cluster.app, &cluster, "Ben").await;
-    let picture = |id: &str| Look::Picture(Some(id.to_owned()));
+    let picture = |id: &str| GroupUpdate::Picture(Some(id.to_owned()));
     let steps = [
         (
             Change::AddMembers { actor: ada, conversation, users: vec![dan], history: None },
@@ -243,11 +244,15 @@ async fn every_change_of_a_group_adds_a_system_line_that_is_never_unread(cluster
             json!({"type": "role_changed", "user": cleo, "role": "moderator"}),
         ),
         (
-            Change::UpdateConversation { actor: cleo, conversation, look: Look::Title(" Day desk ".to_owned()) },
+            Change::UpdateConversation {
+                actor: cleo,
+                conversation,
+                update: GroupUpdate::Title(" Day desk ".to_owned()),
+            },
             json!({"type": "renamed", "title": "Day desk"}),
         ),
         (
-            Change::UpdateConversation { actor: cleo, conversation, look: picture("4f1c") },
+            Change::UpdateConversation { actor: cleo, conversation, update: picture("4f1c") },
             json!({"type": "picture_changed"}),
         ),
         (Change::RemoveMember { actor: cleo, conversation, user: dan }, json!({"type": "removed", "user": dan})),

@@ -2,9 +2,9 @@
 
 use super::{TestCluster, code, conformance, send};
 use parlor::{
-    app::Actor,
     commands,
     domain::{Change, Content, Outcome},
+    identity::actor::Actor,
 };
 use parlor_protocol::{
     command::Command,

@@ -74,7 +74,7 @@ async fn connections_that_show_a_large_conversation_get_events_and_the_others_a_
     let app = small(&cluster).await;
     let (mut ben, mut cleo) = (attach(&app, &cluster, "Ben").await, attach(&app, &cluster, "Cleo").await);
     let mut stranger = attach(&app, &cluster, "Mallory").await;
-    ben.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
+    ben.attached.show(&app.hub.begin_check(), &[conversation]).await.expect("joined");
     let ada = cluster.user("Ada").await;
     let sent = super::send(&app, ada, conversation, "k1", "hello").await.expect("sent");
     let event = next_event(&mut ben, is("message.created", conversation)).await;
@@ -93,7 +93,7 @@ async fn a_sender_receives_their_message_once_and_in_full(cluster: TestCluster) 
     let conversation = cluster.group("Ada", &["Ben", "Cleo"]).await;
     let app = small(&cluster).await;
     let mut shows = attach(&app, &cluster, "Ada").await;
-    shows.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
+    shows.attached.show(&app.hub.begin_check(), &[conversation]).await.expect("joined");
     for key in ["k1", "k2", "k3"] {
         let sent = super::send(&app, ada, conversation, key, "hello").await.expect("sent");
         let event = next_event(&mut shows, is("message.created", conversation)).await;
@@ -125,7 +125,7 @@ async fn system_lines_are_published_on_both_sides_of_the_limit(cluster: TestClus
     let app = small(&cluster).await;
     let mut named = attach(&app, &cluster, "Ben").await;
     let mut shows = attach(&app, &cluster, "Ben").await;
-    shows.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
+    shows.attached.show(&app.hub.begin_check(), &[conversation]).await.expect("joined");
     let role = |user, role| Change::UpdateMember { actor: ada, conversation, user, role };
     let title = |title: &str| Change::UpdateConversation {
         actor: ada,
@@ -163,7 +163,7 @@ async fn a_removed_member_receives_the_removal_and_nothing_after_it(cluster: Tes
     let app = small(&cluster).await;
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     let mut leaving = attach(&app, &cluster, "Ben").await;
-    leaving.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
+    leaving.attached.show(&app.hub.begin_check(), &[conversation]).await.expect("joined");
     let remove = Change::RemoveMember { actor: ada, conversation, user: ben };
     app.commit.submit(remove).await.expect("removed");
     super::send(&app, ada, conversation, "k1", "without Ben").await.expect("sent");

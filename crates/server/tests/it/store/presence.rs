@@ -97,7 +97,7 @@ async fn only_users_who_share_a_conversation_see_each_other(cluster: TestCluster
     let group = cluster.group("Ada", &["Cleo", "Dan"]).await;
     cluster.remove("Ada", group, "Dan").await.expect("an owner may");
     let no_one = UserId(999_999);
-    let _here = [ada, ben, cleo, dan].map(|user| cluster.app.presence.arrive(user));
+    let _here = [ada, ben, cleo, dan].map(|user| cluster.app.presence.connect(user));
     let watcher = Watcher::new(&cluster.app, ada).await;
     watcher.watch_until(ben, Online).await;
     watcher.watch_until(cleo, Online).await;
@@ -108,8 +108,8 @@ async fn only_users_who_share_a_conversation_see_each_other(cluster: TestCluster
     let many: Vec<UserId> = (1..=101).map(UserId).collect();
     let refused = cluster.app.presence.watch(ada, &watcher.attached, &many).await.1.expect_err("over the limit");
     assert_eq!((refused.code, refused.limit), (Code::LimitReached, Some(100)));
-    assert!(watcher.attached.told_of().contains(&ada), "it watches the former ones");
-    assert!(cluster.app.presence.ask(ada, &many).await.is_err());
+    assert!(watcher.attached.subscribed_users().contains(&ada), "it watches the former ones");
+    assert!(cluster.app.presence.read(ada, &many).await.is_err());
 }
 
 async fn nodes_agree_on_presence_and_forget_a_node_that_ended(cluster: TestCluster) {
@@ -120,7 +120,7 @@ async fn nodes_agree_on_presence_and_forget_a_node_that_ended(cluster: TestClust
     for watcher in &watchers {
         assert_eq!(watcher.watch(&[ben]).await, [Offline]);
     }
-    let there = (one.presence.arrive(ben), other.presence.arrive(ben));
+    let there = (one.presence.connect(ben), other.presence.connect(ben));
     for watcher in &watchers {
         watcher.until(ben, Online).await;
     }
@@ -160,15 +160,15 @@ async fn a_removed_member_sees_no_presence_and_is_not_seen(cluster: TestCluster)
     of_ben.watch(&[ada, cleo, dan]).await;
     cluster.remove("Ada", group, "Ben").await.expect("an owner may");
     of_ben.until(cleo, Unknown).await;
-    let here = cluster.app.presence.arrive(ada);
+    let here = cluster.app.presence.connect(ada);
     of_ben.until(ada, Online).await;
     cluster.remove("Ada", both, "Ben").await.expect("an owner may");
     of_ada.until(ben, Unknown).await;
     of_ben.until(ada, Unknown).await;
-    let also_here = (cluster.app.presence.arrive(ben), cluster.app.presence.arrive(cleo));
+    let also_here = (cluster.app.presence.connect(ben), cluster.app.presence.connect(cleo));
     let reported = of_ada.until(cleo, Online).await;
     assert!(reported.iter().all(|presence| presence.user == cleo), "{reported:?}");
-    let dan_is_here = cluster.app.presence.arrive(dan);
+    let dan_is_here = cluster.app.presence.connect(dan);
     let reported = of_ben.until(dan, Online).await;
     assert!(reported.iter().all(|presence| presence.user == dan), "no other user is reported to him: {reported:?}");
     drop((here, also_here, dan_is_here));
@@ -177,7 +177,7 @@ async fn a_removed_member_sees_no_presence_and_is_not_seen(cluster: TestCluster)
 async fn sharing_a_conversation_reveals_presence(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     let watcher = Watcher::new(&cluster.app, ada).await;
-    let _here = cluster.app.presence.arrive(ben);
+    let _here = cluster.app.presence.connect(ben);
     assert_eq!(watcher.watch(&[ben]).await, [Unknown]);
     cluster.direct("Ada", "Ben").await;
     let reported = watcher.until(ben, Online).await;
@@ -189,7 +189,7 @@ async fn switching_presence_off_hides_a_user_at_once_and_on_shows_them(cluster: 
     cluster.direct("Ada", "Ben").await;
     let elsewhere = cluster.node_beside().await;
     let watcher = Watcher::new(&elsewhere, ada).await;
-    let _here = cluster.app.presence.arrive(ben);
+    let _here = cluster.app.presence.connect(ben);
     watcher.watch_until(ben, Online).await;
     let switch = async |presence: bool| {
         let profile = Profile { presence: Some(presence), ..Profile::default() };
@@ -207,10 +207,10 @@ async fn last_seen_is_stored(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     cluster.direct("Ada", "Ben").await;
     let requested =
-        async |app: &Arc<App>| app.presence.ask(ada, &[ben]).await.expect("the store is available").remove(0);
+        async |app: &Arc<App>| app.presence.read(ada, &[ben]).await.expect("the store is available").remove(0);
     assert_eq!(requested(&cluster.app).await.seen_at, None, "he was never online");
     let before = cluster.another_node().await;
-    drop(before.presence.arrive(ben));
+    drop(before.presence.connect(ben));
     before.stop().await;
     let gone = requested(&cluster.another_node().await).await;
     assert_eq!(gone.status, Offline);

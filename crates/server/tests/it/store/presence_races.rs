@@ -200,7 +200,7 @@ impl Fixture {
     /// Collects what Ada receives about Ben until she receives her own presence, which the node reads afterwards.
     async fn presence_of_ben(&self, cluster: &TestCluster) -> Vec<PresenceStatus> {
         let ada = cluster.user("Ada").await;
-        let _here = cluster.app.presence.arrive(ada);
+        let _here = cluster.app.presence.connect(ada);
         let reported = self.of_ada.until(ada, Online).await;
         reported.iter().filter(|presence| presence.user == self.ben).map(|presence| presence.status).collect()
     }
@@ -224,7 +224,7 @@ async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestC
     let paused = fixture.paused_layer.stop(PausePoint::Joining);
     cluster.remove("Ada", fixture.groups[0], "Ben").await.expect("an owner may");
     // He connects during the query, so that there is something to report.
-    let _here = cluster.app.presence.arrive(fixture.ben);
+    let _here = cluster.app.presence.connect(fixture.ben);
     let joining = paused.await;
     let mut paused = fixture.paused_layer.stop(PausePoint::Reading);
     joining.go();
@@ -258,7 +258,7 @@ async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestClust
     let reading = paused_layer.stop(PausePoint::Reading);
     paused.go();
     let reading = reading.await;
-    assert!(!node.hub.watched().contains(&other), "it is known here that she may not see {name}");
+    assert!(!node.hub.presence_topics().contains(&other), "it is known here that she may not see {name}");
     reading.go();
     let reported = of_ada.until(other, Unknown).await;
     assert!(reported.iter().all(|presence| presence.user != other || presence.status == Unknown), "{reported:?}");
@@ -266,7 +266,7 @@ async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestClust
 
 async fn earlier_presence_is_sent_before_the_answer_that_replaces_it(cluster: TestCluster) {
     let fixture = Fixture::new(&cluster).await;
-    let here = cluster.app.presence.arrive(fixture.ben);
+    let here = cluster.app.presence.connect(fixture.ben);
     // She has not received his presence yet; another user does.
     let other = Watcher::new(&fixture.node, cluster.user("Ada").await).await;
     other.watch_until(fixture.ben, Online).await;
@@ -285,7 +285,7 @@ async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestClus
     cluster.direct("Ada", "Ben").await;
     let (paused_layer, node) = PausingLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
-    let _here = node.presence.arrive(ben);
+    let _here = node.presence.connect(ben);
     of_ada.watch_until(ben, Online).await;
     let reading = paused_layer.stop(PausePoint::Reading).await;
     let published = paused_layer.published.load(Ordering::Relaxed);
@@ -301,7 +301,7 @@ async fn a_user_who_shows_presence_again_is_reported_soon_after_failed_checks(cl
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     let (paused_layer, node) = PausingLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
-    let _here = cluster.app.presence.arrive(ben);
+    let _here = cluster.app.presence.connect(ben);
     cluster.direct("Ada", "Ben").await;
     let switch = async |presence: bool| {
         let profile = Profile { presence: Some(presence), ..Profile::default() };
@@ -323,11 +323,11 @@ async fn a_late_node_still_knows_presence(cluster: TestCluster) {
     cluster.direct("Ada", "Ben").await;
     let (paused_layer, node) = PausingLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
-    let _here = node.presence.arrive(ben);
+    let _here = node.presence.connect(ben);
     of_ada.watch_until(ben, Online).await;
     let publishing = paused_layer.stop(PausePoint::Publishing).await;
     let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it exists").is_empty();
     wait_until(is_over, "a sign that is not put up again ends").await;
-    assert_eq!(node.presence.ask(ada, &[ben]).await.expect("the store is available")[0].status, Online);
+    assert_eq!(node.presence.read(ada, &[ben]).await.expect("the store is available")[0].status, Online);
     publishing.go();
 }

@@ -275,8 +275,8 @@ async fn in_large_conversations_fetched_markers_are_masked_too(cluster: TestClus
     act(&app, ben, Command::UpdateMe(off)).await.expect("switched");
     let mut cleos = attach(&app, &cluster, "Cleo").await;
     let mut bens = attach(&app, &cluster, "Ben").await;
-    cleos.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
-    bens.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
+    cleos.attached.show(&app.hub.begin_check(), &[conversation]).await.expect("joined");
+    bens.attached.show(&app.hub.begin_check(), &[conversation]).await.expect("joined");
     for actor in [ben, cleo] {
         let mark = Change::Mark { actor, conversation, delivered: last, read: last };
         app.commit.submit(mark).await.expect("marked");

@@ -6,7 +6,7 @@ use super::{
 };
 use parlor::{
     app::App,
-    domain::{Change, Look},
+    domain::{Change, GroupUpdate},
     store::{
         Store, StoreOptions,
         consumers::{ConsumerPosition, LeaseRequest},
@@ -87,8 +87,8 @@ async fn a_hidden_message_stays_hidden_however_often_it_changes(cluster: TestClu
 async fn system_lines_are_not_found(cluster: TestCluster) {
     let conversation = cluster.group("Ada", &["Ben"]).await;
     let actor = cluster.user("Ada").await;
-    let look = Look::Title("Umbrella hunters".to_owned());
-    change(&cluster, Change::UpdateConversation { actor, conversation, look }).await;
+    let update = GroupUpdate::Title("Umbrella hunters".to_owned());
+    change(&cluster, Change::UpdateConversation { actor, conversation, update }).await;
     cluster.indexed("Ada", conversation).await;
     assert!(cluster.finds("Ben", "umbrella").await.is_empty());
     let all =

@@ -78,7 +78,7 @@ async fn in_a_large_conversation_a_change_is_published_in_full_if_all_may_see_it
     let (mut ben, mut dan) = (attach(&app, &cluster, "Ben").await, attach(&app, &cluster, "Dan").await);
     let mut cleo = attach(&app, &cluster, "Cleo").await;
     for subscriber in [&ben, &dan] {
-        subscriber.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
+        subscriber.attached.show(&app.hub.begin_check(), &[conversation]).await.expect("joined");
     }
     edit(after).await.expect("own message");
     for subscriber in [&mut ben, &mut dan] {
