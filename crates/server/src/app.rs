@@ -27,7 +27,7 @@ use parlor_protocol::{
     close::Close,
     cursor::Cursor,
     error::Problem,
-    ids::{Epoch, UserId},
+    ids::{Epoch, UserId, Version},
 };
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
@@ -116,11 +116,11 @@ impl App {
     ) -> Result<Arc<Self>, Error> {
         let store = Store::open(&store_options(&config)).await?;
         let node = Epoch(environment.random_id());
-        let secret = store.secret("fingerprints", environment.random()).await?;
-        let rules = Arc::new(rules(&config, Key::new(&secret)));
-        let places_secret = store.secret("places", environment.random()).await?;
+        let fingerprints = Key::new(&store.secret("fingerprints", environment.random()).await?);
+        let rules = Arc::new(rules(&config, fingerprints));
+        let secret = store.secret("places", environment.random()).await?;
         let metrics = Arc::new(Metrics::new());
-        let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
+        let (hub, node_messages) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         layer.join(Topic::Nodes).await?;
         // Read after joining, so that a later commit is either delivered or noticed by recovery.
         let version = store.version().await?;
@@ -132,46 +132,33 @@ impl App {
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
         let (sessions, resumes, mut tasks) = start_coalescers(&store, &supervisor);
         tasks.extend([
-            supervisor.run("recovery", recovery.run(told)),
+            supervisor.run("recovery", recovery.run(node_messages)),
             supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after(&config))),
             supervisor.run("collector", files::collect(files.clone())),
             supervisor.run("presence", presence.clone().run()),
         ]);
         tasks.extend(late.map(|late| supervisor.run("start", late)));
         let (committed, followed) = watch::channel(version);
-        let settings = commit::CommitOptions {
+        let parts = (node, erasure, committed);
+        let options = commit_options(&config, (&store, layer), &rules, &environment, &metrics, parts);
+        let (commit, writer) = Commit::start(options, &supervisor);
+        let identity = identity::Dependencies {
             store: store.clone(),
-            layer,
-            rules: rules.clone(),
+            commit: commit.clone(),
             environment: environment.clone(),
             metrics: metrics.clone(),
-            node,
-            erasure,
-            patience: Duration::from_millis(config.store.timeout_ms),
-            marker_interval: Duration::from_millis(config.sync.marker_interval_ms),
-            committed,
+            files: files.clone(),
+            sessions,
+            secret,
         };
-        let (commit, writer) = Commit::start(settings, &supervisor);
-        let identity = Identity::new(
-            &config,
-            identity::Dependencies {
-                store: store.clone(),
-                commit: commit.clone(),
-                environment: environment.clone(),
-                metrics: metrics.clone(),
-                files: files.clone(),
-                sessions,
-                secret: places_secret,
-            },
-        );
         let (index, consumer) = start_index(&config, &environment, &store, &metrics, node).await?.unzip();
-        let consumers =
-            consumer.map(|search| ConsumerHandle::start(search, followed, intervals(&config).interval, &supervisor));
+        let interval = intervals(&config).interval;
+        let consumers = consumer.map(|consumer| ConsumerHandle::start(consumer, followed, interval, &supervisor));
         Ok(Arc::new(Self {
             resumes,
-            queries: UserLimiter::new(config.limits.user_queries_max, Duration::from_millis(config.store.timeout_ms)),
+            queries: UserLimiter::new(config.limits.user_queries_max, store_timeout(&config)),
             search: searcher(&config, &store, index.as_ref()),
-            identity,
+            identity: Identity::new(&config, identity),
             config,
             environment,
             store,
@@ -337,6 +324,32 @@ async fn start_late(store: Store, hub: Arc<Hub>, environment: Environment, node:
         hub.restart_all();
     }
     std::future::pending::<()>().await;
+}
+
+fn commit_options(
+    config: &Config,
+    (store, layer): (&Store, Arc<dyn ChannelLayer>),
+    rules: &Arc<Rules>,
+    environment: &Environment,
+    metrics: &Arc<Metrics>,
+    (node, erasure, committed): (Epoch, WalErasure, watch::Sender<Version>),
+) -> commit::CommitOptions {
+    commit::CommitOptions {
+        store: store.clone(),
+        layer,
+        rules: rules.clone(),
+        environment: environment.clone(),
+        metrics: metrics.clone(),
+        node,
+        erasure,
+        patience: store_timeout(config),
+        marker_interval: Duration::from_millis(config.sync.marker_interval_ms),
+        committed,
+    }
+}
+
+fn store_timeout(config: &Config) -> Duration {
+    Duration::from_millis(config.store.timeout_ms)
 }
 
 fn erase_after(config: &Config) -> Duration {

@@ -214,6 +214,7 @@ mod tests {
                 "app.rs:2: identity leads back here",
                 "search.rs:1: app leads back here",
                 "identity/places.rs:2: search leads back here",
+                "identity/mod.rs:1: identity::places leads back here",
             ]
         );
     }

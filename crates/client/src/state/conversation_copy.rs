@@ -156,19 +156,13 @@ impl ConversationCopy {
                     self.unread_version = version;
                 }
                 self.conversation.member_count = member_count;
-                self.apply_members(members, user);
-                if let Some(line) = message {
-                    self.append(line, user, shown);
-                }
+                self.apply_members_and_line(members, message, user, shown);
             }
             Event::ConversationUpdated { title, picture, context, members, message, .. } => {
                 self.conversation.title = title;
                 self.conversation.picture = picture;
                 self.conversation.context = context;
-                self.apply_members(members, user);
-                if let Some(line) = message {
-                    self.append(line, user, shown);
-                }
+                self.apply_members_and_line(members, message, user, shown);
             }
             // These say nothing more than the version, or belong to another scope.
             Event::ConversationCreated { .. }
@@ -183,6 +177,19 @@ impl ConversationCopy {
         }
         self.conversation.version = version;
         is_whole
+    }
+
+    fn apply_members_and_line(
+        &mut self,
+        members: Vec<Member>,
+        line: Option<Message>,
+        user: UserId,
+        shown: &mut Vec<Message>,
+    ) {
+        self.apply_members(members, user);
+        if let Some(line) = line {
+            self.append(line, user, shown);
+        }
     }
 
     /// Appends a message or a system line.
