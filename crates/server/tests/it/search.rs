@@ -103,7 +103,7 @@ async fn the_index_catches_up_however_often_the_server_is_killed() {
     let found = finds(&ben, "query=umbrella&limit=200", count).await;
     assert_eq!(found.first().map(String::as_str), Some("umbrella 3 39"));
     let log = server.log();
-    assert!(!log.contains("built anew"), "it continues from its cursor: {log}");
+    assert!(!log.contains("rebuilding it"), "it continues from its cursor: {log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

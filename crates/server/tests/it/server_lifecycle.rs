@@ -73,7 +73,7 @@ async fn commands_do_the_same_beside_a_server_and_without_one() {
         assert!(listed.lines().any(|line| line.starts_with(login) && line.contains("disabled")), "{listed}");
         assert!(run(&["user", "enable", login]).status.success());
         let made = run(&["user", "passwd", login]);
-        assert!(output_text(&made).contains("Its password is "), "{}", output_text(&made));
+        assert!(output_text(&made).contains("The password is "), "{}", output_text(&made));
         assert_eq!(run(&["user", "passwd", "nobody"]).status.code(), Some(4));
     }
 }
@@ -115,7 +115,7 @@ async fn a_backup_of_a_running_server_is_complete_and_restores() {
     assert!(restored.status.success(), "{}", output_text(&restored));
     let verified = parlor(&data, &["verify"], "");
     assert!(
-        verified.status.success() && output_text(&verified).contains("The store is whole."),
+        verified.status.success() && output_text(&verified).contains("The store is intact."),
         "{}",
         output_text(&verified)
     );
@@ -139,7 +139,7 @@ async fn verify_names_what_is_damaged() {
     let copy = parent.path().join("nonsense.db");
     fs::write(&copy, "nonsense").expect("written");
     let refused = parlor(&data, &["restore", copy.to_str().expect("text"), "--force"], "");
-    assert!(output_text(&refused).contains("not a whole database"), "{}", output_text(&refused));
+    assert!(output_text(&refused).contains("is not a complete Parlor database"), "{}", output_text(&refused));
     assert_eq!(parlor(&parent.path().join("empty"), &["verify"], "").status.code(), Some(4));
     let store = rusqlite::Connection::open(data.join("parlor.db")).expect("the store");
     for sql in ["DELETE FROM messages WHERE seq = 1", "UPDATE members SET read_seq = 99, delivered_seq = 99"] {
@@ -148,7 +148,7 @@ async fn verify_names_what_is_damaged() {
     drop(store);
     let verified = parlor(&data, &["verify"], "");
     assert_eq!(verified.status.code(), Some(7));
-    for fault in ["1 conversations whose messages have gaps", "2 members whose markers lie beyond"] {
+    for fault in ["1 conversations whose messages have gaps", "2 members whose markers are beyond"] {
         assert!(output_text(&verified).contains(fault), "{fault} is not in {}", output_text(&verified));
     }
 }
@@ -249,7 +249,7 @@ async fn an_operator_command_waits_for_a_file_descriptor_and_the_log_says_why() 
     let commanding = server.data().join("parlor.sock");
     let mut stream = tokio::net::UnixStream::connect(commanding).await.expect("it listens");
     let deadline = tokio::time::Instant::now() + SOON;
-    while !server.log().contains("No connection can be accepted") {
+    while !server.log().contains("no connection can be accepted") {
         assert!(tokio::time::Instant::now() < deadline, "the log reports missing descriptors");
         // waits for: a line in the log
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -263,7 +263,7 @@ async fn an_operator_command_waits_for_a_file_descriptor_and_the_log_says_why() 
     };
     let answer = tokio::time::timeout(SOON, requested).await.expect("in time");
     assert!(answer.starts_with("{\"users\":"), "{answer}");
-    let lines = server.log().matches("No connection can be accepted").count();
+    let lines = server.log().matches("no connection can be accepted").count();
     assert!(lines < 1000, "{lines} lines: it tries again and again without a pause");
 }
 

@@ -40,7 +40,7 @@ export class TestServer {
 
   /** @param {Record<string, string>} [settings] */
   async start(settings = {}) {
-    const output = await this.run('demo', settings, (text) => /Ada .*Ben .*stop/su.test(text));
+    const output = await this.run('demo', settings, (text) => /Ada .*Ben .*Stop/su.test(text));
     for (const [, name, link] of output.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) {
       // `links` open the list, and not the demo's first conversation.
       this.printedLinks[name.toLowerCase()] = link;

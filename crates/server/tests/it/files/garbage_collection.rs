@@ -168,5 +168,5 @@ async fn verify_lists_missing_files() {
     let copy = server.data().with_file_name("copy.db");
     let text = server.run(&["backup", copy.to_str().expect("plain")]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
-    assert!(text.contains("Files that people sent are not in it") && text.contains("files"), "{text}");
+    assert!(text.contains("does not contain the files that users sent") && text.contains("files"), "{text}");
 }

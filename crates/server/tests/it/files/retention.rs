@@ -17,7 +17,7 @@ use tokio::{
 /// Waits until the server has refused to sweep twice more, because the storage also belongs to another database: the
 /// second sweep started after the test's changes.
 pub(super) async fn more_sweeps_are_refused(server: &Server) {
-    let refused = || server.log().matches("another database's too").count();
+    let refused = || server.log().matches("Another database uses the same file storage").count();
     let before = refused();
     until(async || refused() >= before + 2).await;
 }
