@@ -45,7 +45,7 @@ pub(crate) async fn reply(socket: &mut Socket) -> Result<()> {
         socket
             .read(|frame| match frames::sort(frame) {
                 Ok(received) => {
-                    answer = answer.clone().map(|is_there| is_there || matches!(received, ServerFrame::Reply(_)))
+                    answer = answer.clone().map(|is_there| is_there || matches!(received, ServerFrame::Reply(_)));
                 }
                 Err(error) => answer = Err(error),
             })

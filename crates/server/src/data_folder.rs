@@ -104,7 +104,7 @@ impl DataFolder {
         loop {
             match Self::lock(path) {
                 Err(DataFolderError::Locked { .. }) if Instant::now() < deadline => {
-                    tokio::time::sleep(RETRY_INTERVAL).await
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                 }
                 locked => return locked,
             }

@@ -162,7 +162,7 @@ pub async fn serve(
                 let is_proxy = config.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
                 match slots.take(peer.ip(), is_proxy) {
                     Some(slot) => {
-                        drop(tokio::spawn(serve_connection(shared.clone(), stream, peer, slot, stop.clone())))
+                        drop(tokio::spawn(serve_connection(shared.clone(), stream, peer, slot, stop.clone())));
                     }
                     None => drop(metrics.connections_refused.inc()),
                 }

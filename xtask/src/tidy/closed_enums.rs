@@ -43,17 +43,16 @@ impl CatchAlls {
     }
 }
 
-/// Whether an arm takes whatever comes. One with a guard has another kind of pattern.
+/// Whether an arm matches everything. An arm with a guard has another kind of pattern.
 fn catches_all(arm: &Arm) -> bool {
-    let takes_all = match &arm.pat {
+    match &arm.pat {
         Pat::Wild(_) => true,
         // A constant would be in capitals.
         Pat::Ident(binding) => {
             binding.subpat.is_none() && binding.ident.to_string().chars().all(|letter| !letter.is_uppercase())
         }
         _ => false,
-    };
-    takes_all
+    }
 }
 
 impl<'ast> Visit<'ast> for CatchAlls {

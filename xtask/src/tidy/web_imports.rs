@@ -1,4 +1,4 @@
-//! The web client's modules import in one direction: from the page down to the state, without a circle. Types in JSDoc
+//! The web client's modules import in one direction: from the page down to the state, without a circle. Types in `JSDoc`
 //! count as imports. The rooms at the bottom and the views are pure: they know no page and no network.
 
 use super::{

@@ -110,7 +110,7 @@ pub(in crate::cli) fn run_user(command: UserCommand) -> Result<(), CliError> {
 fn change_user(command: UserCommand) -> Result<(), CliError> {
     match command {
         UserCommand::Add { login, name, if_absent, password, args } => {
-            add_user(&login, name, if_absent, &password, &args)?
+            add_user(&login, name, if_absent, &password, &args)?;
         }
         UserCommand::List { args } => list_users(&args)?,
         UserCommand::Passwd { login, password, args } => {
