@@ -1,7 +1,7 @@
 //! The operator's commands, which are the same whether or not a server is running.
 //!
 //! If one is running, a command goes to it as a line of JSON through the socket in the data folder, and so does the
-//! reply; whoever can open that folder is the operator. If none is running, the command line opens the store and
+//! reply; a user of the machine who can open that folder is the operator. If none is running, the command line opens the store and
 //! executes the command itself. Either way, what users see changes through `commit` only.
 
 use crate::{

@@ -243,7 +243,7 @@ impl App {
     }
 }
 
-/// The index, and the follower that feeds it.
+/// The index, and the consumer that feeds it.
 async fn start_index(
     config: &Config,
     environment: &Environment,

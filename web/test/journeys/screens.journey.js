@@ -145,8 +145,8 @@ test('a link to one’s own item says so, also after a reload', () =>
     await page.reload();
     await failed.waitFor();
     await ben.openConversation(ITEM);
-    await ben.send('Everything is drawn anew by this.');
-    await page.locator('parlor-row', { hasText: 'Everything is drawn anew by this.' }).waitFor();
+    await ben.send('This draws everything again.');
+    await page.locator('parlor-row', { hasText: 'This draws everything again.' }).waitFor();
     assert.equal(await failed.isVisible(), true, 'the state stays');
     await page.getByRole('button', { name: 'Back to all conversations' }).click();
     await page.getByRole('heading', { name: 'Choose a conversation' }).waitFor();

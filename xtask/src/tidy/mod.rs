@@ -22,6 +22,7 @@ mod sleeps;
 mod source_tree;
 mod sql;
 mod web_imports;
+mod words;
 
 use source_tree::{Finding, Tree};
 use std::path::Path;
@@ -29,7 +30,7 @@ use std::path::Path;
 /// A rule's name and its check.
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     ("sizes", sizes::check),
     ("sql", sql::check),
     ("publish", publish::check),
@@ -45,6 +46,7 @@ const RULES: [Rule; 16] = [
     ("local paths", local_paths::check),
     ("sleeps", sleeps::check),
     ("links", links::check),
+    ("words", words::check),
     ("npm packages", dependencies::check_npm),
 ];
 

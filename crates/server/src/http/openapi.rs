@@ -128,7 +128,7 @@ fn responses(route: &Route) -> Value {
                 responses.insert("206".to_owned(), done(route, 206, "The range of it.", Some(answer)));
             }
             if route.path.starts_with("/v1/files/") || ["/v1/pictures/{id}", "/theme.css"].contains(&route.path) {
-                responses.insert("304".to_owned(), done(route, 304, "What the asker has is still right.", None));
+                responses.insert("304".to_owned(), done(route, 304, "The client's copy is up to date.", None));
             }
         }
         None if route.path == "/v1/socket" => {

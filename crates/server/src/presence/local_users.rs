@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_and_goes_is_told_at_intervals() {
+    fn a_user_who_comes_and_goes_is_published_at_intervals() {
         let mut node = Node::new();
         let (connection, _) = node.arrives(0);
         node.says(false, 0);

@@ -227,7 +227,7 @@ impl BatchTransaction<'_> {
                 Ok(())
             },
         )?;
-        // Whoever opens a conversation by role also gets the user who has that role.
+        // The user who opens a conversation by role also receives the user who has that role.
         let mut holders = Wanted::default();
         for direct in &wanted.directs {
             if let (Target::Role(role), Some(key)) = (&direct.target, &direct.context) {

@@ -97,11 +97,11 @@ impl Snapshot<'_> {
         let mut rows = params.query(self.connection(), &sql, member)?;
         for row in found.iter().filter(|row| row.member_count > few) {
             let sender = messages.get(&row.id).map_or(0, |message| message.sender.0);
-            let mut params = BulkParams::new(["id", "asker_id", "sender_id"]);
+            let mut params = BulkParams::new(["id", "viewer_id", "sender_id"]);
             params.push([row.id.0.into(), viewer.0.into(), sender.into()]);
             let sql = format!(
                 "SELECT c.id, {MEMBER} FROM v {JOIN} {WITH} ORDER BY \
-                 CASE WHEN m.user_id = v.asker_id THEN 0 WHEN m.user_id = v.sender_id THEN 1 ELSE 2 END, \
+                 CASE WHEN m.user_id = v.viewer_id THEN 0 WHEN m.user_id = v.sender_id THEN 1 ELSE 2 END, \
                  m.joined_version, m.user_id LIMIT {few}"
             );
             rows.extend(params.query(self.connection(), &sql, member)?);
