@@ -166,7 +166,7 @@ export class Firefox {
   #receive(frame) {
     if (frame.type === 'event') {
       const { level, text, type } = frame.params;
-      const network = /WebSocket|NetworkError|can’t establish a connection/u.test(text ?? '');
+      const network = /WebSocket|NetworkError|can’t establish a connection|The connection to wss?:/u.test(text ?? '');
       if (level === 'error' && type === 'javascript' && !network) this.errors.push(text);
       return;
     }
