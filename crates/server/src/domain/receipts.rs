@@ -27,7 +27,7 @@ enum Audience {
     /// Members without receipts: they get none.
     Without,
     /// Members without receipts whose own row is among several: neither is right, so they are told to fetch.
-    Coalescer,
+    Fetches,
 }
 
 impl State {
@@ -47,7 +47,7 @@ impl State {
             let is_whole = |row: &MemberRow| match audience {
                 Audience::Own => true,
                 Audience::With => row.receipts,
-                Audience::Without | Audience::Coalescer => false,
+                Audience::Without | Audience::Fetches => false,
             };
             let whole = rows.iter().all(|row| row.has_left || is_whole(row));
             // A member that left is sent without receipts.
@@ -62,7 +62,7 @@ impl State {
                 (_, true) if some_tell => Audience::With,
                 (false, _) => Audience::Without,
                 (true, _) if staying.len() == 1 => Audience::Own,
-                (true, _) => Audience::Coalescer,
+                (true, _) => Audience::Fetches,
             }
         };
         let (count, most) = (self.conversations[&conversation].member_count, rules.limits.conversation_fan_out_max);
@@ -82,14 +82,14 @@ impl State {
         if large {
             // Joining members do not have the conversation yet, and fetch it in any case.
             let of_many = staying.len() > 1 && rows.iter().any(|row| row.joined_version != place.version);
-            let audience = if of_many { Audience::Coalescer } else { Audience::Without };
+            let audience = if of_many { Audience::Fetches } else { Audience::Without };
             topics.entry(audience).or_default().push(Topic::Conversation(conversation));
         }
         let mut all: Vec<Outgoing> = topics
             .into_iter()
             .map(|(audience, topics)| {
                 let event = match audience {
-                    Audience::Coalescer => Event::ScopeChanged { scope: place.scope, version: place.version },
+                    Audience::Fetches => Event::ScopeChanged { scope: place.scope, version: place.version },
                     audience => outgoing(&rows, audience),
                 };
                 match apart {

@@ -124,7 +124,7 @@ impl Files {
         // file.
         match timeout(if is_video { Duration::MAX } else { timeout_after }, looking).await {
             Ok(Ok(Ok(Ok(processed)))) if processed.finished.bytes > most => Err(Problem::new(Code::TooLarge)
-                .with_detail(format!("once once turned upright, the picture has more than {most} bytes"))
+                .with_detail(format!("once turned upright, the picture has more than {most} bytes"))
                 .with_limit(most)),
             Ok(Ok(Ok(Ok(processed)))) => Ok(processed),
             Ok(Ok(Ok(Err(RejectReason::Video(why))))) => Err(unreadable(&why)),

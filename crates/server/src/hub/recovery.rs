@@ -176,7 +176,7 @@ impl Recovery {
                     info!(first = row.first.0, last = row.last.0, "a commit was learnt from the store");
                     self.hub.metrics.commits_recovered.inc();
                     for (scope, version) in row.scopes {
-                        self.send_presence(scope, version, row.first).await?;
+                        self.notify_scope(scope, version, row.first).await?;
                     }
                 }
                 self.heard.add(row.first, row.last);
@@ -196,7 +196,7 @@ impl Recovery {
     }
 
     /// `since` is the first version of the commit: a removal in it may have been followed by other changes.
-    async fn send_presence(&self, scope: Scope, version: Version, since: Version) -> store::Result<()> {
+    async fn notify_scope(&self, scope: Scope, version: Version, since: Version) -> store::Result<()> {
         let mut topics = vec![Topic::from(scope)];
         match scope {
             Scope::Conversation(conversation) => {

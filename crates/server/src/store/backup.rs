@@ -90,16 +90,16 @@ pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Resul
     delete_starts(&part)?;
     let mut kept = None;
     if database.exists() {
-        let run_long = with_suffix(database, suffix);
+        let set_aside = with_suffix(database, suffix);
         // The write-ahead log belongs to its database and holds its newest changes.
         for end in ["-wal", "-shm", ""] {
             let from = with_suffix(database, end);
             if from.exists() {
-                let to = with_suffix(&run_long, end);
+                let to = with_suffix(&set_aside, end);
                 fs::rename(&from, &to).map_err(|error| CopyError::File(from, error))?;
             }
         }
-        kept = Some(run_long);
+        kept = Some(set_aside);
     }
     sync_and_rename(&part, database)?;
     Ok(kept)

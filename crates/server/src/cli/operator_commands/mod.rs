@@ -79,7 +79,7 @@ fn refusal(problem: Problem) -> CliError {
         CliErrorKind::NotFound
     } else if problem.code == Code::NameTaken {
         CliErrorKind::Exists
-    } else if problem.code.status() >= 500 || problem.code == Code::TimedOut {
+    } else if problem.status >= 500 || problem.code == Code::TimedOut {
         CliErrorKind::Failed
     } else {
         CliErrorKind::Refused

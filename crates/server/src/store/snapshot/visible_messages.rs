@@ -106,7 +106,7 @@ impl Snapshot<'_> {
     pub(super) fn users_in<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) -> Result<Vec<User>> {
         let mut ids = BTreeSet::new();
         for message in messages {
-            ids.extend(members_and_leavers(message));
+            ids.extend(users_named_in(message));
         }
         self.users_by_id(ids.into_iter())
     }
@@ -118,7 +118,7 @@ impl Snapshot<'_> {
     /// The store is unavailable.
     pub fn users_beside_members(&mut self, conversations: &[Conversation]) -> Result<Vec<User>> {
         let users_beside_members = conversations.iter().flat_map(|one| {
-            let mut ids = one.last_message.as_ref().map_or_else(BTreeSet::new, members_and_leavers);
+            let mut ids = one.last_message.as_ref().map_or_else(BTreeSet::new, users_named_in);
             ids.insert(one.created_by);
             for member in &one.members {
                 ids.remove(&member.user.id);
@@ -159,7 +159,7 @@ impl Snapshot<'_> {
 }
 
 /// Returns the users a message names: its sender, the first who reacted, and the subjects of a system message.
-pub(super) fn members_and_leavers(message: &Message) -> BTreeSet<UserId> {
+pub(super) fn users_named_in(message: &Message) -> BTreeSet<UserId> {
     let mut ids = BTreeSet::from([message.sender]);
     ids.extend(message.reactions.iter().flat_map(|reaction| reaction.users.iter().take(REACTION_USERS_MAX)));
     match &message.system {
