@@ -120,12 +120,10 @@ export class Sync {
     const generation = this.#generation;
     if (!this.state.list.loaded) this.#setListProgress('loading');
     try {
-      const first = this.state.me === null;
       const input = await this.#requestMe();
       if (generation !== this.#generation) return;
       this.retries.clear('me');
       this.#apply(input);
-      if (first) this.#loadAll();
     } catch (error) {
       if (generation !== this.#generation) return;
       if (!this.state.list.loaded) this.#setListProgress('failed');
@@ -173,7 +171,9 @@ export class Sync {
 
   /** @param {Input} input */
   #apply(input) {
+    const wasUnknown = this.state.me === null;
     this.state = apply(this.state, input);
+    if (wasUnknown && this.state.me !== null) this.#loadAll();
     this.#loadStale();
     this.changed();
     if (this.#isSettled()) for (const done of [...this.#settledWaiters]) done();
@@ -188,6 +188,8 @@ export class Sync {
     if (this.#stopped) return;
     for (const [scope, { urgent: hurry }] of this.state.stale) {
       if (this.#loading.has(scope)) continue;
+      // As for the messages of a thread: nothing may be older than the first answer about the user.
+      if (this.state.me === null && !Number.isNaN(conversationOf(scope))) continue;
       if (hurry || !this.isLive()) {
         if (this.retries.hasFailed(scope) && this.retries.isWaiting(scope)) continue;
         this.retries.cancel(scope);

@@ -100,7 +100,7 @@ export class ThreadLoader {
 
   /** @param {number} id @param {number|null} seq @returns {Promise<boolean>} whether it was answered */
   async #loadPlace(id, seq) {
-    if (!this.#open.has(id)) return false;
+    if (!this.#open.has(id) || !this.#isUserKnown()) return false;
     this.#open.set(id, seq);
     while (this.loading.has(`place:${id}`)) await this.#nextAnswer();
     return this.#open.get(id) === seq && this.#loadMessages(id, seq === null ? {} : { around: seq });

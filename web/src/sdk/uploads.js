@@ -55,7 +55,8 @@ export class Uploads {
    *   transport: UploadTransport, clock: Clock, newId: () => string, storage: UserStorage, changed: () => void, onSettled: () => void,
    *   limits: () => {upload_bytes_max?: number, message_attachments_max?: number}, blobStore?: BlobStore,
    *   isMessageStored?: (clientId: string) => boolean,
-   * }} parts `settled` is called when a file is there or refused; `isNoted`: the message that took it outlives the page */
+   * }} parts `onSettled` is called when a file is complete or refused; `isMessageStored` tells whether the message
+   * with the file outlives the page */
   constructor({
     transport, clock, newId, storage, changed, onSettled, limits, blobStore = noBlobStore,
     isMessageStored = () => true,

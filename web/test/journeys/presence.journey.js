@@ -51,7 +51,7 @@ test('a user sees that the other one comes online, types and goes offline', () =
     assert.equal(await standing(), 'Online');
     await server.stop('SIGKILL');
     await until(standing, (words) => words !== 'Online', 'no user is shown as online without a connection');
-    await server.run('demo', {}, (text) => /stop/u.test(text));
+    await server.run('demo', {}, (text) => /Stop/u.test(text));
     await until(standing, (words) => words === 'Online', 'and both are online again', 30_000);
     assert.deepEqual(ada.errors, []);
   }));

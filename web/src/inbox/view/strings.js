@@ -391,7 +391,8 @@ const english = {
   notAttached: (/** @type {string} */ name, /** @type {string} */ why) => `${name}: ${why}`,
   fileTooLarge: (/** @type {string} */ size, /** @type {string} */ most) =>
     `${size}. The limit is ${most}.`,
-  tooManyFiles: (/** @type {number} */ most) => `A message can have ${most} files. Send this one in the next.`,
+  tooManyFiles: (/** @type {number} */ most) =>
+    `A message can have ${most === 1 ? '1 file' : `${most} files`}. Send this one in the next.`,
   /** @type {Record<string, string>} */
   fileRefused: {
     file_empty: 'It is empty, so there is nothing to send.',

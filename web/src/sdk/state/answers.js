@@ -11,7 +11,7 @@
 import { memberOf } from './conversations.js';
 import { removeConversation } from './events.js';
 import { putConversation, putUsers } from './rows.js';
-import { scopeLoaded, wholeLoaded, markStale, markWholeStale } from './stale-scopes.js';
+import { scopeLoaded, wholeLoaded, markStale, markWholeStale, versionIn } from './stale-scopes.js';
 import { wasAddedSince, conversationOf, wasLeftSince, rowVersion, versionOf } from './state.js';
 import {
   forgetMessages, hideMessageAt, markThreadStale, applyChangedMessages, putMessages, applyPage, applyQuoted,
@@ -24,8 +24,11 @@ export function applyHeads(draft, heads, requestedAt) {
     if (wasAddedSince(draft, scope, requestedAt)) markWholeStale(draft, conversationOf(scope));
     else removeMissing(draft, scope, requestedAt);
   }
+  // Unread counts from before the last known change of the user may include messages that they hid since: the copies
+  // are fetched again.
+  const isOlderThanUser = draft.me !== null && versionIn(heads.cursor) < draft.me.scope_version;
   for (const changes of heads.changes) {
-    if (!changes.more) applyChanges(draft, changes, requestedAt, true);
+    if (!changes.more && !isOlderThanUser) applyChanges(draft, changes, requestedAt, true);
   }
   /** @type {Map<string, number>} */
   const needs = new Map();

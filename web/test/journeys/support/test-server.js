@@ -66,6 +66,8 @@ export class TestServer {
     let output = '';
     return new Promise((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${output}`)));
+      // waits for: a server that never says that it is ready
+      setTimeout(() => reject(new Error(`the server is not ready: ${output}`)), 120_000).unref();
       const collect = (/** @type {Buffer} */ chunk) => {
         output += chunk;
         if (isReady(output)) resolve(output);
