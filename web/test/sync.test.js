@@ -431,21 +431,6 @@ test('a message deleted for oneself stays hidden when an older copy arrives', as
   await assertSettled();
 });
 
-test('after a reset messages are requested once the user is known, so that one hidden meanwhile is not shown', async () => {
-  const seq = server.send(BEN, umbrella, 'hello', 'a').message.seq;
-  void harness.sync.threads.open(umbrella);
-  await harness.reset();
-  server.send(BEN, umbrella, 'again', 'b');
-  server.start();
-  await harness.disconnect();
-  await harness.resume();
-  await harness.reply();
-  hide(server, ME, umbrella, seq);
-  await harness.recover();
-  assert.equal(harness.state.threads.get(umbrella)?.messages.find((one) => one.seq === seq)?.hidden, true);
-  harness.assertEqual();
-});
-
 test('deleting an unread message causes a request for the unread totals', async () => {
   await openLongThread(3);
   assert.equal(harness.state.conversations.get(umbrella)?.unread, 3);

@@ -29,8 +29,10 @@ impl State {
         for (scope, version) in &scopes {
             self.note_version(*scope, *version);
         }
+        // Copies from before the user's last known change may count messages that they hid since: they are fetched again.
+        let are_older = self.me.as_ref().is_some_and(|me| heads.cursor.version < me.scope_version);
         self.pending_heads = Some(PendingHeads { cursor: heads.cursor, scopes });
-        for changes in heads.changes {
+        for changes in heads.changes.into_iter().filter(|_| !are_older) {
             // These changes start at the cursor, which every loaded copy has reached.
             self.apply_changes_page(changes, requested_at, true);
         }

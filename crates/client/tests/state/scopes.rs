@@ -336,3 +336,15 @@ fn a_page_newer_than_the_events_duplicates_nothing() {
     assert_eq!((seqs(&state), unread(&state)), (vec![1, 2], 2));
     assert_eq!(state.take_appended().len(), 2);
 }
+
+#[test]
+fn copies_in_heads_older_than_the_user_are_fetched_again() {
+    for (scope_version, is_older) in [(30, false), (31, true)] {
+        let mut state = ada();
+        state.apply_me(me_answer(scope_version), state.request_tick());
+        let copy = changes(10, 25, Some(conversation(CONVERSATION, 25)), Vec::new());
+        state.apply_heads(Heads { changes: vec![copy], ..heads(30, &[(CONVERSATION, 25)], &[]) }, state.request_tick());
+        let is_needed = needs(&state) == [Need::Changes(CONVERSATION, Version(10))];
+        assert_eq!(is_needed, is_older, "{scope_version}: {:?}", state.needs());
+    }
+}
