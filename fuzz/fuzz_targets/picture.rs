@@ -1,6 +1,6 @@
 //! Any bytes as an uploaded picture.
 #![no_main]
-#![expect(dead_code, reason = "of what file_checks at files only a part is asked")]
+#![expect(dead_code, reason = "a target uses a part of these modules")]
 
 #[path = "../../crates/server/src/files/videos/mod.rs"]
 mod videos;
