@@ -90,3 +90,14 @@ test('a jump that fails because the user is unknown does not happen later', asyn
   await harness.replyAll();
   assert.equal(harness.state.threads.get(umbrella)?.messages.at(-1)?.seq, 60);
 });
+
+test('an answer from before a reset, or from before the user was known, is not applied', async () => {
+  const beforeReset = harness.sync.threads.createAnswerCheck();
+  assert.equal(beforeReset(), true);
+  await harness.reset();
+  assert.equal(beforeReset(), false);
+  const beforeUser = harness.sync.threads.createAnswerCheck();
+  await harness.settle();
+  assert.equal(beforeUser(), false);
+  assert.equal(harness.sync.threads.createAnswerCheck()(), true);
+});

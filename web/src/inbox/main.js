@@ -91,7 +91,7 @@ function showInbox(me, site) {
 }
 
 function showTrouble() {
-  put(h('main', { class: 'parlor door' }, h('div', { class: 'nothing' }, drawing(),
+  put(h('main', { class: 'parlor sign-in' }, h('div', { class: 'nothing' }, drawing(),
     h('h1', {}, say.cannotLoad), h('p', { role: 'status' }, say.noServer))));
 }
 

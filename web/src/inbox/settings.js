@@ -22,7 +22,7 @@ const THEMES = /** @type {const} */ (['system', 'light', 'dark']);
 
 export class ParlorSettings extends HTMLElement {
   #title = h('h2', { class: 'one-line', tabindex: -1 }, say.settings);
-  #face = h('span', { class: 'face-place' });
+  #avatarSlot = h('span', { class: 'avatar-slot' });
   #drawnFace = '';
   #name = field(say.name, { autocomplete: 'name' });
   #named = followValue(this.#name.input);
@@ -68,7 +68,7 @@ export class ParlorSettings extends HTMLElement {
       h('div', { class: 'thread-head' }, backButton(this), h('div', { class: 'person' }, this.#title)),
       h('div', { class: 'pages', tabindex: -1 },
         part(say.profile,
-          h('div', { class: 'portrait' }, this.#face, h('div', {},
+          h('div', { class: 'portrait' }, this.#avatarSlot, h('div', {},
             h('div', { class: 'buttons' }, choose, this.#removePicture, this.#file), this.#pictureNote)),
           h('form', {
             class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
@@ -107,7 +107,7 @@ export class ParlorSettings extends HTMLElement {
     const key = avatarKey([me]);
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(avatar([me], { size: 72 }));
+      this.#avatarSlot.replaceChildren(avatar([me], { size: 72 }));
     }
     this.#named(me.name);
     this.#removePicture.hidden = !me.picture;

@@ -50,7 +50,7 @@ export class ParlorSignIn extends HTMLElement {
   /** @param {{site: Site, http: Http}} parts */
   show({ site, http }) {
     this.http = http;
-    this.className = 'parlor door';
+    this.className = 'parlor sign-in';
     setAttribute(this, 'role', 'main');
     const form = h('form', { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       h('div', { class: 'brand' }, mark(), site.name),

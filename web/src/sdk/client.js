@@ -40,8 +40,8 @@ const TRY_AGAIN_MS = 1_000;
 /** How many messages to load around a message. */
 const AROUND_ROWS = 40;
 
-/** `requestedAt` is the turn of the state at the time of the request.
- * @typedef {{page: MessagePage, requestedAt: number}} LoadedPage */
+/** `requestedAt` is the turn of the state at the time of the request; `isCurrent` tells whether it may be applied.
+ * @typedef {{page: MessagePage, requestedAt: number, isCurrent: () => boolean}} LoadedPage */
 
 export class Client {
   /** When the connection was lost; null while there is one. @type {number|null} */
@@ -268,16 +268,18 @@ export class Client {
    * @returns {Promise<LoadedPage>} */
   async loadAround(conversation, seq) {
     const requestedAt = this.state.turn;
+    const isCurrent = this.sync.threads.createAnswerCheck();
     /** @type {MessagePage} */
     const page = await this.request({
       type: 'message.list', conversation, around: seq, limit: AROUND_ROWS,
     });
-    return { page, requestedAt };
+    return { page, requestedAt, isCurrent };
   }
 
-  /** Adds a loaded page to the state, and shows it in its thread if requested. @param {number} conversation
-   * @param {LoadedPage} looked @param {boolean} show */
-  applyPage(conversation, { page, requestedAt }, show) {
+  /** Adds a loaded page to the state, unless a reset came in between, and shows it in its thread if requested.
+   * @param {number} conversation @param {LoadedPage} looked @param {boolean} show */
+  applyPage(conversation, { page, requestedAt, isCurrent }, show) {
+    if (!isCurrent()) return;
     this.sync.applyInput({ kind: 'seen', messages: page.messages });
     // The row of an unknown conversation has to come first.
     if (!show || !this.state.conversations.has(conversation)) return;

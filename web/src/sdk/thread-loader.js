@@ -71,6 +71,12 @@ export class ThreadLoader {
     return this.state.me !== null;
   }
 
+  /** Returns a function that tells whether the answer to a request from now may be applied. @returns {() => boolean} */
+  createAnswerCheck() {
+    const [generation, isUserKnown] = [this.generation(), this.#isUserKnown()];
+    return () => isUserKnown && generation === this.generation();
+  }
+
   /** @param {number} id */
   close(id) {
     this.#open.delete(id);

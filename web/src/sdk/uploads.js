@@ -27,6 +27,7 @@ import { PROCESSING_MS_MAX, sendWithTimeout } from './upload-request.js';
 import { Problem, endsSession, canRetry } from './problem.js';
 import { DraftFileStorage, attachmentOf, isReadable, refusalOf, draftFileOf } from './draft-file.js';
 import { noBlobStore } from './blob-store.js';
+import { UploadBytes } from './upload-bytes.js';
 
 const UPLOADS_MAX = 2;
 /** After an interruption the rest is sent in pieces, so that the next one costs little. Pieces become smaller if none
@@ -61,7 +62,7 @@ export class Uploads {
     transport, clock, newId, storage, changed, onSettled, limits, blobStore = noBlobStore,
     isMessageStored = () => true,
   }) {
-    this.blobStore = blobStore;
+    this.bytes = new UploadBytes({ blobStore, changed, isCurrent: (task) => this.#isCurrent(task) });
     this.isMessageStored = isMessageStored;
     this.transport = transport;
     this.clock = clock;
@@ -109,7 +110,7 @@ export class Uploads {
     const task = this.#addTask(createTask(about));
     this.#checkLimits(task);
     this.#save(task);
-    if (task.problem === null || task.problem.code === 'too_many_files') void this.#storeBytes(task, file);
+    if (task.problem === null || task.problem.code === 'too_many_files') void this.bytes.store(task, file);
     this.changed();
     this.#startNext();
     return task.client_id;
@@ -206,7 +207,7 @@ export class Uploads {
 
   stop() {
     this.#stopped = true;
-    this.blobStore.stop();
+    this.bytes.stop();
     this.#sentFiles.clear();
     revokeObjectUrls();
     this.clock.stop(this.#progressTimer);
@@ -278,47 +279,10 @@ export class Uploads {
     }
   }
 
-  /** @param {UploadTask} task @param {Blob} file */
-  async #storeBytes(task, file) {
-    task.kept = await this.blobStore.put(task.client_id, file);
-    if (task.kept && (!this.#isCurrent(task) || task.state === 'done')) this.#deleteBytes(task);
-    else if (task.state === 'refused') this.#releaseBytes(task);
-  }
-
-  /** Takes the stored bytes of a file, unless another page owns them. @param {UploadTask} task */
-  async #loadBytes(task) {
-    const file = await this.blobStore.acquire(task.client_id);
-    const elsewhere = file === 'elsewhere';
-    Object.assign(task, { elsewhere, free: elsewhere, unread: file === 'unread' });
-    if (elsewhere) task.begun = true;
-    if (!(file instanceof Blob)) return;
-    if (!this.#isCurrent(task)) {
-      this.#deleteBytes(task);
-      return;
-    }
-    task.kept = true;
-    if (task.file) return;
-    Object.assign(task, { file, bytes: file.size, known: false });
-    if (file instanceof File) Object.assign(task, { name: task.name || file.name, media_type: file.type });
-    this.changed();
-  }
-
-  /** Lets another page own the bytes. @param {UploadTask} task */
-  #releaseBytes(task) {
-    if (task.kept) task.free = true;
-    this.blobStore.release(task.client_id);
-  }
-
-  /** Deletes the stored bytes, unless another page needs them. @param {UploadTask} task */
-  #deleteBytes(task) {
-    if (task.handed) this.#releaseBytes(task);
-    else this.blobStore.delete(task.client_id);
-  }
-
   /** Sends the next request of an upload. @param {UploadTask} task @returns {Promise<Upload|null>} null if there is none
    * now */
   async #requestNext(task) {
-    if (!task.file || task.free) await this.#loadBytes(task);
+    if (!task.file || task.free) await this.bytes.load(task);
     if (task.begun && (!task.known || !hasBytes(task))) {
       try {
         return await this.#request(task, statusRequest(task));
@@ -411,7 +375,7 @@ export class Uploads {
   /** @param {UploadTask} task @param {Refusal} problem */
   #refuse(task, problem) {
     Object.assign(task, { state: 'refused', problem, faults: 0, heard: null });
-    this.#releaseBytes(task);
+    this.bytes.release(task);
     this.#save(task);
     this.changed();
     this.onSettled();
@@ -424,7 +388,7 @@ export class Uploads {
     if (task.name === '') Object.assign(task, { name, bytes, media_type, width, height });
     Object.assign(task, { state: 'done', attachment, sent: task.bytes, problem: null });
     if (task.file && !this.#stopped) this.#sentFiles.add(attachment.id, task.file);
-    this.blobStore.delete(task.client_id);
+    this.bytes.delete(task);
     this.#save(task);
     this.changed();
     this.onSettled();
@@ -449,7 +413,7 @@ export class Uploads {
     task.stop.abort();
     this.#tasks.delete(task.client_id);
     // The bytes of a complete upload are deleted already.
-    if (task.state !== 'done') this.#deleteBytes(task);
+    if (task.state !== 'done') this.bytes.delete(task);
     this.#unsave(task);
     this.changed();
   }

@@ -40,7 +40,7 @@ test('pictures are attached by button, drop and paste, and nothing shifts when t
     await ada.takeScreenshot('files drop');
     await dispatchFiles(page, '.message-log', 'drop', [pictureOf('ring.png', 900, 600, [20, 80, 90])]);
     await page.getByText('Drop files to attach them').waitFor({ state: 'hidden' });
-    await dispatchFiles(page, '.composer .words', 'paste', [pictureOf('image.png', 500, 500, [120, 120, 160])]);
+    await dispatchFiles(page, '.composer .text', 'paste', [pictureOf('image.png', 500, 500, [120, 120, 160])]);
     await waitUntilReady(ada, 3);
     assert.match((await page.getByRole('listitem').last().innerText()).replace(/\s+/gu, ''), /^picture-.*\.png/u);
     await ada.checkAccessibility('files tray');

@@ -21,7 +21,7 @@ test('on a touch screen Enter starts a new line and the button sends; both sides
     assert.equal(await field(ada).inputValue(), 'one\ntwo');
     await page.getByRole('button', { name: 'Send', exact: true }).tap();
     for (const person of [ada, ben]) {
-      const words = message(person, 'two').locator('.words');
+      const words = message(person, 'two').locator('.text');
       await words.waitFor();
       const lines = await words.evaluate((one) => {
         const range = document.createRange();

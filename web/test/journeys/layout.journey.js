@@ -17,7 +17,7 @@ import { runJourney } from './support/journey.js';
 
 /** Rules that match nothing here, and why. @type {[RegExp, string][]} */
 const UNMATCHED = [
-  [/\.bone|-bone|\.late|\.row-bones|\.jumping/u, 'loading states, shown only for moments'],
+  [/\.skeleton-|\.late|\.jump-cover/u, 'loading states, shown only for moments'],
   [/\.toast/u, 'toasts'],
   [/typing|\.writing/u, 'typing indicators'],
   [/online|idle|\.banner\.good/u, 'presence, and a recovered connection'],
@@ -34,7 +34,7 @@ const UNMATCHED = [
   [/a\.about-card|\[data-host\]/u, 'external links'],
   [/\.w[1-6]$/u, 'six pairs of colours, chosen by the user id'],
   [/\.skips:/u, 'skip links without focus'],
-  [/\.says .*\.(?:draft|failed)|\.no-messages|\.run\.same/u, 'a draft and a failure in a row; a search that finds only conversations'],
+  [/\.says .*\.(?:draft|failed)|\.no-messages|\.message-group\.same/u, 'a draft and a failure in a row; a search that finds only conversations'],
   [/\.quoted \.icon|\.own \.message-controls|\.chosen$|\[aria-pressed\]$|\.own .*\.file/u, 'own messages with files, one’s own reactions'],
   [/\.skeleton/u, 'the skeleton before the script has loaded'],
   [/\.meta\.warn/u, 'a refused message'],

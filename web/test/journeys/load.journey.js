@@ -41,13 +41,13 @@ test('something useful is painted before the script has loaded', () =>
       await page.route(/\/web\/main-/u, (route) => route.abort());
       await page.goto(new URL('/', server.links.ada).href);
       await page.getByRole('heading', { name: 'Messages' }).waitFor();
-      const rows = await page.locator('.skeleton .row-bones').evaluateAll((all) =>
+      const rows = await page.locator('.skeleton .skeleton-row').evaluateAll((all) =>
         all.map((one) => one.getBoundingClientRect()).filter((box) => box.width > 200 && box.height > 50).length);
       assert.equal(rows, 6);
-      assert.equal(await page.locator('.door.skeleton').isVisible(), false);
+      assert.equal(await page.locator('.sign-in.skeleton').isVisible(), false);
       await context.clearCookies();
       await page.goto(new URL('/', server.links.ada).href);
-      await page.locator('.door.skeleton .card').waitFor();
+      await page.locator('.sign-in.skeleton .card').waitFor();
       assert.equal(await page.locator('.inbox.skeleton').isVisible(), false);
       await context.close();
     }

@@ -15,7 +15,7 @@ test('a user sees that the other one comes online, types and goes offline', () =
     const standing = () => ada.page.locator('.thread-head .presence').textContent();
     const ben = await UserPage.open(browser, proxy.link(server.links.ben));
     await until(standing, (words) => words === 'Online', 'Ben is online');
-    assert.equal(await ada.page.locator('.thread-head .face.online').count(), 1);
+    assert.equal(await ada.page.locator('.thread-head .avatar.online').count(), 1);
     await ben.openConversation('Ada');
 
     const field = ben.page.getByRole('textbox', { name: 'Message' });
@@ -113,7 +113,7 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     await ben.page.getByRole('heading', { name: 'The night desk' }).waitFor();
     await ben.page.locator('parlor-divider', { hasText: 'named the group' }).waitFor();
     await dialog.locator('input[type=file]').setInputFiles({ name: 'g.png', mimeType: 'image/png', buffer: PICTURE });
-    await ben.page.locator('.thread-head .face:not(.pair) img').waitFor();
+    await ben.page.locator('.thread-head .avatar:not(.pair) img').waitFor();
     await dialog.locator('li', { hasText: 'Ben' }).getByRole('combobox').selectOption('moderator');
     await ben.page.locator('parlor-divider', { hasText: 'made you a moderator' }).waitFor();
     await ada.checkAccessibility('a group');

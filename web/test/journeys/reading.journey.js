@@ -79,7 +79,7 @@ async function assertViewStays(ada) {
         const now = [...log.querySelectorAll('parlor-message')].find((one) =>
           /** @type {HTMLElement} */ (one).dataset.key === key);
         most = Math.max(most, Math.abs((now?.getBoundingClientRect().top ?? 1e6) - top));
-        if (log.querySelectorAll('parlor-message').length > count || !log.querySelector('.older .bone')) break;
+        if (log.querySelectorAll('parlor-message').length > count || !log.querySelector('.older .skeleton-bar')) break;
       }
       return most;
     }, before);

@@ -340,7 +340,7 @@ test('loading earlier messages keeps the selection and the focus', () =>
     await page.evaluate(() => {
       const messages = /** @type {HTMLElement} */ (document.querySelector('parlor-message'));
       messages.focus({ preventScroll: true });
-      getSelection()?.selectAllChildren(/** @type {Node} */ (messages.querySelector('.words')));
+      getSelection()?.selectAllChildren(/** @type {Node} */ (messages.querySelector('.text')));
       Object.assign(window, { held: messages, words: String(getSelection()) });
     });
     // A redraw before the scroll event does not undo the scrolling.

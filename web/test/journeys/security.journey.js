@@ -163,7 +163,7 @@ function lastSeq({ page }, conversation) {
 
 /** Returns the elements within texts that texts may not produce. @param {UserPage} person @returns {Promise<string[]>} */
 function readForeignElements({ page }) {
-  return page.locator('.message-log .words *').evaluateAll((all) => all.filter((one) => {
+  return page.locator('.message-log .text *').evaluateAll((all) => all.filter((one) => {
     const hostileNames = one.getAttributeNames().sort().join(' ');
     if (one instanceof HTMLAnchorElement) {
       const safe = /^(https?|mailto):$/u.test(one.protocol) && one.rel === 'noopener noreferrer nofollow ugc';
@@ -209,7 +209,7 @@ async function visitDirectConversation(ben, name, role) {
     '.about-card .title .one-line': name,
     '.about-card .title .chip': name,
     '.about-card .more': name,
-    'parlor-message .words': name,
+    'parlor-message .text': name,
     'parlor-message .subject': name,
     'parlor-message .quote > b': name,
     'parlor-message .quote > .quoted': `${oneLine(name)}: ${preview(name)}`,

@@ -30,7 +30,7 @@ test('users, conversations and words are found in every spelling', () =>
     const words = page.getByRole('textbox', { name: 'Message' });
     await words.fill("I don't pay 1,299 for v3.14.2 of C++");
     await words.press('Enter');
-    await page.locator('.bubble .words', { hasText: 'v3.14.2' }).waitFor();
+    await page.locator('.bubble .text', { hasText: 'v3.14.2' }).waitFor();
     const field = page.getByRole('searchbox', { name: 'Search conversations and messages' });
     await field.fill('obrien');
     await until(() => page.locator('parlor-row .who').allInnerTexts(),

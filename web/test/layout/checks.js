@@ -82,7 +82,7 @@ export function findLayoutIssues({ isTouch, reversingText }) {
   }
 
   // Text that overlaps other text, or is covered.
-  const blocks = all.filter((one) => !one.matches('.bone, .bubble-bone') && [...one.childNodes].some((node) =>
+  const blocks = all.filter((one) => !one.matches('.skeleton-bar, .skeleton-bubble') && [...one.childNodes].some((node) =>
     node.nodeType === 3 && node.textContent?.trim()));
   /** @type {{one: Element, left: number, top: number, right: number, bottom: number}[]} */
   const lines = [];
@@ -103,8 +103,8 @@ export function findLayoutIssues({ isTouch, reversingText }) {
     const covering = document.elementFromPoint(x, y);
     // What covers a message on purpose, and text that takes no clicks.
     if (!covering || one.contains(covering) || covering.contains(one)) continue;
-    if (covering.closest('.pill, .unread-bar, .message-controls, .toast, .floating-day, .reactions, .choice, .jumping')) continue;
-    if (getComputedStyle(one).pointerEvents === 'none' || one.closest('[disabled], .drop, .skin')) continue;
+    if (covering.closest('.pill, .unread-bar, .message-controls, .toast, .floating-day, .reactions, .choice, .jump-cover')) continue;
+    if (getComputedStyle(one).pointerEvents === 'none' || one.closest('[disabled], .drop, .avatar-frame')) continue;
     report(one, `“${one.textContent?.trim().slice(0, 30)}” is covered by ${name(covering)}`);
   }
   lines.sort((a, b) => a.top - b.top);
@@ -155,28 +155,28 @@ export function findLayoutIssues({ isTouch, reversingText }) {
   };
   const round = (/** @type {CSSStyleDeclaration} */ style) => style.borderTopLeftRadius === '50%'
     || Number.parseFloat(style.borderTopLeftRadius) * 2 >= Number.parseFloat(style.height) - 0.5;
-  each('.face', (_, box, style) => {
+  each('.avatar', (_, box, style) => {
     const size = Number.parseFloat(style.getPropertyValue('--size'));
     return Math.abs(box.width - size) + Math.abs(box.height - size) > 1 && `${px(box.width)} by ${px(box.height)} and not ${size}`;
   });
-  each('.skin', (_, box, style) => (Math.abs(box.width - box.height) > 0.6 || box.width < 14 ? `${px(box.width)} by ${px(box.height)}`
+  each('.avatar-frame', (_, box, style) => (Math.abs(box.width - box.height) > 0.6 || box.width < 14 ? `${px(box.width)} by ${px(box.height)}`
     : !round(style) && 'not round'));
   each('.send, .badge, .typing-now i', (_, _box, style) => !round(style) && 'not round');
   each('.badge', (_, box) => Math.abs(box.height - 20) > 0.5 && `${px(box.height)} high`);
   each('.reaction', (_, box) => Math.abs(box.height - 26) > 0.5 && `${px(box.height)} high`);
   each('.chip', (_, box) => (box.height < 21 || box.height > 32) && `${px(box.height)} high`);
-  each('.thing', (_, box) => Math.abs(box.width - 18) + Math.abs(box.height - 18) > 1 && `${px(box.width)} by ${px(box.height)}`);
+  each('.context-picture', (_, box) => Math.abs(box.width - 18) + Math.abs(box.height - 18) > 1 && `${px(box.width)} by ${px(box.height)}`);
   each('.icon', (_, box) => ![16, 20].some((size) => Math.abs(box.width - size) + Math.abs(box.height - size) < 1)
     && `${px(box.width)} by ${px(box.height)}`);
   each('.row', (one, box) => !one.querySelector('.hit') && (box.height < 60 || box.height > 96) && `${px(box.height)} high`);
   each('.bubble:not(.file)', (one, box, style) => {
     if (one.matches('.large') || one.querySelector('.quote, .subject, .forwarded, pre')) return false;
-    const text = one.querySelector('.words')?.textContent ?? '';
+    const text = one.querySelector('.text')?.textContent ?? '';
     const lines = text.replace(/\n+$/u, '').split('\n').length;
     const line = Number.parseFloat(style.lineHeight);
     return box.height < lines * line + 15 && `${lines} lines are ${px(box.height)} high`;
   });
-  each('.picture > img, .photo > img, .skin > img, .thing > img, .thumb > img', (one, box) => {
+  each('.picture > img, .photo > img, .avatar-frame > img, .context-picture > img, .thumb > img', (one, box) => {
     const frame = /** @type {Element} */ (one.parentElement).getBoundingClientRect();
     return Math.abs(box.width - frame.width) + Math.abs(box.height - frame.height) > 2 && 'does not fill its frame';
   });

@@ -79,7 +79,7 @@ export function installDriver() {
     },
     openThread: async (id) => {
       location.hash = `#/c/${id}`;
-      await until(() => location.hash === `#/c/${id}` && has('parlor-message, .thread .nothing') && !has('.bubble-bones'), `the thread ${id}`);
+      await until(() => location.hash === `#/c/${id}` && has('parlor-message, .thread .nothing') && !has('.skeleton-bubbles'), `the thread ${id}`);
     },
   };
   Object.assign(window, { driver });
@@ -174,16 +174,16 @@ export const SCREENS = [
     if (!driver.has('.subject-field')) await driver.press('.subject-tool');
     await driver.until(() => driver.has('.subject-field'), 'the subject');
     await driver.type('.subject-field', 'A subject');
-    await driver.type('.composer .words', 'Several\nlines\nof\nan\nanswer\nthat\nis\nlong');
+    await driver.type('.composer .text', 'Several\nlines\nof\nan\nanswer\nthat\nis\nlong');
   } },
   { name: 'text too long', only: 'wide', enter: async ({ all }) => {
     await driver.openThread(all);
-    await driver.type('.composer .words', 'too long '.repeat(1_300));
+    await driver.type('.composer .text', 'too long '.repeat(1_300));
     await driver.until(() => driver.has('.hint'), 'the count');
   } },
   { name: 'editing a message', enter: async ({ all }) => {
     await driver.openThread(all);
-    await driver.type('.composer .words', '');
+    await driver.type('.composer .text', '');
     if (driver.has('.replying')) await driver.press('.replying .tool');
     const element = driver.get('parlor-message', 'with an umbrella');
     element.focus();

@@ -64,7 +64,7 @@ async function visitLostConnection({ proxy, conversations, variants, only, visit
   for (const view of last.keys()) {
     await view.run(async () => {
       for (const text of ['Written without a connection.', 'And another one\nof two lines.']) {
-        await driver.type('.composer .words', text);
+        await driver.type('.composer .text', text);
         await driver.press('.send');
       }
     });

@@ -118,15 +118,22 @@ export class MessageActions {
   }
 
   /** @param {Message} message @returns {boolean} */
-  #canEdit({ sender, deleted, system }) {
-    return sender === this.client.user && !deleted && !system;
+  #canEdit({ sender, deleted, system, created_at }) {
+    const { user, limits } = this.client;
+    return sender === user && !deleted && !system && this.#isWithin(created_at, limits.edit_within_ms);
+  }
+
+  /** @param {string} time @param {number} limit in milliseconds; 0 is for ever @returns {boolean} */
+  #isWithin(time, limit) {
+    return limit === 0 || this.client.clock.now() - Date.parse(time) <= limit;
   }
 
   /** @param {OpenMessage} place @returns {boolean} */
   #canDelete({ conversation, message }) {
     if (message.deleted || message.system) return false;
-    const role = memberOf(conversation, this.client.user)?.role;
-    return message.sender === this.client.user || (conversation.kind === 'group' && role !== 'member');
+    const { user, limits } = this.client;
+    if (conversation.kind === 'group' && memberOf(conversation, user)?.role !== 'member') return true;
+    return message.sender === user && this.#isWithin(message.created_at, limits.delete_within_ms);
   }
 
   /** @param {MessageTarget} held */

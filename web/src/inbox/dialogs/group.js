@@ -28,7 +28,7 @@ import { changeError, pictureError } from '../view/error-text.js';
 const ROLES = /** @type {Role[]} */ (['owner', 'moderator', 'member']);
 
 export class GroupDialog {
-  #face = h('span', { class: 'face-place' });
+  #avatarSlot = h('span', { class: 'avatar-slot' });
   #drawnFace = '';
   #name = h('input', { autocomplete: 'off', 'aria-label': say.groupName, maxlength: 200 });
   /** Follows renames by others, unless the user has written another name. */
@@ -43,7 +43,7 @@ export class GroupDialog {
   });
   #remove = h('button', { class: 'button plain', type: 'button', onclick: () => void this.#picture(null) },
     say.removePicture);
-  #pictures = h('div', { class: 'group-head' }, this.#face, h('div', { class: 'buttons' },
+  #pictures = h('div', { class: 'group-head' }, this.#avatarSlot, h('div', { class: 'buttons' },
     h('button', { class: 'button', type: 'button', onclick: () => this.#file.click() }, say.choosePicture),
     this.#remove, this.#file));
   #count = h('h3', {});
@@ -102,9 +102,9 @@ export class GroupDialog {
     const key = (conversation.picture ?? '') + avatarKey(view.faces);
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(avatar(view.faces, { size: 72, pair: true, picture: conversation.picture }));
+      this.#avatarSlot.replaceChildren(avatar(view.faces, { size: 72, pair: true, picture: conversation.picture }));
     }
-    this.#pictures.classList.toggle('only-face', !leads);
+    this.#pictures.classList.toggle('only-avatar', !leads);
     this.#remove.hidden = !conversation.picture;
     this.#named(conversation.title ?? '');
     setAttribute(this.#name, 'readonly', !leads);
@@ -137,7 +137,7 @@ export class GroupDialog {
 
   /** @returns {HTMLElement & {update(row: PersonView): void}} */
   #person() {
-    const place = h('span', { class: 'face-place' });
+    const place = h('span', { class: 'avatar-slot' });
     const name = h('span', { class: 'one-line', dir: 'auto' });
     const you = h('span', { class: 'chip mine', hidden: true }, say.you);
     const role = h('span', { class: 'note' });

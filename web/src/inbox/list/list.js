@@ -72,7 +72,7 @@ export class ParlorList extends HTMLElement {
   #unreadOnly = false;
   #more = false;
   #moreFound = false;
-  #face = '';
+  #avatarSlot = '';
   #shown = '';
   /** The query and filter of the drawn rows. */
   #chosenBy = '';
@@ -152,8 +152,8 @@ export class ParlorList extends HTMLElement {
   /** @param {Me|null} me */
   #drawMe(me) {
     const key = me ? avatarKey([me]) : '';
-    if (key === this.#face && this.#me.firstChild) return;
-    this.#face = key;
+    if (key === this.#avatarSlot && this.#me.firstChild) return;
+    this.#avatarSlot = key;
     const name = say.settingsOf(me ? me.name : say.you);
     setAttribute(this.#me, 'aria-label', name);
     setAttribute(this.#me, 'title', name);
@@ -173,7 +173,7 @@ export class ParlorList extends HTMLElement {
       icon('again', { small: true }), say.tryAgain);
     const made = {
       nothing: () => null,
-      bones: () => rowSkeleton(6),
+      skeleton: () => rowSkeleton(6),
       more: () => rowSkeleton(1),
       empty: () => h('div', { class: 'nothing' }, h('p', { class: 'only-wide' }, say.listEmpty), firstOfAll(this)),
       unread: () => words(say.nothingUnread),
@@ -267,10 +267,10 @@ export class ParlorList extends HTMLElement {
   }
 }
 
-/** @param {ListView} view @returns {'nothing'|'bones'|'more'|'empty'|'unread'|'failed'} */
+/** @param {ListView} view @returns {'nothing'|'skeleton'|'more'|'empty'|'unread'|'failed'} */
 function insteadOf(view) {
   if (view.found) return 'nothing';
-  if (!view.loaded) return view.progress === 'failed' ? 'failed' : 'bones';
+  if (!view.loaded) return view.progress === 'failed' ? 'failed' : 'skeleton';
   if (view.conversations.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
   if (view.unreadOnly) return 'unread';
   return view.empty ? 'empty' : 'nothing';

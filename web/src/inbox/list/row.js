@@ -43,7 +43,7 @@ function lines(row) {
   const { context } = row;
   if (!context) return [head, says];
   const about = h('div', { class: 'about' },
-    contextPicture(context, 'thing'),
+    contextPicture(context, 'context-picture'),
     h('span', { class: 'one-line', dir: 'auto' }, context.title),
     context.status && h('span', { class: `state ${context.tone}` }, context.status));
   return [head, about, says];
@@ -60,7 +60,7 @@ function preview({ preview: { kind, text, tick, who, sign } }) {
       return [h('span', { class: 'draft' }, say.draft), words];
     case 'typing':
       return [words];
-    case 'said':
+    case 'message':
       if (tick === 'read') return [icon('read', { small: true, label: say.read }), words];
       if (tick === 'sending') return [icon('clock', { small: true, label: say.sending }), words];
       return [words];

@@ -127,7 +127,7 @@ class ParlorResult extends HTMLElement {
 /** @param {ResultRow} row @returns {HTMLElement[]} */
 function lines(row) {
   const { context, where } = row;
-  const about = where !== '' && h('div', { class: 'about' }, context && contextPicture(context, 'thing'),
+  const about = where !== '' && h('div', { class: 'about' }, context && contextPicture(context, 'context-picture'),
     h('span', { class: 'one-line', dir: 'auto' }, where));
   return [
     h('div', {}, h('span', { class: 'who one-line', dir: 'auto' }, row.name),

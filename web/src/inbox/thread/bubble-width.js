@@ -13,7 +13,7 @@ export function fitBubbles(blocks) {
   const widths = bubbles.map((bubble) => {
     // A quote has lines of its own.
     if (bubble.querySelector('.quote')) return 0;
-    const lines = [...bubble.querySelectorAll('.words, .subject, .edited')].flatMap(linesOf);
+    const lines = [...bubble.querySelectorAll('.text, .subject, .edited')].flatMap(linesOf);
     if (new Set(lines.map((line) => Math.round(line.bottom))).size < 2) return 0;
     return Math.max(...lines.map((line) => line.right)) - Math.min(...lines.map((line) => line.left));
   });

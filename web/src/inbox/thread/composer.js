@@ -28,7 +28,7 @@ const FINGERS = matchMedia('(pointer: coarse)');
 
 export class ParlorComposer extends HTMLElement {
   #input = h('textarea', {
-    class: 'words', rows: 1, 'aria-label': say.message, autocomplete: 'off',
+    class: 'text', rows: 1, 'aria-label': say.message, autocomplete: 'off',
     oninput: () => this.#changed(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     onpaste: (/** @type {ClipboardEvent} */ event) => this.#pasted(event),

@@ -22,15 +22,15 @@ export function updateBlocks(parent, blocks) {
   if (moved.length === 0 || there.size === 0) return;
   const wanted = new Set(blocks.map((one) => one.key));
   /** @type {Map<string|undefined, HTMLElement>} */
-  const runOf = new Map();
+  const groupOf = new Map();
   for (const view of parent.querySelectorAll('parlor-message')) {
-    const run = /** @type {HTMLElement|null} */ (view.closest('parlor-message-group'));
-    if (run && !wanted.has(run.dataset.key ?? '')) runOf.set(/** @type {HTMLElement} */ (view).dataset.key, run);
+    const group = /** @type {HTMLElement|null} */ (view.closest('parlor-message-group'));
+    if (group && !wanted.has(group.dataset.key ?? '')) groupOf.set(/** @type {HTMLElement} */ (view).dataset.key, group);
   }
   for (const { key, messages } of moved) {
-    const held = messages.find((one) => runOf.has(one.key));
-    const run = held && runOf.get(held.key);
-    if (run && !wanted.has(run.dataset.key ?? '')) run.dataset.key = key;
+    const held = messages.find((one) => groupOf.has(one.key));
+    const group = held && groupOf.get(held.key);
+    if (group && !wanted.has(group.dataset.key ?? '')) group.dataset.key = key;
   }
 }
 
@@ -64,38 +64,38 @@ function firm(name) {
 
 /** What one sender wrote within a minute. */
 class ParlorMessageGroup extends HTMLElement {
-  #face = h('span', { class: 'face-place' });
+  #avatarSlot = h('span', { class: 'avatar-slot' });
   #name = h('span', { class: 'name', dir: 'auto' });
-  #messages = h('div', { class: 'said' });
+  #messages = h('div', { class: 'messages' });
   #meta = h('div', { class: 'meta' });
   #drawnMeta = '';
   #drawnFace = '';
 
   connectedCallback() {
-    if (!this.firstChild) this.append(this.#face, this.#name, this.#messages, this.#meta);
+    if (!this.firstChild) this.append(this.#avatarSlot, this.#name, this.#messages, this.#meta);
   }
 
-  /** @param {MessageGroup} run */
-  update(run) {
-    this.className = ['run', run.own && 'own', run.sender && 'named', run.joined && 'same'].filter(Boolean).join(' ');
-    const { sender } = run;
+  /** @param {MessageGroup} group */
+  update(group) {
+    this.className = ['message-group', group.own && 'own', group.sender && 'named', group.joined && 'same'].filter(Boolean).join(' ');
+    const { sender } = group;
     const key = sender ? avatarKey([sender]) : '';
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(...(sender ? [avatar([sender], { size: 28 })] : []));
+      this.#avatarSlot.replaceChildren(...(sender ? [avatar([sender], { size: 28 })] : []));
       setText(this.#name, sender?.name ?? '');
     }
-    this.#face.hidden = this.#name.hidden = !sender;
-    updateKeyed(this.#messages, run.messages, (view) => view.key, () => new ParlorMessage());
-    const { speaker, unsent, meta } = run;
+    this.#avatarSlot.hidden = this.#name.hidden = !sender;
+    updateKeyed(this.#messages, group.messages, (view) => view.key, () => new ParlorMessage());
+    const { speaker, unsent, meta } = group;
     for (const [index, view] of [...this.#messages.children].entries()) {
-      const last = index === run.messages.length - 1 && 'words' in meta;
+      const last = index === group.messages.length - 1 && 'words' in meta;
       /** @type {ParlorMessage} */ (view).dress({
         // In a group the name is visible.
         unsent, speaker, ears: index === 0 && !sender, state: last ? meta.words : '',
       });
     }
-    this.#drawMeta(run.meta);
+    this.#drawMeta(group.meta);
   }
 
   /** @param {Meta} meta */

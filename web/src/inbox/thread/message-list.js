@@ -49,7 +49,7 @@ export class ParlorMessageList extends HTMLElement {
   #anchor = new ScrollAnchor(this.#log, this.#blocks);
   #floatingDay = new FloatingDay();
   #unreadBar = new UnreadBar({ jump: () => this.#toUnread(), left: () => this.#log.focus({ preventScroll: true }) });
-  #jumping = h('div', { class: 'jumping late', hidden: true, 'aria-hidden': true }, messageSkeleton());
+  #jumpCover = h('div', { class: 'jump-cover late', hidden: true, 'aria-hidden': true }, messageSkeleton());
   #announcer = new Announcer();
   #pillWords = h('span');
   #pill = h('button', { class: 'pill', type: 'button', hidden: true, onclick: () => this.toEnd(true) },
@@ -77,7 +77,7 @@ export class ParlorMessageList extends HTMLElement {
   connectedCallback() {
     if (!this.firstChild) {
       this.append(
-        this.#unreadBar.element, this.#log, this.#jumping, this.#floatingDay.element, this.#pill, this.#announcer.element,
+        this.#unreadBar.element, this.#log, this.#jumpCover, this.#floatingDay.element, this.#pill, this.#announcer.element,
       );
       listen(this.#log, { 'parlor-jump-to-edge': (edge) => this.#toEdge(edge) });
     }
@@ -167,7 +167,7 @@ export class ParlorMessageList extends HTMLElement {
     const focused = this.#log.contains(document.activeElement);
     this.#drawnOlder = this.#drawEnd(this.#older, view, 'before', this.#drawnOlder);
     this.#drawnNewer = this.#drawEnd(this.#newer, view, 'after', this.#drawnNewer);
-    this.#jumping.hidden = !(view.loaded && view.loading && view.side === 'place');
+    this.#jumpCover.hidden = !(view.loaded && view.loading && view.side === 'place');
     updateBlocks(this.#blocks, view.blocks);
     updateKeyed(this.#blocks, view.blocks, (block) => block.key, createBlock);
     this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
@@ -275,10 +275,10 @@ export class ParlorMessageList extends HTMLElement {
   #drawEnd(end, view, side, before) {
     const isOlder = side === 'before';
     const isMore = isOlder ? view.moreBefore : view.moreAfter;
-    const drawn = !isMore ? '' : view.failed && view.side === side ? 'failed' : 'bones';
+    const drawn = !isMore ? '' : view.failed && view.side === side ? 'failed' : 'skeleton';
     if (drawn === before) return drawn;
     end.hidden = drawn === '';
-    setAttribute(end, 'aria-hidden', !isOlder && drawn === 'bones' ? 'true' : null);
+    setAttribute(end, 'aria-hidden', !isOlder && drawn === 'skeleton' ? 'true' : null);
     const again = () => h('button', {
       class: 'link', type: 'button', onclick: () => emit(this, isOlder ? 'parlor-older' : 'parlor-newer'),
     }, say.tryAgain);

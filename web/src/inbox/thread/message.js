@@ -100,7 +100,7 @@ export class ParlorMessage extends HTMLElement {
           ...(text === '' ? [] : [richText(text)]),
           ...(edited === '' ? [] : [h('span', { class: 'edited' }, say.edited)]),
         ]
-      : [icon('bin', { small: true }), h('span', { class: 'words' }, deleted)]));
+      : [icon('bin', { small: true }), h('span', { class: 'text' }, deleted)]));
   }
 
   /** @param {Quote|null} quote */

@@ -14,7 +14,7 @@ import { say } from '../view/strings.js';
 
 /** @param {string} text @returns {HTMLElement} */
 export function richText(text) {
-  const box = h('span', { class: 'words' });
+  const box = h('span', { class: 'text' });
   for (const piece of parseMarkup(balanced(text))) box.append(element(piece));
   return box;
 }

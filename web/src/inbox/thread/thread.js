@@ -17,7 +17,7 @@ import { DropTarget } from '../files/file-intake.js';
 import { emit } from '../ui/events.js';
 
 export class ParlorThread extends HTMLElement {
-  #face = h('span', { class: 'face-place' });
+  #avatarSlot = h('span', { class: 'avatar-slot' });
   #name = h('h2', { class: 'one-line', dir: 'auto', tabindex: -1 });
   #note = h('p', { class: 'presence one-line' });
   #members = h('button', {
@@ -27,7 +27,7 @@ export class ParlorThread extends HTMLElement {
     class: 'tool', type: 'button', 'aria-label': say.searchHere, title: say.searchHereHint,
     onclick: () => emit(this, 'parlor-search-here', {}),
   }, icon('search'));
-  #head = h('div', { class: 'thread-head' }, backButton(this), this.#face,
+  #head = h('div', { class: 'thread-head' }, backButton(this), this.#avatarSlot,
     h('div', { class: 'person' }, this.#name, this.#note), this.#search, this.#members);
   #card = h('div', { class: 'card-place' });
   #messageList = /** @type {ParlorMessageList} */ (document.createElement('parlor-message-list'));
@@ -112,7 +112,7 @@ export class ParlorThread extends HTMLElement {
     this.#drawHead(view);
     this.#drawCard(view);
     const empty = insteadOf(view);
-    const instead = empty === 'bones' && this.#messageList.keeps(view.messageList) ? '' : empty;
+    const instead = empty === 'skeleton' && this.#messageList.keeps(view.messageList) ? '' : empty;
     this.#messageList.hidden = instead !== '' && instead !== 'first';
     this.#composer.hidden = !view.known;
     if (this.#drawnInstead !== instead + view.name) {
@@ -135,7 +135,7 @@ export class ParlorThread extends HTMLElement {
     const key = `${avatarKey(view.faces)}${pair}${picture ?? ''}${sign}`;
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(...(view.known ? [avatar(view.faces, { size: 40, pair, picture, dot: sign })] : []));
+      this.#avatarSlot.replaceChildren(...(view.known ? [avatar(view.faces, { size: 40, pair, picture, dot: sign })] : []));
     }
     setText(this.#name, view.name);
     this.#name.hidden = view.name === '';
@@ -164,7 +164,7 @@ export class ParlorThread extends HTMLElement {
     const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-reload') },
       icon('again', { small: true }), say.tryAgain);
     switch (which) {
-      case 'bones':
+      case 'skeleton':
         return [messageSkeleton()];
       case 'missing':
         return words(say.threadMissing, say.threadMissingMore);
@@ -179,11 +179,11 @@ export class ParlorThread extends HTMLElement {
   }
 }
 
-/** @param {ThreadView} view @returns {'missing'|'failed'|'bones'|'first'|''} */
+/** @param {ThreadView} view @returns {'missing'|'failed'|'skeleton'|'first'|''} */
 function insteadOf(view) {
   const isLeft = view.messageList.left && view.progress !== 'loading';
   if ((view.progress === 'missing' || isLeft) && !view.known) return 'missing';
-  if (!view.loaded || !view.known) return view.progress === 'failed' ? 'failed' : 'bones';
+  if (!view.loaded || !view.known) return view.progress === 'failed' ? 'failed' : 'skeleton';
   return view.messageList.blocks.length === 0 ? 'first' : '';
 }
 
@@ -208,13 +208,13 @@ function card(context, roles) {
   const url = pageOf(context.url);
   const parts = [
     contextPicture(context, 'photo'),
-    h('span', { class: 'words' },
+    h('span', { class: 'text' },
       h('span', { class: 'title' }, h('span', { class: 'one-line', dir: 'auto' }, context.title),
         context.status && h('span', { class: `chip ${context.tone}` }, context.status)),
       context.detail && h('span', { class: 'more one-line', dir: 'auto' }, context.detail)),
     h('span', { class: 'roles' },
-      ...roles.map((role) => h('span', { class: `chip ${role.mine ? 'mine' : 'role'}` }, role.text)),
-      url && icon('leave', { small: true, label: say.opensPage })),
+      ...roles.map((role) => h('span', { class: `chip ${role.mine ? 'mine' : 'role'}` }, role.text))),
+    url && icon('leave', { small: true, label: say.opensPage }),
   ];
   if (!url) return h('div', { class: 'about-card' }, ...parts);
   return h('a', { class: 'about-card', href: url, target: '_blank', rel: 'noopener noreferrer' }, ...parts);

@@ -8,9 +8,9 @@ import { avatar, avatarKey } from '../ui/avatar.js';
 
 export class TypingIndicator {
   #name = h('p', { class: 'sender one-line', dir: 'auto' });
-  #face = h('span', { class: 'face-place' });
+  #avatarSlot = h('span', { class: 'avatar-slot' });
   #dots = h('span', { class: 'typing-now', role: 'img' }, h('i'), h('i'), h('i'));
-  element = h('div', { class: 'writing', hidden: true }, this.#name, this.#face, this.#dots);
+  element = h('div', { class: 'writing', hidden: true }, this.#name, this.#avatarSlot, this.#dots);
   #drawnFace = '';
 
   /** @param {User[]} users @param {string} words @param {boolean} isGroup */
@@ -23,6 +23,6 @@ export class TypingIndicator {
     const key = isGroup ? avatarKey(users.slice(0, 1)) : '';
     if (key === this.#drawnFace) return;
     this.#drawnFace = key;
-    this.#face.replaceChildren(...(isGroup ? [avatar(users.slice(0, 1), { size: 28 })] : []));
+    this.#avatarSlot.replaceChildren(...(isGroup ? [avatar(users.slice(0, 1), { size: 28 })] : []));
   }
 }

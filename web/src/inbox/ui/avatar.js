@@ -12,21 +12,21 @@ import { icon } from './icons.js';
  * @returns {HTMLElement} */
 export function avatar(users, { size, pair = false, picture, dot = '' } = {}) {
   const both = pair && users.length > 1 && !picture;
-  const box = h('span', { class: `face${both ? ' pair' : ''}${dot && ` ${dot}`}`, 'aria-hidden': 'true' });
+  const box = h('span', { class: `avatar${both ? ' pair' : ''}${dot && ` ${dot}`}`, 'aria-hidden': 'true' });
   if (size) box.style.setProperty('--size', `${size}px`);
   if (picture) {
-    box.append(framed(picture, h('span', { class: 'skin' }, icon('people', { small: true }))));
+    box.append(framed(picture, h('span', { class: 'avatar-frame' }, icon('people', { small: true }))));
     return box;
   }
   for (const user of both ? users.slice(0, 2) : users.slice(0, 1)) box.append(skin(user));
-  if (users.length === 0) box.append(h('span', { class: 'skin' }, icon('people', { small: true })));
+  if (users.length === 0) box.append(h('span', { class: 'avatar-frame' }, icon('people', { small: true })));
   return box;
 }
 
 /** @param {User} user @returns {HTMLElement} */
 function skin(user) {
   // Drawn by the style sheet, since they are a picture and not text.
-  const letters = h('span', { class: `skin ${colourClass(user.id)}`, 'data-letters': initials(user.name) });
+  const letters = h('span', { class: `avatar-frame ${colourClass(user.id)}`, 'data-letters': initials(user.name) });
   if (!user.picture) return letters;
   return framed(user.picture, letters);
 }
@@ -34,7 +34,7 @@ function skin(user) {
 /** @param {string} src @param {HTMLElement} instead what is shown when it cannot be loaded @returns {HTMLElement} */
 function framed(src, instead) {
   const picture = h('img', { src, alt: '', decoding: 'async' });
-  const frame = h('span', { class: 'skin' }, picture);
+  const frame = h('span', { class: 'avatar-frame' }, picture);
   picture.addEventListener('error', () => frame.replaceWith(instead), { once: true });
   return frame;
 }
@@ -48,7 +48,7 @@ export function avatarKey(users) {
 /** Returns the picture of a context, or an icon if there is none. @param {Context} context @param {string} className
  * @returns {HTMLElement} */
 export function contextPicture(context, className) {
-  const sign = () => icon('picture', { small: className === 'thing' });
+  const sign = () => icon('picture', { small: className === 'context-picture' });
   const box = h('span', { class: className, 'aria-hidden': 'true' });
   if (!context.image) {
     box.append(sign());

@@ -20,7 +20,7 @@ import { isBlank } from './visible-text.js';
 /**
  * @typedef {'sending'|'sent'|'delivered'|'read'} Tick
  * @typedef {{
- *   kind: 'failed'|'typing'|'draft'|'said'|'none', text: string, tick: Tick|null, who: string|null,
+ *   kind: 'failed'|'typing'|'draft'|'message'|'none', text: string, tick: Tick|null, who: string|null,
  *   sign: 'picture'|'file'|'bin'|null,
  * }} Preview
  * @typedef {{
@@ -93,17 +93,17 @@ function previewOf(conversation, { state, waiting, draft, selected, presenceSour
     return preview('draft', text, { sign });
   }
   const own = items.at(-1);
-  if (own) return preview('said', previewContent(own).text, { tick: 'sending', sign: previewContent(own).sign });
+  if (own) return preview('message', previewContent(own).text, { tick: 'sending', sign: previewContent(own).sign });
   const last = conversation.last_message;
   if (!last) return preview('none', say.noMessagesYet);
   const { text, sign } = previewMessage(state, last);
-  if (last.system || last.deleted) return preview('said', text, { sign });
+  if (last.system || last.deleted) return preview('message', text, { sign });
   if (last.sender === state.user) {
     const { tick } = receipt(conversation, state.user, last.seq);
-    return preview('said', tick === 'read' ? text : say.youSaid(text), { tick, sign });
+    return preview('message', tick === 'read' ? text : say.youSaid(text), { tick, sign });
   }
   const sender = conversation.kind === 'group' ? state.users.get(last.sender) : undefined;
-  return preview('said', text, { who: sender ? shortName(sender.name) : null, sign });
+  return preview('message', text, { who: sender ? shortName(sender.name) : null, sign });
 }
 
 /** @param {Conversation} conversation @param {ViewInput} viewInput @returns {Row} */

@@ -26,9 +26,14 @@ export function message({ page }, text) {
 
 /** @param {UserPage} person @param {string} text @param {string} item */
 export async function chooseInMenu(person, text, item) {
+  await openMenu(person, text);
+  await person.page.getByRole('menuitem', { name: item, exact: true }).click();
+}
+
+/** Opens the menu of a message. @param {UserPage} person @param {string} text */
+export async function openMenu(person, text) {
   await message(person, text).hover();
   await person.page.getByRole('button', { name: 'More', exact: true }).click();
-  await person.page.getByRole('menuitem', { name: item, exact: true }).click();
 }
 
 /** @param {UserPage} person @returns {Locator} */

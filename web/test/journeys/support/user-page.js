@@ -88,7 +88,7 @@ export class UserPage {
 
   /** Returns the texts of the open conversation, in order. @returns {Promise<string[]>} */
   async texts() {
-    return this.page.locator('.bubble .words').allTextContents();
+    return this.page.locator('.bubble .text').allTextContents();
   }
 
   /** Returns the distance to the end of the messages, in pixels. @returns {Promise<number>} */
