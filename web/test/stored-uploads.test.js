@@ -120,10 +120,10 @@ test('a page releases, and does not delete, a file that another page sent with a
 
 test('a file is released too when its storing ends after another page took it', async () => {
   const first = page();
-  const { put: keep } = first.blobStore;
+  const { put: keep } = first.bytes.blobStore;
   /** @type {(go: null) => void} */
   let go = () => {};
-  first.blobStore.put = async (id, file) => {
+  first.bytes.blobStore.put = async (id, file) => {
     const kept = await keep(id, file);
     await new Promise((resolve) => {
       go = resolve;
