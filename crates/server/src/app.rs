@@ -16,6 +16,7 @@ use crate::{
     identity::{self, Identity, actor::Actor},
     metrics::Metrics,
     presence::{self, Presence},
+    profile::{Profile, ProfileError},
     search::Searcher,
     store::{self, Store, StoreOptions, index::Index, sessions::ActiveSession, snapshot::SyncStatus},
     supervisor::Supervisor,
@@ -73,6 +74,8 @@ pub struct App {
     pub search: Searcher,
     /// Notices when a part of the server ends by itself.
     pub supervisor: Supervisor,
+    /// What is known about the web application beside Parlor, if there is one.
+    pub profile: Option<Arc<Profile>>,
     /// What messages are found by; none where search is switched off.
     pub index: Option<Index>,
     consumers: Mutex<Vec<ConsumerHandle>>,
@@ -93,6 +96,9 @@ pub enum Error {
     /// The storage of files.
     #[error(transparent)]
     Files(#[from] files::storage::StorageError),
+    /// The profile of the web application beside Parlor.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
 }
 
 impl App {
@@ -114,6 +120,7 @@ impl App {
         environment: Environment,
         layer: Arc<dyn ChannelLayer>,
     ) -> Result<Arc<Self>, Error> {
+        let profile = config.compat.profile.as_deref().map(Profile::load).transpose()?.map(Arc::new);
         let store = Store::open(&store_options(&config)).await?;
         let node = Epoch(environment.random_id());
         let fingerprints = Key::new(&store.secret("fingerprints", environment.random()).await?);
@@ -170,6 +177,7 @@ impl App {
             presence,
             typing,
             supervisor,
+            profile,
             index,
             consumers: Mutex::new(consumers.into_iter().collect()),
             is_draining: watch::Sender::new(false),

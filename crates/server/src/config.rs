@@ -81,6 +81,8 @@ pub struct Config {
     pub groups: GroupsConfig,
     /// Access to the metrics.
     pub metrics: MetricsConfig,
+    /// The web application beside Parlor.
+    pub compat: CompatConfig,
     /// All limits.
     pub limits: Limits,
 }
@@ -251,6 +253,15 @@ pub struct AccountsConfig {
 pub struct GroupsConfig {
     /// The history that new members see by default.
     pub history: History,
+}
+
+/// `[compat]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompatConfig {
+    /// The profile of the application: a name or a path.
+    #[serde(deserialize_with = "none_if_empty")]
+    pub profile: Option<String>,
 }
 
 /// `[metrics]`

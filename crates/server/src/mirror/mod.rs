@@ -1,0 +1,3 @@
+//! The mirror of the host's message table.
+
+pub mod message_row;
