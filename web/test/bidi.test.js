@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { balanced, isolated } from '../src/inbox/view/bidi.js';
+import { dialogSay } from '../src/inbox/view/dialog-strings.js';
 import { say } from '../src/inbox/view/strings.js';
 
 const signs = fc.constantFrom('a', 'ب', ' ', '\n', '\u202A', '\u202B', '\u202C', '\u202D', '\u202E', '\u2066', '\u2067', '\u2068', '\u2069');
@@ -51,7 +52,7 @@ test('a name with directional controls is isolated in every sentence, and a plai
   assert.equal(isolated('Ben Okafor'), 'Ben Okafor');
   /** @type {[string, string, string][]} */
   const wrong = [];
-  for (const [key, make] of Object.entries(say)) {
+  for (const [key, make] of Object.entries({ ...say, ...dialogSay })) {
     if (typeof make !== 'function') continue;
     const sets = [[name, name, name], [2, name, name], [[name, name], 0, name], [name, [name, name], name], [true, 0, name]];
     for (const parts of sets) {

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { systemPhrase, wordsOf } from '../src/inbox/view/preview.js';
 import { threadView } from '../src/inbox/view/thread.js';
 import { emptyState } from '../src/sdk/state/state.js';
+import { dialogSay } from '../src/inbox/view/dialog-strings.js';
 import { say } from '../src/inbox/view/strings.js';
 import { Ephemeral } from '../src/sdk/ephemeral.js';
 import { manualClock } from './support/clock.js';
@@ -19,7 +20,7 @@ test('only unread counts stop at 99', () => {
   assert.equal(say.membersOf(250), '250 people: show who');
   assert.equal(say.files(120), '120 files');
   assert.equal(say.pictures(120), '120 pictures');
-  assert.match(say.staySignedIn(365), /for 365 days\.$/u);
+  assert.match(dialogSay.staySignedIn(365), /for 365 days\.$/u);
   for (const count of [say.unreadCount, say.newMessages, say.arrivedMany]) {
     assert.match(count(1), /^1 (?:unread|new) message$/u);
     assert.match(count(99), /^99 (?:unread|new) messages$/u);

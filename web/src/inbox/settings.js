@@ -12,6 +12,7 @@ import { avatar, avatarKey } from './ui/avatar.js';
 import { shortTime } from './view/format.js';
 import { truncate } from './view/graphemes.js';
 import { icon } from './ui/icons.js';
+import { dialogSay } from './view/dialog-strings.js';
 import { say } from './view/strings.js';
 import { changeError, pictureError, errorText } from './view/error-text.js';
 import { backButton } from './thread/thread.js';
@@ -21,32 +22,32 @@ import { emit } from './ui/events.js';
 const THEMES = /** @type {const} */ (['system', 'light', 'dark']);
 
 export class ParlorSettings extends HTMLElement {
-  #title = h('h2', { class: 'one-line', tabindex: -1 }, say.settings);
+  #title = h('h2', { class: 'one-line', tabindex: -1 }, dialogSay.settings);
   #avatarSlot = h('span', { class: 'avatar-slot' });
   #drawnFace = '';
-  #name = field(say.name, { autocomplete: 'name' });
+  #name = field(dialogSay.name, { autocomplete: 'name' });
   #named = followValue(this.#name.input);
   #saveName = h('button', { class: 'button', type: 'submit' }, say.save);
   #file = h('input', {
-    type: 'file', accept: 'image/png,image/jpeg,image/webp', hidden: true, 'aria-label': say.choosePicture,
+    type: 'file', accept: 'image/png,image/jpeg,image/webp', hidden: true, 'aria-label': dialogSay.choosePicture,
     onchange: () => void this.#upload(),
   });
   #removePicture = h('button', {
     class: 'button plain', type: 'button', onclick: () => void this.#picture(null),
-  }, say.removePicture);
-  #pictureNote = h('p', { class: 'note', role: 'status' }, say.pictureHint);
-  #receipts = onOff(say.receipts, say.receiptsMore, (on) => void this.#set({ receipts: on }));
-  #presence = onOff(say.presence, say.presenceMore, (on) => void this.#set({ presence: on }));
+  }, dialogSay.removePicture);
+  #pictureNote = h('p', { class: 'note', role: 'status' }, dialogSay.pictureHint);
+  #receipts = onOff(dialogSay.receipts, dialogSay.receiptsMore, (on) => void this.#set({ receipts: on }));
+  #presence = onOff(dialogSay.presence, dialogSay.presenceMore, (on) => void this.#set({ presence: on }));
   #privacyNote = h('p', { class: 'why', role: 'alert', hidden: true });
-  #current = field(say.currentPassword, { type: 'password', autocomplete: 'current-password' });
-  #next = field(say.newPassword, { type: 'password', autocomplete: 'new-password' });
+  #current = field(dialogSay.currentPassword, { type: 'password', autocomplete: 'current-password' });
+  #next = field(dialogSay.newPassword, { type: 'password', autocomplete: 'new-password' });
   #passwordNote = h('p', { class: 'note good', role: 'status', hidden: true });
-  #savePassword = h('button', { class: 'button', type: 'submit' }, say.changePassword);
+  #savePassword = h('button', { class: 'button', type: 'submit' }, dialogSay.changePassword);
   #sessions = h('ul', { class: 'sessions' });
   #sessionsNote = h('p', { class: 'note', role: 'status', hidden: true });
   #signOut = h('button', {
     class: 'button warn', type: 'button', onclick: () => emit(this, 'parlor-sign-out'),
-  }, say.signOut);
+  }, dialogSay.signOut);
   #outNote = h('p', { class: 'why', role: 'alert', hidden: true });
   #login = h('p', { class: 'note' });
   /** A setting is being saved; its old value is not shown again in the meantime. */
@@ -60,25 +61,25 @@ export class ParlorSettings extends HTMLElement {
     if (this.firstChild) return;
     this.className = 'thread settings';
     setAttribute(this, 'role', 'region');
-    setAttribute(this, 'aria-label', say.settings);
+    setAttribute(this, 'aria-label', dialogSay.settings);
     const choose = h('button', {
       class: 'button', type: 'button', onclick: () => this.#file.click(),
-    }, say.choosePicture);
+    }, dialogSay.choosePicture);
     this.append(
       h('div', { class: 'thread-head' }, backButton(this), h('div', { class: 'person' }, this.#title)),
       h('div', { class: 'pages', tabindex: -1 },
-        part(say.profile,
+        part(dialogSay.profile,
           h('div', { class: 'portrait' }, this.#avatarSlot, h('div', {},
             h('div', { class: 'buttons' }, choose, this.#removePicture, this.#file), this.#pictureNote)),
           h('form', {
             class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
           }, this.#name.box, this.#saveName)),
-        part(say.appearance, themeChoice()),
-        part(say.privacy, this.#receipts.box, this.#presence.box, this.#privacyNote),
-        part(say.password, h('form', {
+        part(dialogSay.appearance, themeChoice()),
+        part(dialogSay.privacy, this.#receipts.box, this.#presence.box, this.#privacyNote),
+        part(dialogSay.password, h('form', {
           class: 'stack', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#changePassword(event),
         }, this.#current.box, this.#next.box, this.#savePassword, this.#passwordNote)),
-        part(say.sessions, this.#sessions, this.#sessionsNote),
+        part(dialogSay.sessions, this.#sessions, this.#sessionsNote),
         h('section', { class: 'part last' }, this.#login, this.#signOut, this.#outNote)));
   }
 
@@ -87,7 +88,7 @@ export class ParlorSettings extends HTMLElement {
     this.client = client;
     this.account = new Account(client);
     this.#passwordNote.hidden = this.#outNote.hidden = true;
-    setText(this.#pictureNote, say.pictureHint);
+    setText(this.#pictureNote, dialogSay.pictureHint);
     void this.#loadSessions();
   }
 
@@ -98,7 +99,7 @@ export class ParlorSettings extends HTMLElement {
   /** @param {unknown} error */
   signOutFailed(error) {
     this.#outNote.hidden = false;
-    this.#outNote.replaceChildren(icon('alert', { small: true }), `${say.signOutFailed} ${errorText(error)}`);
+    this.#outNote.replaceChildren(icon('alert', { small: true }), `${dialogSay.signOutFailed} ${errorText(error)}`);
   }
 
   /** @param {Me|null} me */
@@ -115,7 +116,7 @@ export class ParlorSettings extends HTMLElement {
       this.#receipts.input.checked = me.receipts;
       this.#presence.input.checked = me.presence;
     }
-    setText(this.#login, say.signedInAs(me.login));
+    setText(this.#login, dialogSay.signedInAs(me.login));
   }
 
   /** @param {{receipts?: boolean, presence?: boolean}} settings */
@@ -126,7 +127,7 @@ export class ParlorSettings extends HTMLElement {
       await this.account?.update(settings);
     } catch (error) {
       const refused = error instanceof Problem && error.code === 'not_allowed';
-      this.#privacyNote.replaceChildren(icon('alert', { small: true }), refused ? say.receiptsOff : changeError(error));
+      this.#privacyNote.replaceChildren(icon('alert', { small: true }), refused ? dialogSay.receiptsOff : changeError(error));
       this.#privacyNote.hidden = false;
     }
     this.#setting = false;
@@ -144,7 +145,7 @@ export class ParlorSettings extends HTMLElement {
     }
     await this.#during(this.#saveName, say.save, async () => {
       await this.account?.update({ name });
-      setText(this.#saveName, say.saved);
+      setText(this.#saveName, dialogSay.saved);
     }, (error) => this.#name.tell(changeError(error)));
   }
 
@@ -156,10 +157,10 @@ export class ParlorSettings extends HTMLElement {
 
   /** @param {Blob|null} picture */
   async #picture(picture) {
-    setText(this.#pictureNote, say.saving);
+    setText(this.#pictureNote, dialogSay.saving);
     try {
       await this.account?.setPicture(picture);
-      setText(this.#pictureNote, say.pictureHint);
+      setText(this.#pictureNote, dialogSay.pictureHint);
     } catch (error) {
       setText(this.#pictureNote, pictureError(error, picture));
     }
@@ -176,21 +177,21 @@ export class ParlorSettings extends HTMLElement {
     }
     const least = this.client?.limits.password_chars_min ?? 8;
     if ([...this.#next.input.value].length < least) {
-      this.#next.tell(say.passwordShort(least));
+      this.#next.tell(dialogSay.passwordShort(least));
       this.#next.input.focus();
       return;
     }
     this.#passwordNote.hidden = true;
-    await this.#during(this.#savePassword, say.changePassword, async () => {
+    await this.#during(this.#savePassword, dialogSay.changePassword, async () => {
       await this.account?.setPassword(this.#current.input.value, this.#next.input.value);
       this.#current.input.value = this.#next.input.value = '';
-      setText(this.#passwordNote, say.passwordChanged);
+      setText(this.#passwordNote, dialogSay.passwordChanged);
       this.#passwordNote.hidden = false;
       void this.#loadSessions();
     }, (error) => {
       const code = error instanceof Problem ? error.code : '';
-      if (code === 'wrong_password') this.#current.tell(say.passwordWrong);
-      else if (code === 'too_many') this.#current.tell(say.tooMany);
+      if (code === 'wrong_password') this.#current.tell(dialogSay.passwordWrong);
+      else if (code === 'too_many') this.#current.tell(dialogSay.tooMany);
       else this.#next.tell(changeError(error));
     });
   }
@@ -199,10 +200,10 @@ export class ParlorSettings extends HTMLElement {
    * @param {() => Promise<void>} act @param {(error: unknown) => void} failed */
   async #during(button, words, act, failed) {
     button.disabled = true;
-    setText(button, say.saving);
+    setText(button, dialogSay.saving);
     try {
       await act();
-      if (button.textContent === say.saving) setText(button, words);
+      if (button.textContent === dialogSay.saving) setText(button, words);
       else setTimeout(() => setText(button, words), 2_000);
     } catch (error) {
       setText(button, words);
@@ -219,16 +220,16 @@ export class ParlorSettings extends HTMLElement {
       this.#sessions.replaceChildren(...sessions.map((session) => this.#session(session)));
     } catch (error) {
       this.#sessionsNote.hidden = false;
-      setText(this.#sessionsNote, `${say.sessionsFailed} ${errorText(error)}`);
+      setText(this.#sessionsNote, `${dialogSay.sessionsFailed} ${errorText(error)}`);
     }
   }
 
   /** @param {Session} session @returns {HTMLElement} */
   #session(session) {
     const agent = agentName(session.agent);
-    const seen = say.lastSeen(shortTime(Date.parse(session.seen_at), Date.now()));
+    const seen = dialogSay.lastSeen(shortTime(Date.parse(session.seen_at), Date.now()));
     const end = h('button', {
-      class: 'button', type: 'button', 'aria-label': say.endSessionOf(agent),
+      class: 'button', type: 'button', 'aria-label': dialogSay.endSessionOf(agent),
       onclick: async () => {
         end.disabled = true;
         try {
@@ -239,9 +240,9 @@ export class ParlorSettings extends HTMLElement {
         }
         void this.#loadSessions();
       },
-    }, say.endSession);
+    }, dialogSay.endSession);
     return h('li', {}, h('div', {}, h('b', { class: 'one-line' }, agent), h('span', {}, seen)),
-      session.current ? h('span', { class: 'chip settled' }, say.thisDevice) : end);
+      session.current ? h('span', { class: 'chip settled' }, dialogSay.thisDevice) : end);
   }
 }
 
@@ -261,12 +262,12 @@ function onOff(words, more, then) {
 /** @returns {HTMLElement} */
 function themeChoice() {
   const now = document.documentElement.dataset.theme ?? 'system';
-  return h('div', { class: 'choices', role: 'radiogroup', 'aria-label': say.appearance },
+  return h('div', { class: 'choices', role: 'radiogroup', 'aria-label': dialogSay.appearance },
     ...THEMES.map((theme) => h('label', { class: 'choice' },
       h('input', {
         type: 'radio', name: 'theme', value: theme, checked: theme === now, onchange: () => setTheme(theme),
       }),
-      h('span', {}, say.themes[theme]))));
+      h('span', {}, dialogSay.themes[theme]))));
 }
 
 /** @param {typeof THEMES[number]} theme */
@@ -292,7 +293,7 @@ function agentName(agent) {
     ['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'Mac'],
     ['Linux', 'Linux'],
   ], '');
-  if (!browser) return truncate(agent, 60) || say.unknownDevice;
+  if (!browser) return truncate(agent, 60) || dialogSay.unknownDevice;
   return system ? `${browser}, ${system}` : browser;
 }
 

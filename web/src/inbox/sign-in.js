@@ -9,6 +9,7 @@ import { Problem, endsSession } from '../sdk/problem.js';
 import { isolated } from './view/bidi.js';
 import { h, setAttribute, setText } from './ui/dom.js';
 import { icon, mark } from './ui/icons.js';
+import { dialogSay } from './view/dialog-strings.js';
 import { say } from './view/strings.js';
 import { nameError } from './view/visible-text.js';
 import { errorText } from './view/error-text.js';
@@ -40,9 +41,9 @@ export function field(words, attributes) {
 export class ParlorSignIn extends HTMLElement {
   #signsUp = false;
   #busy = false;
-  #login = field(say.login, { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false' });
-  #name = field(say.yourName, { autocomplete: 'name' });
-  #password = field(say.password, { type: 'password', autocomplete: 'current-password' });
+  #login = field(dialogSay.login, { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false' });
+  #name = field(dialogSay.yourName, { autocomplete: 'name' });
+  #password = field(dialogSay.password, { type: 'password', autocomplete: 'current-password' });
   #title = h('h1');
   #go = h('button', { class: 'button main', type: 'submit' });
   #other = h('button', { class: 'button plain', type: 'button', onclick: () => this.#turn() });
@@ -56,9 +57,9 @@ export class ParlorSignIn extends HTMLElement {
       h('div', { class: 'brand' }, mark(), site.name),
       h('div', { class: 'card' }, this.#title, this.#name.box, this.#login.box, this.#password.box, this.#go,
         site.sign_up ? this.#other : null),
-      h('p', { class: 'fine' }, say.staySignedIn(site.session_days), h('br'), say.by));
+      h('p', { class: 'fine' }, dialogSay.staySignedIn(site.session_days), h('br'), dialogSay.by));
     this.replaceChildren(form);
-    document.title = `${say.signIn} · ${isolated(site.name)}`;
+    document.title = `${dialogSay.signIn} · ${isolated(site.name)}`;
     this.#draw();
     this.#login.input.focus();
   }
@@ -71,11 +72,11 @@ export class ParlorSignIn extends HTMLElement {
 
   #draw() {
     this.#name.box.hidden = !this.#signsUp;
-    setText(this.#title, this.#signsUp ? say.signUp : say.signIn);
-    setText(this.#other, this.#signsUp ? say.haveAccount : say.noAccount);
+    setText(this.#title, this.#signsUp ? dialogSay.signUp : dialogSay.signIn);
+    setText(this.#other, this.#signsUp ? dialogSay.haveAccount : dialogSay.noAccount);
     setAttribute(this.#password.input, 'autocomplete', this.#signsUp ? 'new-password' : 'current-password');
-    const waiting = this.#signsUp ? say.signingUp : say.signingIn;
-    setText(this.#go, this.#busy ? waiting : this.#signsUp ? say.signUp : say.signIn);
+    const waiting = this.#signsUp ? dialogSay.signingUp : dialogSay.signingIn;
+    setText(this.#go, this.#busy ? waiting : this.#signsUp ? dialogSay.signUp : dialogSay.signIn);
     this.#go.disabled = this.#busy;
   }
 
@@ -117,25 +118,25 @@ export class ParlorSignIn extends HTMLElement {
   /** @param {unknown} error */
   #tell(error) {
     if (error instanceof NoCookie) {
-      this.#password.tell(say.cookiesBlocked);
+      this.#password.tell(dialogSay.cookiesBlocked);
       this.#go.focus();
       return;
     }
     const code = error instanceof Problem ? error.code : 'lost';
     if (code === 'name_taken') {
-      this.#login.tell(say.nameTaken);
+      this.#login.tell(dialogSay.nameTaken);
       this.#login.input.focus();
       return;
     }
     const limit = error instanceof Problem ? error.limit : undefined;
     /** @type {Record<string, string>} */
     const words = {
-      wrong_credentials: say.wrongCredentials,
-      too_many: say.tooMany,
+      wrong_credentials: dialogSay.wrongCredentials,
+      too_many: dialogSay.tooMany,
       lost: say.noServer,
-      ...(limit !== undefined && this.#signsUp ? { invalid_field: say.passwordShort(limit) } : {}),
+      ...(limit !== undefined && this.#signsUp ? { invalid_field: dialogSay.passwordShort(limit) } : {}),
     };
-    this.#password.tell(words[code] ?? `${say.signInFailed} ${errorText(error)}`);
+    this.#password.tell(words[code] ?? `${dialogSay.signInFailed} ${errorText(error)}`);
     this.#password.input.focus();
     this.#password.input.select();
   }

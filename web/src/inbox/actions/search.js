@@ -18,6 +18,7 @@ import { isFound, parseQuery } from '../view/folding.js';
 import { resultsView, isDoubtful } from '../view/search-results.js';
 import { latestUser } from '../view/users.js';
 import { MessageSearch, isFiltered } from '../../sdk/search.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 import { avatarUsers, listed, nameOf } from '../view/conversations.js';
 
@@ -102,7 +103,7 @@ export class SearchActions {
       openDateDialog(host, { from, until, done: (days) => search.setFilters(days) });
       return;
     }
-    const titles = { person: say.filterPerson, conversation: say.filterConversation, about: say.filterAbout };
+    const titles = { person: dialogSay.filterPerson, conversation: dialogSay.filterConversation, about: dialogSay.filterAbout };
     const finds = {
       person: (/** @type {string} */ query) => this.#findUsers(query),
       conversation: async (/** @type {string} */ query) => this.#findConversations(query),

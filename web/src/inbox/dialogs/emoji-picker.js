@@ -6,6 +6,7 @@ import { emojiName } from '../view/emoji.js';
 import { findEmoji, groups } from '../view/emoji-search.js';
 import { icon } from '../ui/icons.js';
 import { closeOnOutsideClick, placeBeside } from '../ui/menu.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 
 /**
@@ -40,7 +41,7 @@ export function openEmojiPicker(host, choosing) {
 
 class EmojiPicker {
   #search = h('input', {
-    type: 'search', autocomplete: 'off', 'aria-label': say.findEmoji, placeholder: say.findEmojiHint,
+    type: 'search', autocomplete: 'off', 'aria-label': dialogSay.findEmoji, placeholder: dialogSay.findEmojiHint,
     oninput: () => this.#draw(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#searchKey(event),
   });
@@ -65,13 +66,13 @@ class EmojiPicker {
     const query = this.#search.value.trim();
     const found = query === '' ? [] : findEmoji(query).map((one) => one.emoji);
     const parts = query === ''
-      ? [this.#part(say.oftenUsed, this.choosing.often),
-          ...groups.map(({ kind, emoji }) => this.#part(say.emojiKinds[kind] ?? kind, emoji.map((one) => one.emoji)))]
-      : found.length > 0 ? [this.#part(say.found, found)] : [];
+      ? [this.#part(dialogSay.oftenUsed, this.choosing.often),
+          ...groups.map(({ kind, emoji }) => this.#part(dialogSay.emojiKinds[kind] ?? kind, emoji.map((one) => one.emoji)))]
+      : found.length > 0 ? [this.#part(dialogSay.found, found)] : [];
     this.#list.replaceChildren(...parts);
     this.#list.scrollTop = 0;
     setAttribute(this.#list, 'hidden', query !== '' && found.length === 0);
-    setText(this.#note, query !== '' && found.length === 0 ? say.nothingFound(query) : '');
+    setText(this.#note, query !== '' && found.length === 0 ? dialogSay.nothingFound(query) : '');
     const first = this.#buttons()[0];
     if (first) setAttribute(first, 'tabindex', 0);
   }

@@ -14,6 +14,7 @@ import { followValue, h, updateKeyed, setAttribute, setText } from '../ui/dom.js
 import { avatar, avatarKey } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
 import { hintOf, openUserPicker } from './new-conversation.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 import { nameError } from '../view/visible-text.js';
 import { changeError, pictureError } from '../view/error-text.js';
@@ -30,29 +31,29 @@ const ROLES = /** @type {Role[]} */ (['owner', 'moderator', 'member']);
 export class GroupDialog {
   #avatarSlot = h('span', { class: 'avatar-slot' });
   #drawnFace = '';
-  #name = h('input', { autocomplete: 'off', 'aria-label': say.groupName, maxlength: 200 });
+  #name = h('input', { autocomplete: 'off', 'aria-label': dialogSay.groupName, maxlength: 200 });
   /** Follows renames by others, unless the user has written another name. */
   #named = followValue(this.#name);
   #save = h('button', { class: 'button', type: 'submit' }, say.save);
   #naming = h('form', {
     class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
-  }, h('label', { class: 'field' }, say.groupName, this.#name), this.#save);
+  }, h('label', { class: 'field' }, dialogSay.groupName, this.#name), this.#save);
   #file = h('input', {
-    type: 'file', accept: 'image/png,image/jpeg,image/webp', hidden: true, 'aria-label': say.choosePicture,
+    type: 'file', accept: 'image/png,image/jpeg,image/webp', hidden: true, 'aria-label': dialogSay.choosePicture,
     onchange: () => void this.#choose(),
   });
   #remove = h('button', { class: 'button plain', type: 'button', onclick: () => void this.#picture(null) },
-    say.removePicture);
+    dialogSay.removePicture);
   #pictures = h('div', { class: 'group-head' }, this.#avatarSlot, h('div', { class: 'buttons' },
-    h('button', { class: 'button', type: 'button', onclick: () => this.#file.click() }, say.choosePicture),
+    h('button', { class: 'button', type: 'button', onclick: () => this.#file.click() }, dialogSay.choosePicture),
     this.#remove, this.#file));
   #count = h('h3', {});
   #people = h('ul', { class: 'readers members' });
   #more = h('button', { class: 'button plain', type: 'button', hidden: true, onclick: () => void this.#next() },
-    say.showMore);
+    dialogSay.showMore);
   #why = h('p', { class: 'why', role: 'alert', hidden: true });
   #add = h('button', { class: 'button', type: 'button', onclick: () => this.#pick() }, icon('plus', { small: true }),
-    say.addPeople);
+    dialogSay.addPeople);
   /** The loaded members of a large group. @type {Member[]} */
   #pages = [];
   /** @type {string|null|undefined} */
@@ -67,8 +68,8 @@ export class GroupDialog {
     this.groups = new Groups(client);
     this.left = left;
     this.#view = view;
-    const leave = h('button', { class: 'button warn', type: 'button', onclick: () => this.#leave() }, say.leaveGroup);
-    this.dialog = openDialog(host, say.group, this.#pictures, this.#naming, this.#count, this.#people, this.#more,
+    const leave = h('button', { class: 'button warn', type: 'button', onclick: () => this.#leave() }, dialogSay.leaveGroup);
+    this.dialog = openDialog(host, dialogSay.group, this.#pictures, this.#naming, this.#count, this.#people, this.#more,
       this.#why, h('footer', {}, this.#add, leave));
     this.dialog.classList.add('group');
     this.update(view);
@@ -149,7 +150,7 @@ export class GroupDialog {
         if (now) void this.#try(this.groups.setRole(this.id, now.user.id, wanted));
         if (now) choice.value = now.member.role;
       },
-    }, ...ROLES.map((one) => h('option', { value: one }, say.roles[one])));
+    }, ...ROLES.map((one) => h('option', { value: one }, dialogSay.roles[one])));
     const remove = h('button', {
       class: 'tool', type: 'button',
       onclick: () => { if (now) this.#removeMember(now.user); },
@@ -166,12 +167,12 @@ export class GroupDialog {
         you.hidden = !view.isMe;
         choice.hidden = !view.may.role;
         choice.value = view.member.role;
-        setAttribute(choice, 'aria-label', say.roleOfPerson(view.user.name));
+        setAttribute(choice, 'aria-label', dialogSay.roleOfPerson(view.user.name));
         role.hidden = view.may.role || view.member.role === 'member';
-        setText(role, say.roles[view.member.role] ?? view.member.role);
+        setText(role, dialogSay.roles[view.member.role] ?? view.member.role);
         remove.hidden = !view.may.remove;
-        setAttribute(remove, 'aria-label', say.remove(view.user.name));
-        setAttribute(remove, 'title', say.remove(view.user.name));
+        setAttribute(remove, 'aria-label', dialogSay.remove(view.user.name));
+        setAttribute(remove, 'title', dialogSay.remove(view.user.name));
       },
     });
   }
@@ -188,7 +189,7 @@ export class GroupDialog {
   /** @param {User} user */
   #removeMember(user) {
     openConfirmDialog(this.host, {
-      title: say.removeQuestion(user.name), more: say.removeMore, keep: say.keepPerson, act: say.remove(user.name),
+      title: dialogSay.removeQuestion(user.name), more: dialogSay.removeMore, keep: dialogSay.keepPerson, act: dialogSay.remove(user.name),
       then: () => void this.#try(this.groups.removeMember(this.id, user.id).then(() => {
         this.#pages = this.#pages.filter((one) => one.user.id !== user.id);
         this.update(this.#view);
@@ -200,16 +201,16 @@ export class GroupDialog {
   async #rename(event) {
     event.preventDefault();
     const title = this.#name.value.trim();
-    const trouble = title === '' ? say.groupNeedsName : nameError(title);
+    const trouble = title === '' ? dialogSay.groupNeedsName : nameError(title);
     if (trouble !== '') {
       this.#tell(trouble);
       return;
     }
     this.#save.disabled = true;
-    setText(this.#save, say.saving);
+    setText(this.#save, dialogSay.saving);
     const done = await this.#try(this.groups.setTitle(this.id, title));
     this.#save.disabled = false;
-    setText(this.#save, done ? say.saved : say.save);
+    setText(this.#save, done ? dialogSay.saved : say.save);
     if (done) setTimeout(() => setText(this.#save, say.save), 2_000);
   }
 
@@ -226,16 +227,16 @@ export class GroupDialog {
 
   #pick() {
     const { conversation } = this.#view;
-    const history = h('select', { 'aria-label': say.newcomersSee },
-      h('option', { value: 'from_joining' }, say.seeFromJoining), h('option', { value: 'from_start' }, say.seeAll));
+    const history = h('select', { 'aria-label': dialogSay.newcomersSee },
+      h('option', { value: 'from_joining' }, dialogSay.seeFromJoining), h('option', { value: 'from_start' }, dialogSay.seeAll));
     openUserPicker(this.host, {
-      title: say.addPeople,
+      title: dialogSay.addPeople,
       people: (query) => this.client.findUsers(query),
       without: new Set([...conversation.members, ...this.#pages].map((one) => one.user.id)),
       groups: false,
       hint: hintOf(this.client.limits),
-      action: () => say.add,
-      more: h('label', { class: 'field' }, say.newcomersSee, history),
+      action: () => dialogSay.add,
+      more: h('label', { class: 'field' }, dialogSay.newcomersSee, history),
       done: (users) => this.groups.addMembers(this.id, users.map((one) => one.id),
         history.value === 'from_start' ? 'from_start' : 'from_joining'),
     });
@@ -244,7 +245,7 @@ export class GroupDialog {
   #leave() {
     const { title } = this.#view.conversation;
     openConfirmDialog(this.host, {
-      title: say.leaveQuestion(title ?? ''), more: say.leaveMore, keep: say.stay, act: say.leaveGroup,
+      title: dialogSay.leaveQuestion(title ?? ''), more: dialogSay.leaveMore, keep: dialogSay.stay, act: dialogSay.leaveGroup,
       then: () => void this.#try(this.groups.removeMember(this.id, this.client.user).then(() => {
         this.close();
         this.left();
@@ -261,7 +262,7 @@ export class GroupDialog {
       return true;
     } catch (error) {
       const problem = error instanceof Problem ? error : null;
-      const refused = problem?.code === 'not_allowed' ? say.notAllowedHere : changeError(error);
+      const refused = problem?.code === 'not_allowed' ? dialogSay.notAllowedHere : changeError(error);
       this.#tell(words ? words(problem) : refused);
       return false;
     }

@@ -9,6 +9,7 @@ import { avatar } from '../ui/avatar.js';
 import { shortName } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { isSearchable } from '../view/users.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 import { nameError } from '../view/visible-text.js';
 import { errorText } from '../view/error-text.js';
@@ -38,7 +39,7 @@ class Picker {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
   #search = h('input', {
-    type: 'search', autocomplete: 'off', 'aria-label': say.findPeople, placeholder: say.findByName,
+    type: 'search', autocomplete: 'off', 'aria-label': dialogSay.findPeople, placeholder: dialogSay.findByName,
     oninput: () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => void this.#find(), PAUSE_MS);
@@ -46,10 +47,10 @@ class Picker {
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#searchKey(event),
   });
   #chips = h('div', { class: 'chosen' });
-  #list = h('ul', { class: 'people', 'aria-label': say.findPeople });
+  #list = h('ul', { class: 'people', 'aria-label': dialogSay.findPeople });
   #note = h('p', { class: 'note', role: 'status' });
   #title = h('input', { autocomplete: 'off', oninput: () => this.#draw() });
-  #titleField = h('label', { class: 'field' }, say.groupName, this.#title);
+  #titleField = h('label', { class: 'field' }, dialogSay.groupName, this.#title);
   #why = h('p', { class: 'why', role: 'alert', hidden: true });
   #go = h('button', { class: 'button main', type: 'submit' });
 
@@ -71,7 +72,7 @@ class Picker {
     const query = this.#search.value.trim();
     if (!isSearchable(query)) {
       this.#found = [];
-      setText(this.#note, say.typeName);
+      setText(this.#note, dialogSay.typeName);
       this.#draw();
       return;
     }
@@ -79,11 +80,11 @@ class Picker {
       const found = await this.picking.people(query);
       if (asked !== this.#asked) return;
       this.#found = found.filter((one) => !this.picking.without.has(one.id));
-      setText(this.#note, this.#found.length > 0 ? '' : `${say.nobodyFound(query)} ${this.picking.hint}`.trim());
+      setText(this.#note, this.#found.length > 0 ? '' : `${dialogSay.nobodyFound(query)} ${this.picking.hint}`.trim());
     } catch (error) {
       if (asked !== this.#asked) return;
       this.#found = [];
-      setText(this.#note, `${say.peopleFailed} ${errorText(error)}`);
+      setText(this.#note, `${dialogSay.peopleFailed} ${errorText(error)}`);
     }
     this.#draw();
   }
@@ -122,7 +123,7 @@ class Picker {
     this.#chips.hidden = this.#chosen.length === 0;
     this.#chips.replaceChildren(...this.#chosen.map((user) =>
       h('button', {
-        class: 'chip mine', type: 'button', 'aria-label': say.remove(user.name), onclick: () => this.#toggle(user),
+        class: 'chip mine', type: 'button', 'aria-label': dialogSay.remove(user.name), onclick: () => this.#toggle(user),
       }, h('span', { class: 'one-line', dir: 'auto' }, shortName(user.name)), icon('close', { small: true }))));
     this.#list.hidden = this.#found.length === 0;
     this.#list.replaceChildren(...this.#found.map((user) => {
@@ -178,12 +179,12 @@ function moveFocus(event, list) {
 
 /** Returns the label of the button for a new conversation. @param {User[]} users @returns {string} */
 export function startLabel(users) {
-  if (users.length > 1) return say.startGroup(users.length + 1);
-  return users.length === 1 ? say.startWith(shortName(users[0].name)) : say.writeToSomebody;
+  if (users.length > 1) return dialogSay.startGroup(users.length + 1);
+  return users.length === 1 ? dialogSay.startWith(shortName(users[0].name)) : say.writeToSomebody;
 }
 
 /** Returns why an existing user may not be found. @param {{who_may_write: string}} limits @returns {string} */
 export function hintOf({ who_may_write: who }) {
   if (who === 'everyone') return '';
-  return who === 'nobody' ? say.findsNobody : say.findsThoseWhoShare;
+  return who === 'nobody' ? dialogSay.findsNobody : dialogSay.findsThoseWhoShare;
 }

@@ -15,6 +15,7 @@ import { avatar } from '../ui/avatar.js';
 import { describe } from '../view/attachments.js';
 import { clockTime, dayName, fullTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 
 /**
@@ -47,12 +48,12 @@ export class Lightbox {
   #place = h('span', { class: 'place' });
   #about = h('p', { class: 'about one-line' });
   #ears = h('p', { class: 'visually-hidden', role: 'status' });
-  #save = h('a', { class: 'tool', 'aria-label': say.download, title: say.download }, icon('save'));
+  #save = h('a', { class: 'tool', 'aria-label': dialogSay.download, title: dialogSay.download }, icon('save'));
   #previous = h('button', {
-    class: 'turn back', type: 'button', 'aria-label': say.previousPicture, onclick: () => this.#turn(-1),
+    class: 'turn back', type: 'button', 'aria-label': dialogSay.previousPicture, onclick: () => this.#turn(-1),
   }, icon('back'));
   #next = h('button', {
-    class: 'turn on', type: 'button', 'aria-label': say.nextPicture, onclick: () => this.#turn(1),
+    class: 'turn on', type: 'button', 'aria-label': dialogSay.nextPicture, onclick: () => this.#turn(1),
   }, icon('next'));
   #close = h('button', {
     class: 'tool', type: 'button', 'aria-label': say.close, title: say.close, onclick: () => this.#dialog.close(),
@@ -66,7 +67,7 @@ export class Lightbox {
   constructor(host, { pictures, key, left }) {
     this.pictures = pictures;
     this.#dialog = h('dialog', {
-      class: 'lightbox', 'aria-label': say.showPictures,
+      class: 'lightbox', 'aria-label': dialogSay.showPictures,
       onclose: () => {
         this.#dialog.remove();
         left(this.pictures[this.#at]);
@@ -110,7 +111,7 @@ export class Lightbox {
     const words = `${dayName(time, Date.now())} ${clockTime(time)}`;
     this.#drawWhose({ sender, name, time, words });
     setText(this.#about, `${isolated(file.name)} · ${describe(file)}`);
-    setText(this.#ears, say.pictureBy(say.pictureOf(index + 1, this.pictures.length, file.name), name, words));
+    setText(this.#ears, dialogSay.pictureBy(say.pictureOf(index + 1, this.pictures.length, file.name), name, words));
     setAttribute(this.#save, 'href', file.url);
     setAttribute(this.#save, 'download', file.name);
     this.#drawPlace();
@@ -134,7 +135,7 @@ export class Lightbox {
   #drawPlace() {
     const index = this.#at;
     const all = this.pictures.length;
-    setText(this.#place, all > 1 ? say.placeOf(index + 1, all) : '');
+    setText(this.#place, all > 1 ? dialogSay.placeOf(index + 1, all) : '');
     const focused = document.activeElement;
     this.#previous.hidden = index === 0;
     this.#next.hidden = index === all - 1;
@@ -166,7 +167,7 @@ export class Lightbox {
       const play = h('button', { class: 'button', type: 'button', onclick: () => {
         play.remove();
         frame.append(this.#large(file));
-      } }, say.play);
+      } }, dialogSay.play);
       frame.append(play);
     } else {
       frame.append(this.#large(file));
@@ -179,7 +180,7 @@ export class Lightbox {
     const picture = h('img', { class: 'large', src: file.local ? objectUrlOf(file.local) : (file.url ?? ''),
       alt: file.name, draggable: 'false', decoding: 'async' });
     picture.addEventListener('error', () =>
-      picture.replaceWith(h('p', { class: 'why', role: 'alert' }, say.pictureFailed)), { once: true });
+      picture.replaceWith(h('p', { class: 'why', role: 'alert' }, dialogSay.pictureFailed)), { once: true });
     return picture;
   }
 

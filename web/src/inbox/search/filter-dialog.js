@@ -7,7 +7,7 @@ import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
 import { avatar, contextPicture } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
-import { say } from '../view/strings.js';
+import { dialogSay } from '../view/dialog-strings.js';
 
 /**
  * @typedef {{
@@ -29,13 +29,13 @@ export function openFilterDialog(host, { title, find }) {
     const query = field.value.trim();
     const options = await find(query).catch(() => null);
     if (turn !== asked) return;
-    setText(note, options === null ? say.peopleFailed : options.length === 0 ? say.searchNothing(query) : '');
+    setText(note, options === null ? dialogSay.peopleFailed : options.length === 0 ? dialogSay.searchNothing(query) : '');
     note.hidden = note.textContent === '';
     list.hidden = !options || options.length === 0;
     list.replaceChildren(...(options ?? []).map((one) => optionRow(one, () => dialog.close())));
   };
   const field = h('input', {
-    type: 'search', autocomplete: 'off', 'aria-label': title, placeholder: say.findByName,
+    type: 'search', autocomplete: 'off', 'aria-label': title, placeholder: dialogSay.findByName,
     oninput: () => {
       clearTimeout(timer);
       timer = setTimeout(() => void look(), PAUSE_MS);
@@ -93,9 +93,9 @@ export function openDateDialog(host, { from, until, done }) {
       done({ from: first.value, until: last.value });
     },
   },
-  h('label', { class: 'field' }, say.filterFrom, first), h('label', { class: 'field' }, say.filterUntil, last),
-  h('footer', {}, h('button', { class: 'button main', type: 'submit' }, say.apply)));
-  const dialog = openDialog(host, say.filterDate, form);
+  h('label', { class: 'field' }, dialogSay.filterFrom, first), h('label', { class: 'field' }, dialogSay.filterUntil, last),
+  h('footer', {}, h('button', { class: 'button main', type: 'submit' }, dialogSay.apply)));
+  const dialog = openDialog(host, dialogSay.filterDate, form);
   dialog.classList.add('picker');
   first.focus();
 }

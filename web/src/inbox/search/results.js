@@ -10,14 +10,15 @@ import { h, updateKeyed, setAttribute, setText, replaceChildren } from '../ui/do
 import { avatar, avatarKey, contextPicture } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
 import { noFilters } from '../../sdk/search.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
 
 export class ParlorResults extends HTMLElement {
   #count = h('span', { class: 'found-count' });
-  #head = h('h3', { class: 'group' }, h('span', {}, say.results), this.#count);
+  #head = h('h3', { class: 'group' }, h('span', {}, dialogSay.results), this.#count);
   #rows = h('div', {
-    class: 'rows', role: 'listbox', 'aria-label': say.results,
+    class: 'rows', role: 'listbox', 'aria-label': dialogSay.results,
     onclick: (/** @type {MouseEvent} */ event) => this.#openAt(event.target),
     onfocusin: (/** @type {FocusEvent} */ event) => this.#rove(resultOf(event.target)),
   });
@@ -61,7 +62,7 @@ export class ParlorResults extends HTMLElement {
     const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-retry-search') },
       icon('again', { small: true }), say.tryAgain);
     const made = {
-      begin: () => (alone ? h('div', { class: 'nothing' }, h('p', {}, say.searchBegin)) : null),
+      begin: () => (alone ? h('div', { class: 'nothing' }, h('p', {}, dialogSay.searchBegin)) : null),
       waiting: () => rowSkeleton(4),
       failed: () => h('div', { class: 'nothing' }, h('p', {}, failure), again()),
       refused: () => h('div', { class: 'nothing' }, h('p', {}, failure)),
@@ -144,7 +145,7 @@ export class ParlorSearchFilters extends HTMLElement {
   connectedCallback() {
     this.classList.add('chips');
     setAttribute(this, 'role', 'group');
-    setAttribute(this, 'aria-label', say.filtersOf);
+    setAttribute(this, 'aria-label', dialogSay.filtersOf);
   }
 
   /** @param {Filters} filters */
@@ -155,14 +156,14 @@ export class ParlorSearchFilters extends HTMLElement {
     const at = [...this.children].findIndex((one) => one === document.activeElement);
     const { person, conversation, about, from, until, files } = filters;
     this.replaceChildren(
-      this.#chip('person', say.filterPerson, person?.name ?? '', { person: null }),
-      this.#chip('conversation', say.filterConversation, conversation?.name ?? '', { conversation: null }),
-      this.#chip('about', say.filterAbout, about?.title ?? '', { about: null }),
-      this.#chip('date', say.filterDate, daysOf(from, until), { from: '', until: '' }),
+      this.#chip('person', dialogSay.filterPerson, person?.name ?? '', { person: null }),
+      this.#chip('conversation', dialogSay.filterConversation, conversation?.name ?? '', { conversation: null }),
+      this.#chip('about', dialogSay.filterAbout, about?.title ?? '', { about: null }),
+      this.#chip('date', dialogSay.filterDate, daysOf(from, until), { from: '', until: '' }),
       h('button', {
         class: 'look-chip', type: 'button', 'aria-pressed': String(files),
         onclick: () => emit(this, 'parlor-set-search-filters', { filters: { files: !files } }),
-      }, say.filterFiles),
+      }, dialogSay.filterFiles),
     );
     if (at >= 0) /** @type {HTMLElement} */ (this.children[at]).focus();
   }
@@ -177,7 +178,7 @@ export class ParlorSearchFilters extends HTMLElement {
       }, name, icon('unfold', { small: true }));
     }
     return h('button', {
-      class: 'look-chip set', type: 'button', 'aria-label': say.filterEnd(value), title: say.filterOf(name, value),
+      class: 'look-chip set', type: 'button', 'aria-label': dialogSay.filterEnd(value), title: dialogSay.filterOf(name, value),
       onclick: () => emit(this, 'parlor-set-search-filters', { filters: without }),
     }, h('span', { class: 'one-line', dir: 'auto' }, value), icon('close', { small: true }));
   }
@@ -188,9 +189,9 @@ function daysOf(from, until) {
   const day = (/** @type {string} */ text) =>
     new Intl.DateTimeFormat(say.locale, { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' })
       .format(new Date(`${text}T00:00:00Z`));
-  if (from && until) return from === until ? day(from) : say.betweenDays(day(from), day(until));
-  if (from) return say.fromDay(day(from));
-  return until ? say.untilDay(day(until)) : '';
+  if (from && until) return from === until ? day(from) : dialogSay.betweenDays(day(from), day(until));
+  if (from) return dialogSay.fromDay(day(from));
+  return until ? dialogSay.untilDay(day(until)) : '';
 }
 
 customElements.define('parlor-result', ParlorResult);

@@ -9,6 +9,7 @@ import { h, setText } from '../ui/dom.js';
 import { avatar } from '../ui/avatar.js';
 import { isFound, parseQuery } from '../view/folding.js';
 import { icon } from '../ui/icons.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 import { avatarUsers, nameOf } from '../view/conversations.js';
 
@@ -44,7 +45,7 @@ class Forward {
   });
   #list = h('ul', { class: 'people', 'aria-label': say.conversations });
   #note = h('p', { class: 'note', role: 'status' });
-  #more = h('button', { class: 'button plain', type: 'button', onclick: () => void this.#load() }, say.showMore);
+  #more = h('button', { class: 'button plain', type: 'button', onclick: () => void this.#load() }, dialogSay.showMore);
   #go = h('button', { class: 'button main', type: 'submit' });
 
   /** @param {HTMLElement} host @param {Forwarding} forwarding */
@@ -59,7 +60,7 @@ class Forward {
       },
     }, h('label', { class: 'search' }, icon('search', { small: true }), this.#search),
     this.#list, this.#note, this.#more, h('footer', {}, this.#go));
-    this.dialog = openDialog(host, say.forwardTitle, h('p', { class: 'one-line', dir: 'auto' }, forwarding.text), form);
+    this.dialog = openDialog(host, dialogSay.forwardTitle, h('p', { class: 'one-line', dir: 'auto' }, forwarding.text), form);
     this.dialog.classList.add('picker');
     this.dialog.addEventListener('close', () => {
       if (this.#chosen.size === 0) forwarding.back?.focus({ preventScroll: true });
@@ -84,13 +85,13 @@ class Forward {
     this.#list.hidden = found.length === 0;
     this.#list.replaceChildren(...found.map((one) => this.#row(state, one)));
     const query = this.#search.value.trim();
-    setText(this.#note, found.length > 0 ? '' : query === '' ? say.noConversations : say.nothingFound(query));
+    setText(this.#note, found.length > 0 ? '' : query === '' ? say.noConversations : dialogSay.nothingFound(query));
     this.#note.hidden = this.#note.textContent === '';
     this.#more.hidden = state.list.next === null;
     const [only] = this.#chosen;
     const one = state.conversations.get(only);
     const many = this.#chosen.size > 1 || !one;
-    setText(this.#go, many ? say.forwardToMany(this.#chosen.size) : say.forwardTo(nameOf(state, one)));
+    setText(this.#go, many ? dialogSay.forwardToMany(this.#chosen.size) : dialogSay.forwardTo(nameOf(state, one)));
     this.#go.hidden = this.#chosen.size === 0;
   }
 

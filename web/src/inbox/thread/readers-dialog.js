@@ -14,6 +14,7 @@ import { avatar } from '../ui/avatar.js';
 import { shortTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { latestUser } from '../view/users.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 import { errorText } from '../view/error-text.js';
 
@@ -31,7 +32,7 @@ const PAGES_MAX = 20;
 export function openReadersDialog(host, reading) {
   const { conversation, text } = reading;
   const body = h('div', { class: 'who-read' });
-  const dialog = openDialog(host, say.readers, h('p', { class: 'one-line', dir: 'auto' }, text), body);
+  const dialog = openDialog(host, dialogSay.readers, h('p', { class: 'one-line', dir: 'auto' }, text), body);
   const title = /** @type {HTMLElement} */ (dialog.querySelector('h2'));
   const draw = (/** @type {Member[]} */ members) => {
     const { read, parts } = sorted(reading, members);
@@ -43,7 +44,7 @@ export function openReadersDialog(host, reading) {
     return;
   }
   // In a large group the markers of all members are loaded.
-  body.append(h('p', { class: 'late', role: 'status' }, say.loadingPeople));
+  body.append(h('p', { class: 'late', role: 'status' }, dialogSay.loadingPeople));
   everybody(reading).then(draw, (error) => body.replaceChildren(failed(error)));
 }
 
@@ -71,9 +72,9 @@ function sorted({ state, seq, now }, members) {
   const delivered = others.filter((one) => one.read_seq < seq && one.delivered_seq >= seq);
   const rest = others.filter((one) => one.delivered_seq < seq);
   const parts = [
-    ...part(say.readers, 'read', read.map((one) => person(latestUser(state, one.user), one.read_at, now))),
-    ...part(say.deliveredTo, 'checks', delivered.map((one) => person(latestUser(state, one.user), null, now))),
-    ...part(say.notDelivered, 'check', rest.map((one) => person(latestUser(state, one.user), null, now))),
+    ...part(dialogSay.readers, 'read', read.map((one) => person(latestUser(state, one.user), one.read_at, now))),
+    ...part(dialogSay.deliveredTo, 'checks', delivered.map((one) => person(latestUser(state, one.user), null, now))),
+    ...part(dialogSay.notDelivered, 'check', rest.map((one) => person(latestUser(state, one.user), null, now))),
   ];
   return { read: read.length, parts };
 }
@@ -86,8 +87,8 @@ function part(title, sign, rows) {
 
 /** @param {HTMLElement} host @param {{client: Client, conversation: number, seq: number}} message */
 export function openReactionsDialog(host, { client, conversation, seq }) {
-  const body = h('div', { class: 'who-read' }, h('p', { class: 'late', role: 'status' }, say.loadingPeople));
-  openDialog(host, say.reactions, body);
+  const body = h('div', { class: 'who-read' }, h('p', { class: 'late', role: 'status' }, dialogSay.loadingPeople));
+  openDialog(host, dialogSay.reactions, body);
   const load = (/** @type {string|undefined} */ after) => client.request({
     type: 'message.reactions', conversation, seq, ...(after === undefined ? {} : { after }),
   });
@@ -108,5 +109,5 @@ function person(user, at, now) {
 
 /** @param {unknown} error */
 function failed(error) {
-  return h('p', { class: 'why', role: 'alert' }, `${say.peopleFailed} ${errorText(error)}`);
+  return h('p', { class: 'why', role: 'alert' }, `${dialogSay.peopleFailed} ${errorText(error)}`);
 }

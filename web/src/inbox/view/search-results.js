@@ -14,6 +14,7 @@ import { graphemes } from './graphemes.js';
 import { latestUser } from './users.js';
 import { foundKey } from '../../sdk/state/found-messages.js';
 import { isFiltered } from '../../sdk/search.js';
+import { dialogSay } from './dialog-strings.js';
 import { say } from './strings.js';
 import { nameOf } from './conversations.js';
 
@@ -46,7 +47,7 @@ export function resultsView(viewInput, search, at) {
       : progress === 'done' ? 'nothing' : progress;
   return {
     rows, state,
-    count: state === 'found' ? say.foundCount(rows.length, search.more) : '',
+    count: state === 'found' ? dialogSay.foundCount(rows.length, search.more) : '',
     more: search.more && progress === 'done',
     moreFailed: state === 'found' && (progress === 'failed' || progress === 'refused'),
     failure: failureOf(search),
@@ -158,32 +159,32 @@ function whenOf(time, now) {
 
 /** Returns why a search failed. @param {SearchView} search @returns {string} */
 function failureOf({ problem, query }) {
-  if (!problem) return say.searchFailed;
+  if (!problem) return dialogSay.searchFailed;
   const said = query.trim();
   switch (problem.code) {
     case 'invalid_field':
       // The user is not to blame for a wrong time or cursor.
-      return said !== '' && parseQuery(said).length === 0 ? say.searchNoWords(said) : say.searchRefused;
+      return said !== '' && parseQuery(said).length === 0 ? dialogSay.searchNoWords(said) : dialogSay.searchRefused;
     case 'text_too_long':
-      return say.searchTooLong(problem.limit ?? 0);
+      return dialogSay.searchTooLong(problem.limit ?? 0);
     case 'limit_reached':
-      return say.searchTooMany(problem.limit ?? 0);
+      return dialogSay.searchTooMany(problem.limit ?? 0);
     case 'not_allowed':
-      return say.searchOff;
+      return dialogSay.searchOff;
     case 'not_found':
       return say.jumpMissed.left;
     default:
-      return problem.retryable ? say.searchBusy : say.searchRefused;
+      return problem.retryable ? dialogSay.searchBusy : dialogSay.searchRefused;
   }
 }
 
 /** @param {SearchView} search @returns {Nothing} */
 function nothing({ query, filters }) {
-  const title = say.searchNothing(query.trim());
+  const title = dialogSay.searchNothing(query.trim());
   const { conversation, ...rest } = filters;
   if (conversation && !isFiltered({ ...rest, conversation: null })) {
-    return { title, more: say.searchWider(conversation.name), act: say.searchEverywhere, undo: 'conversation' };
+    return { title, more: dialogSay.searchWider(conversation.name), act: dialogSay.searchEverywhere, undo: 'conversation' };
   }
-  if (isFiltered(filters)) return { title, more: say.searchUnfiltered, act: say.searchNoFilters, undo: 'all' };
-  return { title, more: say.searchFewer, act: '', undo: null };
+  if (isFiltered(filters)) return { title, more: dialogSay.searchUnfiltered, act: dialogSay.searchNoFilters, undo: 'all' };
+  return { title, more: dialogSay.searchFewer, act: '', undo: null };
 }

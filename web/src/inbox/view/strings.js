@@ -1,12 +1,12 @@
 /**
- * All texts of the inbox, in English. A host with another language passes its own texts to `override`.
+ * The texts of the inbox, in English: those of the first load (`dialog-strings.js` has the others).
  *
  * Invariant: a name, a title or a text within a sentence is isolated from it (`bidi.js`).
  */
 import { isolated } from './bidi.js';
 
 /** @param {number} count @param {string} one @param {string} many @returns {string} */
-const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
+export const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
 /** For new or unread messages. @param {number} count @param {string} one @param {string} many @returns {string} */
 const pluralShort = (count, one, many) => `${shortCount(count)} ${count === 1 ? one : many}`;
@@ -57,7 +57,6 @@ const english = {
   listEmpty: 'Conversations appear here, the newest first.',
   listFailed: 'The conversations could not be loaded.',
   nothingUnread: 'Nothing unread.',
-  nothingFound: (/** @type {string} */ query) => `Nothing found for “${query}”. Try fewer letters.`,
   tryAgain: 'Try again',
 
   noConversations: 'No conversations yet',
@@ -120,8 +119,6 @@ const english = {
   delivered: 'Delivered',
   read: 'Read',
   readBy: (/** @type {number} */ count, /** @type {number} */ all) => `Read by ${count} of ${all}`,
-  readers: 'Read',
-  notReadYet: 'Not read yet',
   waitsAbove: 'Waits for the message above',
   keptUntilBack: 'Saved, sent when you are back',
   waitsHere: 'Sent when you are back. Keep this page open',
@@ -153,7 +150,6 @@ const english = {
   react: 'React',
   reactWith: (/** @type {string} */ name) => `React with ${name}`,
   moreReactions: 'More reactions',
-  reactions: 'Reactions',
   reply: 'Reply',
   edit: 'Edit',
   forward: 'Forward',
@@ -175,22 +171,7 @@ const english = {
   keepIt: 'Keep it',
   notDoneBecause: (/** @type {string} */ reason) => `Not done: ${reason}.`,
   notChangedBecause: (/** @type {string} */ reason) => `Not changed: ${reason}.`,
-  forwardTitle: 'Forward to',
-  forwardTo: (/** @type {string} */ name) => `Forward to ${name}`,
-  forwardToMany: (/** @type {number} */ count) => `Forward to ${count}`,
   forwardedTo: (/** @type {number} */ count) => `Forwarded to ${count} conversations.`,
-  findEmoji: 'Find an emoji',
-  findEmojiHint: 'Search, for example umbrella',
-  oftenUsed: 'Frequently used',
-  found: 'Found',
-  /** @type {Record<string, string>} */
-  emojiKinds: {
-    faces: 'Faces', people: 'People', nature: 'Animals and nature', food: 'Food and drink', doing: 'Activities',
-    places: 'Places', things: 'Things', signs: 'Symbols',
-  },
-  loadingPeople: 'Loading people',
-  deliveredTo: 'Delivered',
-  notDelivered: 'Not yet delivered',
   replyingTo: (/** @type {string|null} */ who) => (who === null ? 'Reply to yourself' : `Reply to ${who}`),
   stopReply: 'Cancel reply',
   editing: 'Edit message',
@@ -243,7 +224,6 @@ const english = {
   charactersLeft: (/** @type {number} */ count) => `${plural(count, 'character', 'characters')} left`,
   charactersOver: (/** @type {number} */ over, /** @type {string} */ most) =>
     `${over === 1 ? '1 character' : `${over} characters`} too many. The limit is ${most}.`,
-  closed: 'This is closed. No more messages can be sent.',
   closedAs: (/** @type {string} */ title) => `“${title}” is closed. No more messages can be sent.`,
 
   offlineSince: (/** @type {string} */ time) =>
@@ -257,47 +237,15 @@ const english = {
   backSent: (/** @type {number} */ count) =>
     `Connected again. ${count === 1 ? '1 message was' : `${count} messages were`} sent.`,
 
-  findPeople: 'Find people',
-  findByName: 'Name',
-  nobodyFound: (/** @type {string} */ query) => `Nobody found for “${query}”. Try fewer letters.`,
-  typeName: 'Type two letters of a name.',
-  findsThoseWhoShare: 'You can find people who share something with you.',
-  findsNobody: 'New conversations are created for you here.',
-  peopleFailed: 'The people could not be loaded.',
-  groupName: 'Name of the group',
-  groupNeedsName: 'Give the group a name.',
-  startGroup: (/** @type {number} */ count) => `Start a group of ${count}`,
-  startWith: (/** @type {string} */ name) => `Write to ${name}`,
   openFailed: 'The conversation could not be opened.',
   noAnswer: 'The server did not answer. Try again.',
   cannotNow: 'The server cannot do this now. Try again.',
   tooMuch: 'That was too much at once. Try again in a moment.',
-  cookiesBlocked: 'Your browser blocks the sign-in cookie. Allow cookies for this page.',
-  remove: (/** @type {string} */ name) => `Remove ${name}`,
-  cancel: 'Cancel',
   close: 'Close',
 
   members: 'People in this group',
-  owner: 'Owner',
-  addPeople: 'Add people',
-  add: 'Add',
-  leaveGroup: 'Leave group',
-  leaveQuestion: (/** @type {string} */ title) => `Leave “${title}”?`,
-  leaveMore: 'You no longer see its messages. Somebody in the group can add you again.',
-  stay: 'Stay',
   changeFailed: 'That could not be changed.',
 
-  group: 'Group',
-  roles: { owner: 'Owner', moderator: 'Moderator', member: 'Member' },
-  roleOfPerson: (/** @type {string} */ name) => `Role of ${name}`,
-  showMore: 'Show more',
-  newcomersSee: 'They see',
-  seeFromJoining: 'Messages from now on',
-  seeAll: 'All messages',
-  removeQuestion: (/** @type {string} */ name) => `Remove ${name} from this group?`,
-  removeMore: 'They no longer see its messages. They can be added again.',
-  keepPerson: 'Keep in the group',
-  notAllowedHere: 'You may not do that in this group.',
   size: (/** @type {number} */ bytes) => `${(bytes / 1_048_576).toFixed(1)} MB`,
 
   online: 'Online',
@@ -313,66 +261,16 @@ const english = {
   areTyping: (/** @type {string} */ one, /** @type {string} */ other) => `${one} and ${other} are typing`,
   severalTyping: 'Several people are typing',
 
-  privacy: 'What others see',
-  receipts: 'Show how far I have read',
-  receiptsMore: 'When this is off, you do not see how far others have read either.',
-  receiptsOff: 'The operator has turned this off for everybody.',
-  presence: 'Show when I am online',
-  presenceMore: 'Online, idle, and when you were last seen.',
-
-  settings: 'Settings',
-  profile: 'Profile',
-  name: 'Name',
   save: 'Save',
-  saving: 'Saving…',
-  saved: 'Saved',
-  picture: 'Picture',
-  pictureHint: 'PNG, JPEG or WebP, shown as a circle.',
-  choosePicture: 'Choose a picture',
-  removePicture: 'Remove picture',
   pictureTooLarge: (/** @type {string} */ size) => `That picture is ${size}. Choose a smaller one.`,
   pictureRefused: 'That picture could not be used. Choose another.',
-  appearance: 'Appearance',
-  themes: { system: 'System', light: 'Light', dark: 'Dark' },
-  password: 'Password',
-  currentPassword: 'Current password',
-  newPassword: 'New password',
-  changePassword: 'Change password',
-  passwordChanged: 'The password was changed. Other devices are signed out.',
-  passwordWrong: 'The current password is wrong.',
-  passwordShort: (/** @type {number} */ least) => `A password has at least ${least} characters.`,
-  sessions: 'Where you are signed in',
-  thisDevice: 'This device',
-  lastSeen: (/** @type {string} */ when) => `Last used ${when}`,
-  endSession: 'End',
-  endSessionOf: (/** @type {string} */ agent) => `End the session on ${agent}`,
-  sessionsFailed: 'Your devices could not be loaded.',
-  unknownDevice: 'Unknown device',
-  signOut: 'Sign out',
-  signOutFailed: 'You are still signed in.',
-  signedInAs: (/** @type {string} */ login) => `Signed in as ${login}`,
 
-  signIn: 'Sign in',
-  signingIn: 'Signing in…',
-  login: 'E-mail or name',
-  staySignedIn: (/** @type {number} */ days) => `You stay signed in on this device for ${plural(days, 'day', 'days')}.`,
-  by: 'Messages by Parlor',
-  wrongCredentials: 'Wrong name or password. Check both and try again.',
-  tooMany: 'Too many attempts. Try again in a few minutes.',
   partNotLoaded: 'This could not be loaded. Check the connection, or reload the page.',
   noServer: 'The server cannot be reached. Check the connection and try again.',
-  signInFailed: 'You could not be signed in.',
   fieldEmpty: 'Fill this in.',
   nameHidden: (/** @type {string} */ sign) =>
     `It contains an invisible character (${sign}). Type it again without it.`,
   nothingToSee: 'This message has no visible text yet.',
-  signUp: 'Create an account',
-  signingUp: 'Creating the account…',
-  haveAccount: 'I have an account',
-  noAccount: 'New here? Create an account',
-  yourName: 'Your name, as others see it',
-  chooseLogin: 'E-mail or name to sign in with',
-  nameTaken: 'That name is taken. Choose another.',
   attach: 'Attach pictures or files',
   attachHint: 'Attach pictures or files (Ctrl+U)',
   attached: 'Attached files',
@@ -411,16 +309,7 @@ const english = {
   pictureOf: (/** @type {number} */ at, /** @type {number} */ all, /** @type {string} */ name) =>
     all === 1 ? `Picture: ${name}` : `Picture ${at} of ${all}: ${name}`,
   moreOf: (/** @type {number} */ count) => `and ${count} more`,
-  download: 'Download',
   downloadFile: (/** @type {string} */ name) => `Download ${name}`,
-  showPictures: 'Pictures of the messages that are loaded',
-  pictureBy: (/** @type {string} */ picture, /** @type {string} */ who, /** @type {string} */ when) =>
-    `${picture}. ${who}, ${when}`,
-  placeOf: (/** @type {number} */ at, /** @type {number} */ all) => `${at} of ${all}`,
-  previousPicture: 'Previous picture',
-  nextPicture: 'Next picture',
-  pictureFailed: 'The picture could not be loaded.',
-  play: 'Play',
   leavePage: 'Files are still uploading.',
 
   searchHere: 'Search in this conversation',
@@ -428,39 +317,7 @@ const english = {
   searchTitle: 'Search',
   leaveSearch: 'Back to conversations',
   clearSearch: 'Clear',
-  filtersOf: 'Search only',
-  filterPerson: 'Person',
-  filterConversation: 'Conversation',
-  filterAbout: 'About',
-  filterDate: 'Date',
-  filterFiles: 'File',
-  filterFrom: 'From',
-  filterUntil: 'Until',
-  filterOf: (/** @type {string} */ what, /** @type {string} */ value) => `${what}: ${value}`,
-  filterEnd: (/** @type {string} */ value) => `Search without ${value}`,
-  fromDay: (/** @type {string} */ day) => `From ${day}`,
-  untilDay: (/** @type {string} */ day) => `Until ${day}`,
-  betweenDays: (/** @type {string} */ from, /** @type {string} */ until) => `${from} to ${until}`,
-  apply: 'Apply',
-  results: 'Messages',
-  foundCount: (/** @type {number} */ count, /** @type {boolean} */ more) => `${count}${more ? '+' : ''} found`,
-  searchFailed: 'The search did not work. The server did not answer.',
-  searchBusy: 'The search did not work: the server is busy. Try again.',
-  searchNoWords: (/** @type {string} */ query) =>
-    `There is nothing to search for in “${query}”. Type a letter or a number.`,
-  searchTooLong: (/** @type {number} */ most) => `That is too long to search for. The limit is ${most} characters.`,
-  searchTooMany: (/** @type {number} */ most) => `Those are too many words to search for. The limit is ${most}.`,
-  searchOff: 'Message search is turned off here.',
-  searchRefused: 'The server did not accept this search.',
-  searchBegin: 'Type words, or the beginning of one. Case and accents do not matter.',
-  searchNothing: (/** @type {string} */ query) => (query === '' ? 'Nothing found' : `Nothing found for “${query}”`),
-  searchFewer: 'Try fewer letters.',
-  searchWider: (/** @type {string} */ where) => `Try fewer letters, or look in all conversations instead of ${where}.`,
-  searchUnfiltered: 'Try fewer letters, or search without the filters.',
-  searchEverywhere: 'Search everywhere',
-  searchNoFilters: 'Search without filters',
 
-  connecting: 'Connecting…',
   cannotLoad: 'The inbox could not be loaded',
 };
 
@@ -469,14 +326,9 @@ const english = {
 /** The current texts. @type {Strings} */
 export const say = withIsolation(english);
 
-/** Replaces some of the texts. @param {Partial<Strings>} words */
-export function override(words) {
-  Object.assign(say, withIsolation(words));
-}
-
-/** Isolates everything that is inserted into a sentence. @template {Partial<Strings>} Words @param {Words} words
+/** Isolates everything that is inserted into a sentence. @template {Record<string, unknown>} Words @param {Words} words
  * @returns {Words} */
-function withIsolation(words) {
+export function withIsolation(words) {
   const entries = Object.entries(words).map(([name, value]) => [name, typeof value === 'function' ? isolatingArguments(value) : value]);
   return /** @type {Words} */ (Object.fromEntries(entries));
 }
