@@ -38,7 +38,7 @@ use parlor_protocol::{
 };
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, Sleep, timeout};
-use tracing::debug;
+use tracing::{Instrument as _, debug};
 
 /// Bytes of answers that are collected for one write, if more are ready.
 const GATHERED_BYTES: usize = 64 * 1024;
@@ -367,7 +367,7 @@ impl Connection {
 
     /// Runs work that may hold something as a task.
     fn spawn(&mut self, id: i64, kind: Kind, work: impl Future<Output = commands::Result> + Send + 'static) {
-        let task = Task::spawn(work);
+        let task = Task::spawn(ending::traced(ending::request_id(&self.app), work));
         self.run(id, kind, async move { task.await.unwrap_or_else(|| Err(Code::Internal.into())) });
     }
 
@@ -397,9 +397,12 @@ impl Connection {
             SubscriptionRequest::WatchPresence { .. } => SubscriptionKind::Presence,
             SubscriptionRequest::Show { .. } | SubscriptionRequest::SetTyping { .. } => SubscriptionKind::Other,
         });
-        let task = Task::spawn(subscriptions::execute(self.app.clone(), self.actor, self.attached.clone(), request));
+        let request_id = ending::request_id(&self.app);
+        let execution = subscriptions::execute(self.app.clone(), self.actor, self.attached.clone(), request);
+        let task = Task::spawn(execution.instrument(ending::span(&request_id)));
         self.running.push(Box::pin(async move {
-            let response = task.await.unwrap_or_else(|| Response::of(Err(Code::Internal.into())));
+            let mut response = task.await.unwrap_or_else(|| Response::of(Err(Code::Internal.into())));
+            response.answer = response.answer.map_err(|problem| ending::with_id(problem, &request_id));
             Finished { id, kind: Kind::Subscription, response }
         }));
     }
