@@ -6,6 +6,7 @@
 mod bench;
 mod command;
 mod conformance;
+mod example;
 mod setup;
 mod steps;
 mod test;
@@ -22,6 +23,7 @@ cargo xtask test           set up what the tests need and run all of them
 cargo xtask test --fast    the same without the browser
 cargo xtask tidy           only the checks of the sources
 cargo xtask bench [ARGS]   measure, and write the table into docs/operate/figures.md; ARGS go to the bench
+cargo xtask example NAME   start the example site findit or accounting with Parlor beside it, until Ctrl+C
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["test", "--fast"] => test::run(&root, false),
         ["tidy"] => exit_code(tidy::check(&root)),
         ["bench", ref rest @ ..] => exit_code(bench::run(&root, rest)),
+        ["example", ref rest @ ..] => exit_code(example::run(&root, rest)),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             ExitCode::SUCCESS

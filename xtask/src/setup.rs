@@ -16,7 +16,7 @@ struct Need {
     root: bool,
 }
 
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 11] = [
     Need {
         what: "a PostgreSQL server (`postgres` on the PATH or below /usr/lib/postgresql)",
         for_what: "the store's conformance suite",
@@ -91,10 +91,18 @@ const NEEDS: [Need; 10] = [
     },
     Need {
         what: "Python 3 with venv and pip",
-        for_what: "the conformance suite of the socket",
+        for_what: "the conformance suite of the socket, and the example sites",
         packages: &["python3", "python3-venv", "python3-pip"],
         present: || output(&mut program("python3", &["-c", "import ensurepip, venv"], Path::new("/"))).is_ok(),
         browser: false,
+        root: false,
+    },
+    Need {
+        what: "nginx",
+        for_what: "the journeys through the example sites",
+        packages: &["nginx-light"],
+        present: || on_path("nginx"),
+        browser: true,
         root: false,
     },
 ];
@@ -171,7 +179,7 @@ fn major(version: &str) -> Option<u32> {
     version.split('.').next()?.parse().ok()
 }
 
-fn on_path(name: &str) -> bool {
+pub(crate) fn on_path(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(Into::into);
     env::split_paths(&path).chain(system).any(|folder| folder.join(name).is_file())

@@ -5,7 +5,7 @@
 
 use crate::{
     command::{cargo, output, program, run as run_program},
-    conformance, setup,
+    conformance, example, setup,
     steps::Steps,
     tidy,
 };
@@ -27,9 +27,9 @@ pub(crate) fn run(root: &Path, browser: bool) -> ExitCode {
     steps.run("tests", || run_program(&mut cargo(&["test", "--workspace", "--no-fail-fast"], root)));
     steps.run("conformance", || {
         let binary = binary(root)?;
-        let target = binary.parent().and_then(Path::parent).ok_or("the binary lies in no target directory")?;
-        conformance::run(root, target, &binary)
+        conformance::run(root, &target(root)?, &binary)
     });
+    steps.run("examples", || example::test(root));
     web(&mut steps, root, browser);
     steps.finish()
 }
@@ -66,6 +66,7 @@ fn hand_on_the_server(npm: &mut Command, root: &Path) -> Result<(), String> {
     if !binary.starts_with(root.join("target")) {
         npm.env("PARLOR_BIN", binary);
     }
+    npm.env("EXAMPLES_PYTHON", example::set_up(root)?);
     Ok(())
 }
 
@@ -83,10 +84,17 @@ fn install(web: &Path) -> Result<(), String> {
 
 /// The binary that `cargo test --workspace` built for the integration tests.
 fn binary(root: &Path) -> Result<PathBuf, String> {
+    let binary = target(root)?.join("debug").join(format!("parlor{}", env::consts::EXE_SUFFIX));
+    if binary.is_file() { Ok(binary) } else { Err(format!("{} is not there; see the tests", binary.display())) }
+}
+
+/// The target directory.
+pub(crate) fn target(root: &Path) -> Result<PathBuf, String> {
     let text = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"], root))?;
     let metadata: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;
-    let target = metadata["target_directory"].as_str().ok_or("cargo metadata names no target directory")?;
-    let binary = Path::new(target).join("debug").join(format!("parlor{}", env::consts::EXE_SUFFIX));
-    if binary.is_file() { Ok(binary) } else { Err(format!("{} is not there; see the tests", binary.display())) }
+    metadata["target_directory"]
+        .as_str()
+        .map(PathBuf::from)
+        .ok_or("cargo metadata names no target directory".to_owned())
 }

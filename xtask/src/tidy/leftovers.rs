@@ -6,7 +6,7 @@ use super::{
 };
 use regex_lite::Regex;
 
-const CODE_EXTENSIONS: [&str; 9] = ["rs", "js", "mjs", "css", "html", "toml", "sql", "sh", "yml"];
+const CODE_EXTENSIONS: [&str; 10] = ["rs", "js", "mjs", "css", "html", "toml", "sql", "sh", "yml", "py"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -8,7 +8,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for file in tree.files.iter().filter(|file| file.has_extension(&["rs", "js", "mjs", "css"])) {
+    for file in tree.files.iter().filter(|file| file.has_extension(&["rs", "js", "mjs", "css", "py"])) {
         let lines = file.text.lines().count();
         if lines > FILE_LINES_MAX {
             findings.push(file.finding(1, format!("{lines} lines; at most {FILE_LINES_MAX}")));
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_file_of_501_lines_is_found_and_one_of_500_is_not() {
-        for path in ["crates/x/src/lib.rs", "web/src/x.js", "web/src/x.css"] {
+        for path in ["crates/x/src/lib.rs", "web/src/x.js", "web/src/x.css", "examples/x.py"] {
             assert_eq!(lines_found(check, path, &"\n".repeat(501)), [1], "{path}");
             assert_eq!(lines_found(check, path, &"\n".repeat(500)), [0; 0], "{path}");
         }

@@ -3,7 +3,7 @@
 use super::source_tree::{File, Finding, Tree};
 use regex_lite::Regex;
 
-const TEXT_EXTENSIONS: [&str; 7] = ["rs", "js", "mjs", "css", "html", "md", "toml"];
+const TEXT_EXTENSIONS: [&str; 8] = ["rs", "js", "mjs", "css", "html", "md", "toml", "py"];
 
 /// Lowercase words, matched as whole words in any case.
 const WORDS: [(&str, &str); 7] = [

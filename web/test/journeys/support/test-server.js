@@ -14,7 +14,7 @@ import assert from 'node:assert/strict';
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 /** @returns {string} the path of the server's binary */
-function binary() {
+export function binary() {
   const beside = ['debug', 'release'].map((kind) => join(here, '../../../../target', kind, 'parlor'));
   const found = [process.env.PARLOR_BIN, ...beside].find((path) => path && existsSync(path));
   assert.ok(found, 'there is no server: build it, or set PARLOR_BIN');

@@ -1,0 +1,83 @@
+"""The two sites, and the files that configure nginx and Parlor for one of them."""
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Site:
+    """An example and what Parlor must know about it."""
+
+    name: str
+    profile: str
+    package: str
+    people: tuple[str, str]
+    backends: tuple[str, ...] = ("django.contrib.auth.backends.ModelBackend",)
+
+    @property
+    def folder(self) -> Path:
+        return HERE / self.profile
+
+
+SITES = {
+    "findit": Site("FindIt", "findit", "findit_site", ("ada", "ben")),
+    "accounting": Site(
+        "Accounting", "accounting", "accounting_site", ("maria", "jose"),
+        ("Accounting_System_app.auth_backends.USNAccountsBackend", "django.contrib.auth.backends.ModelBackend")),
+}
+
+
+def write_nginx_conf(folder: Path, port: int, host_port: int, sockets_port: int) -> Path:
+    """Puts nginx.conf, which the book shows, into what nginx needs to run in a folder as any user."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
+    server = (HERE / "nginx.conf").read_text()
+    for shown, real in [(":8000;", host_port), (":8080;", sockets_port), (":80;", port)]:
+        server = server.replace(f"127.0.0.1{shown}", f"127.0.0.1:{real};")
+    temporary = "\n".join(
+        f"    {name}_temp_path {folder / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    inside = server.replace("\n", "\n    ").rstrip()
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        f"pid {folder / 'nginx.pid'};\nworker_processes 1;\nevents {{ worker_connections 1024; }}\n"
+        f"http {{\n{temporary}\n    access_log off;\n    {inside}\n}}\n")
+    return conf
+
+
+def text(value: object) -> str:
+    """A value of TOML, which writes texts and lists of texts as JSON does."""
+    return json.dumps(value)
+
+
+def write_parlor_conf(
+    folder: Path, site: Site, port: int, database: str, secret_key: str, redis: str | None,
+) -> Path:
+    lines = [
+        f"listen = {text(f'127.0.0.1:{port}')}",
+        f"data = {text(str(folder / 'parlor-data'))}",
+        f"name = {text(site.name)}",
+        'trusted_proxies = ["127.0.0.1"]',
+        "",
+        "[host]",
+        f"database = {text(database)}",
+        "",
+        "[identity]",
+        'providers = ["django_session"]',
+        'sign_in_url = "/login/?next={return}"',
+        "",
+        "[django]",
+        f"secret_key = {text(secret_key)}",
+        f"backends = {text(site.backends)}",
+        f"backends_inactive = {text(site.backends[:-1])}",
+        "",
+        "[compat]",
+        f"profile = {text(site.profile)}",
+    ]
+    if redis:
+        lines += ["", "[bridge]", f"redis = {text(redis)}"]
+    conf = folder / "parlor.toml"
+    conf.touch(mode=0o600)
+    conf.write_text("\n".join(lines) + "\n")
+    return conf
