@@ -6,8 +6,10 @@
 
 use crate::{
     app::App,
-    domain::change::{Change, Outcome, Profile},
-    identity::login,
+    domain::{
+        change::{Change, Outcome, Profile},
+        login,
+    },
     listener::{handle_accept_error, until_stopped},
     store::users::UserSummary,
 };

@@ -56,7 +56,7 @@ pub(crate) async fn begin(
                 Ok(answer)
             }
             Outcome::Opened { conversation, found } => read_opened(&app, actor, conversation, found).await,
-            Outcome::UserAdded(_) | Outcome::Done => Err(Code::Internal.into()),
+            Outcome::UserAdded(_) | Outcome::UserPut(_) | Outcome::Done => Err(Code::Internal.into()),
         }
     }))
 }

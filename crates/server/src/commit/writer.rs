@@ -281,7 +281,9 @@ impl Change {
             // They write and publish a whole message, which is not known before it is loaded.
             Self::Forward { .. } | Self::React { .. } => 16 * 1024,
             // They touch every conversation of a user, or about a context.
-            Self::UpdateProfile { .. } | Self::PutContext { .. } | Self::CloseContext { .. } => 512 * 1024,
+            Self::UpdateProfile { .. } | Self::PutUser(_) | Self::PutContext { .. } | Self::CloseContext { .. } => {
+                512 * 1024
+            }
             // All members are loaded for it, however many.
             Self::RemoveMember { .. } | Self::UpdateMember { .. } => 64 * 1024,
             Self::Delete { .. }
@@ -295,6 +297,7 @@ impl Change {
             | Self::EndSessions { .. }
             | Self::SetDisabled { .. }
             | Self::SetLogin { .. }
+            | Self::UpgradePassword { .. }
             | Self::DeleteUser { .. } => 256,
         }
     }

@@ -1,7 +1,7 @@
 //! Changes: everything that changes what users see (I1). The edges make them; `commit` decides and writes them.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::text;
+use super::{host_user::HostUser, text};
 use parlor_protocol::{
     ids::{ConversationId, FileId, Seq, SessionId, UserId},
     model::{Context, ContextKey, Role},
@@ -60,6 +60,10 @@ pub enum Change {
     SetLogin { user: UserId, login: String },
     /// Deletes a user: they cannot sign in, and their name and picture are erased. Their messages stay for others.
     DeleteUser { user: UserId },
+    /// Makes a user equal to the host's row about them; one that is new is added. By the host.
+    PutUser(HostUser),
+    /// Replaces a user's password hash by another one of the same password, unless it is no longer `from`.
+    UpgradePassword { user: UserId, from: String, to: String },
     /// Adds or replaces a context with all its roles. By the operator or the host.
     PutContext { context: Context, roles: Vec<(UserId, String)> },
     /// Closes or reopens a context.
@@ -154,6 +158,8 @@ pub enum Outcome {
     Opened { conversation: ConversationId, found: bool },
     /// A user was added.
     UserAdded(UserId),
+    /// A user is equal to the host's row.
+    UserPut(UserId),
     /// Another change was made.
     Done,
 }
@@ -183,6 +189,8 @@ impl Change {
             | Self::SetDisabled { .. }
             | Self::SetLogin { .. }
             | Self::DeleteUser { .. }
+            | Self::PutUser(_)
+            | Self::UpgradePassword { .. }
             | Self::PutContext { .. }
             | Self::CloseContext { .. } => None,
         }

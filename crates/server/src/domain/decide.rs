@@ -163,6 +163,8 @@ pub fn decide(
         Change::SetDisabled { user, disabled } => state.set_disabled(*user, *disabled, rules, at),
         Change::SetLogin { user, login } => state.set_login(*user, login, rules, at),
         Change::DeleteUser { user } => state.delete_user(*user, rules, at),
+        Change::PutUser(host) => state.put_user(host, rules, at),
+        Change::UpgradePassword { user, from, to } => state.upgrade_password(*user, from, to, rules, at),
         Change::PutContext { context, roles } => state.put_context(context, roles, rules, at),
         Change::CloseContext { key, closed } => state.close_context(key, *closed, rules, at),
     }

@@ -5,7 +5,8 @@
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
-    change::{Change, Content},
+    change::{Change, Content, Profile},
+    host_user::HostUser,
     state::MessageKey,
 };
 use parlor_protocol::{
@@ -41,6 +42,8 @@ pub struct Wanted {
     pub users: BTreeSet<UserId>,
     /// Users by their login name.
     pub logins: BTreeSet<String>,
+    /// Users by the host's ids, with their conversations.
+    pub external_users: BTreeSet<String>,
     /// Contexts with their roles.
     pub contexts: BTreeSet<(String, String)>,
     /// Conversations with the rows of these members, and of all members if they are few.
@@ -153,12 +156,8 @@ impl Wanted {
             Change::AddUser { login, .. } => {
                 self.logins.insert(login.clone());
             }
-            Change::UpdateProfile { user, profile } => {
-                self.users.insert(*user);
-                if profile.is_shown() || profile.receipts.is_some() {
-                    self.memberships_of.insert(*user);
-                }
-            }
+            Change::PutUser(host) => self.add_host_user(host),
+            Change::UpdateProfile { user, profile } => self.add_profile(*user, profile),
             Change::SetLogin { user, login } => {
                 self.users.insert(*user);
                 self.logins.insert(login.clone());
@@ -167,7 +166,10 @@ impl Wanted {
                 self.users.insert(*user);
                 self.memberships_of.insert(*user);
             }
-            Change::SetPassword { user, .. } | Change::EndSessions { user, .. } | Change::SetDisabled { user, .. } => {
+            Change::SetPassword { user, .. }
+            | Change::UpgradePassword { user, .. }
+            | Change::EndSessions { user, .. }
+            | Change::SetDisabled { user, .. } => {
                 self.users.insert(*user);
             }
             Change::PutContext { context, roles } => {
@@ -175,6 +177,18 @@ impl Wanted {
                 self.users.extend(roles.iter().map(|(user, _)| *user));
             }
             Change::CloseContext { key, .. } => self.add_context(key),
+        }
+    }
+
+    fn add_host_user(&mut self, host: &HostUser) {
+        self.external_users.insert(host.external_id.clone());
+        self.logins.extend(host.logins());
+    }
+
+    fn add_profile(&mut self, user: UserId, profile: &Profile) {
+        self.users.insert(user);
+        if profile.is_shown() || profile.receipts.is_some() {
+            self.memberships_of.insert(user);
         }
     }
 

@@ -13,9 +13,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug)]
 pub struct UserRow {
     pub id: UserId,
+    pub external_id: Option<String>,
     pub login: String,
     pub name: String,
     pub password_hash: Option<String>,
+    /// The digest of the hash that the host had when it was last taken over.
+    pub host_password: Option<String>,
     pub picture: Option<String>,
     pub disabled: bool,
     pub profile_version: Version,

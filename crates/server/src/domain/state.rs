@@ -52,6 +52,8 @@ pub struct State {
     pub keys: HashMap<(UserId, String), Use>,
     pub users: HashMap<UserId, UserRow>,
     pub logins: HashMap<String, UserId>,
+    /// Users by the host's ids.
+    pub external_users: HashMap<String, UserId>,
     pub contexts: HashMap<ContextKey, ContextRow>,
     /// How many conversations are about a context, by the id of its row.
     pub context_conversations: HashMap<i64, i64>,

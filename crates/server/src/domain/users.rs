@@ -35,9 +35,11 @@ impl State {
         let id = UserId(at.version.0);
         let row = UserRow {
             id,
+            external_id: None,
             login: login.to_owned(),
             name,
             password_hash: password_hash.map(str::to_owned),
+            host_password: None,
             picture: None,
             disabled: false,
             profile_version: at.version,
@@ -95,13 +97,13 @@ impl State {
     }
 
     /// Returns the conversations of a user, including those they joined in this batch.
-    fn conversations_of(&self, user: UserId) -> BTreeSet<ConversationId> {
+    pub(super) fn conversations_of(&self, user: UserId) -> BTreeSet<ConversationId> {
         let loaded = self.members.iter().filter(|(_, rows)| rows.contains_key(&user)).map(|(id, _)| *id);
         let before = self.memberships_of.get(&user).into_iter().flatten().copied();
         loaded.chain(before).filter(|conversation| !self.members[conversation][&user].has_left).collect()
     }
 
-    fn notify_profile(
+    pub(super) fn notify_profile(
         &mut self,
         conversation: ConversationId,
         user: UserId,
@@ -188,10 +190,15 @@ impl State {
         let login = std::mem::replace(&mut row.login, format!("deleted:{user}"));
         DELETED_NAME.clone_into(&mut row.name);
         (row.picture, row.password_hash) = (None, None);
+        let external = std::mem::take(&mut row.external_id);
+        row.host_password = None;
         (row.disabled, row.presence) = (true, false);
         row.profile_version = at.version;
         let shown = row.user();
         self.logins.remove(&login);
+        if let Some(external) = external {
+            self.external_users.remove(&external);
+        }
         for member in self.members.values_mut().filter_map(|members| members.get_mut(&user)) {
             member.disabled = true;
             member.user = shown.clone();
@@ -216,7 +223,7 @@ impl State {
         Decided { outcome: Outcome::Done, outgoing: vec![Outgoing::Nodes(ended), outgoing] }
     }
 
-    fn notify_me(&mut self, user: UserId, rules: &Rules, at: At) -> (Scoped, Outgoing) {
+    pub(super) fn notify_me(&mut self, user: UserId, rules: &Rules, at: At) -> (Scoped, Outgoing) {
         let place = Scoped { scope: Scope::User(user), version: at.version, prev: self.raise_user(user, at.version) };
         let event = Event::MeUpdated { place, me: self.users[&user].me(rules.messages.receipts) };
         (place, Outgoing::Event(vec![Topic::User(user)], Box::new(event)))

@@ -9,7 +9,6 @@
 
 pub mod actor;
 pub(crate) mod known_places;
-pub(crate) mod login;
 mod passwords;
 mod pictures;
 pub(crate) mod rate_limit;

@@ -1,8 +1,11 @@
 //! Signing in and up, and changing one's password.
 
-use super::{Identity, actor::Actor, login, passwords, rate_limit::too_many, token::Token};
+use super::{Identity, actor::Actor, passwords, rate_limit::too_many, token::Token};
 use crate::{
-    domain::change::{Change, Outcome},
+    domain::{
+        change::{Change, Outcome},
+        login,
+    },
     metrics::PasswordCheckLabels,
     store::sessions,
 };
@@ -75,7 +78,9 @@ impl Identity {
         let change = Change::AddUser { login, name, password_hash: Some(hash.clone()) };
         match self.commit.submit(change).await? {
             Outcome::UserAdded(user) => self.begin_session(user, Some(hash), client).await,
-            Outcome::Answer(_) | Outcome::Opened { .. } | Outcome::Done => Err(Code::Internal.into()),
+            Outcome::Answer(_) | Outcome::Opened { .. } | Outcome::UserPut(_) | Outcome::Done => {
+                Err(Code::Internal.into())
+            }
         }
     }
 

@@ -46,7 +46,7 @@ pub struct StoreOptions {
 const POSTGRES_WRITERS: u32 = 3;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 6] = [
+static MIGRATIONS: [(&str, &str, &str); 7] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -76,6 +76,11 @@ static MIGRATIONS: [(&str, &str, &str); 6] = [
         "0006_owners",
         include_str!("../../migrations/sqlite/0006_owners.sql"),
         include_str!("../../migrations/postgres/0006_owners.sql"),
+    ),
+    (
+        "0008_host_users",
+        include_str!("../../migrations/sqlite/0008_host_users.sql"),
+        include_str!("../../migrations/postgres/0008_host_users.sql"),
     ),
 ];
 

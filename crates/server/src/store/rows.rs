@@ -12,7 +12,7 @@ use parlor_protocol::{
 };
 
 /// The columns of a user, from `users u`.
-pub(super) const USER: &str = "u.id, u.login, u.name, u.password_hash, u.picture, u.disabled, u.profile_version, u.version, u.created_at, \
+pub(super) const USER: &str = "u.id, u.external_id, u.login, u.name, u.password_hash, u.host_password, u.picture, u.disabled, u.profile_version, u.version, u.created_at, \
      u.receipts, u.presence";
 /// The columns of a conversation, from `conversations c` and `contexts x`.
 pub(super) const CONVERSATION: &str = "c.id, c.kind, c.direct_key, c.title, c.context_id, COALESCE(x.closed, 0), \
@@ -109,9 +109,11 @@ impl<'row> RowReader<'row> {
     pub(super) fn user(&mut self) -> Result<UserRow> {
         Ok(UserRow {
             id: UserId(self.int()?),
+            external_id: self.optional_text()?,
             login: self.text()?,
             name: self.text()?,
             password_hash: self.optional_text()?,
+            host_password: self.optional_text()?,
             picture: self.optional_text()?,
             disabled: self.flag()?,
             profile_version: Version(self.int()?),

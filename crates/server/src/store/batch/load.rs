@@ -103,25 +103,30 @@ impl BatchTransaction<'_> {
     }
 
     fn load_users(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        if wanted.users.is_empty() && wanted.logins.is_empty() {
+        if wanted.users.is_empty() && wanted.logins.is_empty() && wanted.external_users.is_empty() {
             return Ok(());
         }
-        let mut params = BulkParams::new(["id", "login"]);
+        let mut params = BulkParams::new(["id", "login", "external_id"]);
         for user in &wanted.users {
-            params.push([user.0.into(), None::<String>.into()]);
+            params.push([user.0.into(), None::<String>.into(), None::<String>.into()]);
         }
         for login in &wanted.logins {
-            params.push([None::<i64>.into(), login.as_str().into()]);
+            params.push([None::<i64>.into(), login.as_str().into(), None::<String>.into()]);
+        }
+        for external in &wanted.external_users {
+            params.push([None::<i64>.into(), None::<String>.into(), external.as_str().into()]);
         }
         self.for_each(
             params,
             &format!(
                 "SELECT {USER} FROM v JOIN users u ON u.id = v.id \
-                     UNION ALL SELECT {USER} FROM v JOIN users u ON u.login = v.login"
+                     UNION ALL SELECT {USER} FROM v JOIN users u ON u.login = v.login \
+                     UNION ALL SELECT {USER} FROM v JOIN users u ON u.external_id = v.external_id"
             ),
             |row| {
                 let user = RowReader::new(row).user()?;
                 state.logins.insert(user.login.clone(), user.id);
+                state.external_users.extend(user.external_id.clone().map(|external| (external, user.id)));
                 state.users.insert(user.id, user);
                 Ok(())
             },
@@ -265,7 +270,8 @@ impl BatchTransaction<'_> {
 
     fn load_memberships(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["id"]);
-        for user in &wanted.memberships_of {
+        let external = wanted.external_users.iter().filter_map(|external| state.external_users.get(external));
+        for user in wanted.memberships_of.iter().chain(external).collect::<BTreeSet<_>>() {
             params.push([user.0.into()]);
         }
         self.for_each(

@@ -39,10 +39,12 @@ impl BatchTransaction<'_> {
     fn write_users(&mut self, state: &State) -> Result<()> {
         let mut params = BulkParams::new([
             "id",
+            "external_id",
             "login",
             "name",
             "name_words",
             "password_hash",
+            "host_password",
             "picture",
             "disabled",
             "profile_version",
@@ -54,10 +56,12 @@ impl BatchTransaction<'_> {
         for user in state.changed_users.iter().map(|user| &state.users[user]) {
             params.push([
                 user.id.0.into(),
+                (&user.external_id).into(),
                 user.login.as_str().into(),
                 user.name.as_str().into(),
                 name_words(&user.name).into(),
                 (&user.password_hash).into(),
+                (&user.host_password).into(),
                 (&user.picture).into(),
                 user.disabled.into(),
                 user.profile_version.0.into(),

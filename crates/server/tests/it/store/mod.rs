@@ -5,6 +5,7 @@ mod cursors;
 mod erasure;
 mod files;
 mod groups;
+mod host_users;
 mod idempotency_keys;
 mod large_conversations;
 mod limits;

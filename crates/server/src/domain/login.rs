@@ -1,11 +1,14 @@
 //! Login names.
 
-use crate::domain::visible;
+use super::visible;
 use parlor_protocol::error::{Code, Problem};
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Returns a login name in the form in which it is stored, or refuses it.
-pub(crate) fn validate(text: &str) -> Result<String, Problem> {
+///
+/// # Errors
+/// Anything that cannot be one.
+pub fn validate(text: &str) -> Result<String, Problem> {
     normalize(text).ok_or_else(|| {
         Problem::new(Code::InvalidField)
             .with_detail("`login`: 1 to 64 letters, digits and . _ - @ + are expected")
@@ -14,7 +17,8 @@ pub(crate) fn validate(text: &str) -> Result<String, Problem> {
 }
 
 /// Returns a login name in lower case and composed form, or `None` if it cannot be one.
-pub(super) fn normalize(text: &str) -> Option<String> {
+#[must_use]
+pub fn normalize(text: &str) -> Option<String> {
     let login = text.trim().nfc().collect::<String>().to_lowercase();
     let is_letter = |character: char| character.is_alphanumeric() && !visible::is_hidden(character);
     let is_allowed = |character: char| is_letter(character) || "._-@+".contains(character);
