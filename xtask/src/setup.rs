@@ -16,12 +16,20 @@ struct Need {
     root: bool,
 }
 
-const NEEDS: [Need; 11] = [
+const NEEDS: [Need; 12] = [
     Need {
         what: "a PostgreSQL server (`postgres` on the PATH or below /usr/lib/postgresql)",
         for_what: "the store's conformance suite",
         packages: &["postgresql"],
         present: postgres,
+        browser: false,
+        root: false,
+    },
+    Need {
+        what: "a MariaDB server (`mariadbd`, `mariadb-install-db` and the clients)",
+        for_what: "the tests of the host's database",
+        packages: &["mariadb-server", "mariadb-client"],
+        present: || ["mariadbd", "mariadb-install-db", "mariadb", "mariadb-admin"].iter().all(|name| on_path(name)),
         browser: false,
         root: false,
     },
@@ -202,7 +210,7 @@ mod tests {
 
     #[test]
     fn missing_tools_are_listed_with_their_reason_and_package() {
-        let text = explain(&[&NEEDS[0], &NEEDS[4]]);
+        let text = explain(&[&NEEDS[0], &NEEDS[5]]);
         for part in ["PostgreSQL", "conformance", "apt-get install postgresql\n", "Chromium", "--fast"] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -13,6 +13,7 @@ mod setting;
 use crate::{
     address::Network,
     domain::{MessageRules, WhoMayWrite},
+    host::HostUrl,
     origin::Origin,
     store::Durability,
     theme::Colour,
@@ -59,6 +60,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The database.
     pub store: StoreConfig,
+    /// The host's database.
+    pub host: HostConfig,
     /// Files that users send.
     pub files: FilesConfig,
     /// HTTP timeouts.
@@ -127,6 +130,19 @@ pub struct StoreConfig {
 /// The URL of a PostgreSQL database. Its `Debug` output hides it because it contains a password.
 #[derive(Clone)]
 pub struct StoreUrl(pub String);
+
+/// `[host]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostConfig {
+    /// The host's database, if Parlor uses it.
+    #[serde(deserialize_with = "none_if_empty")]
+    pub database: Option<HostUrl>,
+    /// The number of connections of each part that uses it.
+    pub connections: usize,
+    /// The timeout of statements and of idle transactions.
+    pub timeout_ms: u64,
+}
 
 /// `[files]`
 #[derive(Clone, Deserialize)]

@@ -18,6 +18,7 @@ pub mod data_folder;
 pub mod domain;
 pub mod environment;
 pub mod files;
+pub mod host;
 pub mod http;
 pub mod hub;
 pub mod identity;

@@ -280,7 +280,8 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let file = "[store]\nurl = \"postgres://ada:se@cret@db/x\"\n[metrics]\ntoken = \"secret\"\n\
-                    [files]\ns3_access_key_id = \"id\"\ns3_secret_access_key = \"secret\"\n";
+                    [files]\ns3_access_key_id = \"id\"\ns3_secret_access_key = \"secret\"\n\
+                    [host]\ndatabase = \"mysql://ada:se@cret@db/x\"\n";
         let (config, settings) = load(file, &[], &[]).load().expect("all is right");
         let shown: Vec<_> = settings.iter().map(Setting::display_value).collect();
         assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");

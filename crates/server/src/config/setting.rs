@@ -48,7 +48,7 @@ impl Setting {
             ("metrics.token" | "files.s3_secret_access_key", Value::String(secret)) if !secret.is_empty() => {
                 "\"(hidden)\"".to_owned()
             }
-            ("store.url", Value::String(url)) => Value::from(without_password(url)).to_string(),
+            ("store.url" | "host.database", Value::String(url)) => Value::from(without_password(url)).to_string(),
             (_, value) => value.to_string(),
         }
     }
@@ -69,9 +69,17 @@ impl Setting {
 }
 
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // Parameters may contain one as well.
+    let (url, parameters) = url.split_once('?').unwrap_or((url, ""));
+    if parameters.contains("pass") {
+        return format!("{}?(hidden)", without_password(url));
+    }
+    let parameters = if parameters.is_empty() { String::new() } else { format!("?{parameters}") };
+    let Some((scheme, rest)) = url.split_once("://") else { return format!("{url}{parameters}") };
     match rest.rsplit_once('@') {
-        Some((user, host)) => format!("{scheme}://{}:(hidden)@{host}", user.split(':').next().unwrap_or_default()),
-        None => url.to_owned(),
+        Some((user, host)) => {
+            format!("{scheme}://{}:(hidden)@{host}{parameters}", user.split(':').next().unwrap_or_default())
+        }
+        None => format!("{url}{parameters}"),
     }
 }
