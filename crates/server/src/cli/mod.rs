@@ -60,6 +60,9 @@ enum CliCommand {
     /// Manage contexts, which conversations can be about.
     #[command(subcommand)]
     Context(operator_commands::context::ContextCommand),
+    /// Manage the mirror of the host's message table.
+    #[command(subcommand)]
+    Mirror(operator_commands::mirror::MirrorCommand),
     /// Write a copy of the database, even while a server is running.
     Backup {
         /// The file to write; it must not exist yet.
@@ -196,6 +199,7 @@ pub fn run() -> ExitCode {
         CliCommand::Config { args } => args.load([]).map(|(_, settings)| config::print(&settings)),
         CliCommand::User(command) => operator_commands::user::run_user(command),
         CliCommand::Context(command) => operator_commands::context::run_context(command),
+        CliCommand::Mirror(command) => operator_commands::mirror::run_mirror(&command),
         CliCommand::Backup { file, args } => operator_commands::database::backup(&file, &args),
         CliCommand::Restore { file, force, args } => operator_commands::database::restore(&file, force, &args),
         CliCommand::Verify { args } => operator_commands::database::verify(&args),

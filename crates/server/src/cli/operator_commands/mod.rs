@@ -2,6 +2,7 @@
 
 pub(super) mod context;
 pub(super) mod database;
+pub(super) mod mirror;
 pub(super) mod user;
 
 use super::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line, print_line};
