@@ -39,8 +39,9 @@ pub enum Event {
         /// recipient has receipts off.
         sender_read_seq: Option<Seq>,
     },
-    /// A message was edited, deleted for everyone, or reacted to. A client whose user has not read past a deleted
-    /// message of another sender fetches the conversation, because its `unread` changed.
+    /// A message was edited, deleted for everyone, reacted to, or removed by the host (`hidden`). A client whose user has
+    /// not read past a deleted or removed message of another sender fetches the conversation, because its `unread`
+    /// changed; so does one whose `last_message` was removed.
     #[serde(rename = "message.updated")]
     MessageUpdated {
         /// Its position.

@@ -167,8 +167,8 @@ pub struct Message {
     /// Deleted for everyone: only its place remains.
     #[serde(default, skip_serializing_if = "is_false")]
     pub deleted: bool,
-    /// Deleted for the viewer alone: only its place is returned. Never set in an event, which is the same for all
-    /// members.
+    /// Deleted for the viewer alone, or removed by the host: only its place is returned. In an event it means removed,
+    /// since events are the same for all members.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hidden: bool,
     /// It is a system line, which has no author and never counts as unread.

@@ -211,7 +211,11 @@ pub struct MeAnswer {
     /// conversations, whose `unread` and `last_message` may have changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<MessagePlace>,
-    /// Too many messages were hidden to list: drop all messages and fetch every loaded conversation.
+    /// The messages that the user had hidden and that the host has shown them again after the requested version. A client
+    /// forgets that they are hidden, drops all messages of their conversations, and fetches these again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unhidden: Vec<MessagePlace>,
+    /// Too many messages were hidden or shown again to list: drop all messages and fetch every loaded conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden_reset: bool,
     /// See [`ConversationPage::cursor`].

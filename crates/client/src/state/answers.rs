@@ -119,7 +119,7 @@ impl State {
 
     fn apply_changes_page(&mut self, changes: Changes, requested_at: RequestTick, follows: bool) {
         let Scope::Conversation(id) = changes.scope else { return };
-        if self.is_stale(id, requested_at) || self.all_hidden_at > requested_at.0 {
+        if self.is_stale(id, requested_at) || self.may_lack_messages(id, requested_at) {
             return;
         }
         let at = self.totals_version();
@@ -146,7 +146,7 @@ impl State {
 
     /// Applies a page of messages.
     pub fn apply_message_page(&mut self, id: ConversationId, page: MessagePage, requested_at: RequestTick) {
-        if self.is_stale(id, requested_at) || self.all_hidden_at > requested_at.0 {
+        if self.is_stale(id, requested_at) || self.may_lack_messages(id, requested_at) {
             return;
         }
         if let Some(copy) = self.conversations.get_mut(&id) {
@@ -156,7 +156,7 @@ impl State {
 
     /// Applies the page fetched for one message that others answer.
     pub fn apply_quote_page(&mut self, id: ConversationId, seq: Seq, page: MessagePage, requested_at: RequestTick) {
-        if self.is_stale(id, requested_at) || self.all_hidden_at > requested_at.0 {
+        if self.is_stale(id, requested_at) || self.may_lack_messages(id, requested_at) {
             return;
         }
         if let Some(copy) = self.conversations.get_mut(&id) {
@@ -175,6 +175,7 @@ impl State {
         }
         self.me = Some(answer.me);
         self.apply_hidden(answer.hidden, answer.hidden_reset);
+        self.apply_unhidden(answer.unhidden);
         for marker in answer.markers {
             let copy = self.conversations.get_mut(&marker.conversation);
             // `unread` may have been counted at another version than `scope_version`.

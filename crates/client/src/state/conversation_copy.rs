@@ -91,19 +91,32 @@ impl ConversationCopy {
         true
     }
 
-    /// Applies a changed message. False if `unread` is unknown after it: a deleted message may have been unread.
+    /// Forgets that a message is hidden, and drops all messages, so that they are fetched again.
+    pub(super) fn unhide(&mut self, seq: Seq) {
+        self.messages.unhide(seq);
+        self.clear();
+    }
+
+    /// Applies a changed message. False if `unread` is unknown after it, because a message that is gone may have been
+    /// unread, or if the newest message is unknown.
     fn apply_update(&mut self, message: Message, version: Version, user: UserId) -> bool {
+        let was_hidden = self.messages.is_hidden(message.seq);
         self.messages.update(&message);
         let own_read_seq = self.own_member(user).map_or(Seq(0), |own| own.read_seq);
-        let is_known = !message.deleted
+        let is_known = !(message.deleted || message.hidden)
             || message.sender == user
             || message.seq <= own_read_seq
             || version <= self.unread_version
-            || self.messages.is_hidden(message.seq);
+            || was_hidden;
         let last = self.conversation.last_message.as_mut();
-        if let Some(last) = last.filter(|last| last.seq == message.seq && last.version < message.version) {
-            *last = message;
+        let Some(last) = last.filter(|last| last.seq == message.seq && last.version < message.version) else {
+            return is_known;
+        };
+        if message.hidden {
+            self.conversation.last_message = None;
+            return false;
         }
+        *last = message;
         is_known
     }
 

@@ -1,4 +1,4 @@
-//! Messages that the user deleted for themselves.
+//! Messages that the user deleted for themselves, or that are shown to them again.
 
 use super::{RequestTick, State};
 use parlor_protocol::{ids::ConversationId, params::MessagePlace};
@@ -8,6 +8,23 @@ impl State {
     pub(super) fn mark_hidden(&mut self, id: ConversationId) {
         self.tick += 1;
         self.hidden_at.insert(id, self.tick);
+    }
+
+    /// Whether an answer was requested before messages of this conversation were shown again or all were dropped: it may
+    /// have only their places.
+    pub(super) fn may_lack_messages(&self, id: ConversationId, requested_at: RequestTick) -> bool {
+        self.all_hidden_at > requested_at.0 || self.unhidden_at.get(&id).is_some_and(|tick| *tick > requested_at.0)
+    }
+
+    pub(super) fn apply_unhidden(&mut self, places: Vec<MessagePlace>) {
+        for MessagePlace { conversation, seq } in places {
+            self.mark_hidden(conversation);
+            self.unhidden_at.insert(conversation, self.tick);
+            if let Some(copy) = self.conversations.get_mut(&conversation) {
+                copy.unhide(seq);
+                self.stale.insert(conversation);
+            }
+        }
     }
 
     /// Marks a conversation for refetching if the answer was requested before one of its messages was hidden.

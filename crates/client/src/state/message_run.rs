@@ -1,6 +1,7 @@
 //! The loaded messages of a conversation: the newest run without gaps, and the messages that these answer.
 //!
-//! Invariants: of two copies of a message the one with the higher version wins; a hidden message stays hidden; a page
+//! Invariants: of two copies of a message the one with the higher version wins; a hidden message stays hidden until its
+//! user's scope reports that it is shown again; a page
 //! that was read before the change of a message not loaded is ignored, because that change is reported only once.
 
 use parlor_protocol::{
@@ -16,7 +17,7 @@ pub(super) struct MessageRun {
     pub(super) run: BTreeMap<Seq, Message>,
     /// Messages outside of the run that messages of the run answer; `None` for those that the user may not see.
     pub(super) quoted: BTreeMap<Seq, Option<Message>>,
-    /// Messages that the user deleted for themselves.
+    /// Messages that the user deleted for themselves, or that the host removed.
     hidden: BTreeSet<Seq>,
     /// The newest version reported of a message that was not loaded.
     missed_version: Version,
@@ -49,6 +50,11 @@ impl MessageRun {
         if let Some(Some(message)) = self.quoted.get_mut(&seq) {
             *message = redacted(message);
         }
+    }
+
+    /// Forgets that a message is hidden.
+    pub(super) fn unhide(&mut self, seq: Seq) {
+        self.hidden.remove(&seq);
     }
 
     /// Redacts a message that is hidden.

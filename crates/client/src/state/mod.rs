@@ -60,6 +60,8 @@ pub struct State {
     /// When a message of a conversation, or of all, was last hidden. Answers requested before may still show it.
     hidden_at: BTreeMap<ConversationId, u64>,
     all_hidden_at: u64,
+    /// When a message of a conversation was last shown again. Answers requested before may have only its place.
+    unhidden_at: BTreeMap<ConversationId, u64>,
     resets: u32,
     unread_totals: UnreadTotals,
     appended: Vec<Message>,
@@ -86,6 +88,7 @@ impl State {
             reset_at: 0,
             hidden_at: BTreeMap::new(),
             all_hidden_at: 0,
+            unhidden_at: BTreeMap::new(),
             resets: 0,
             unread_totals: UnreadTotals::default(),
             appended: Vec::new(),

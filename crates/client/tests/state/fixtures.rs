@@ -152,6 +152,7 @@ pub(crate) fn me_answer(version: i64) -> MeAnswer {
         markers: Vec::new(),
         unread: Unread::default(),
         hidden: Vec::new(),
+        unhidden: Vec::new(),
         hidden_reset: false,
         cursor: cursor(99),
     }
