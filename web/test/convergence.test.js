@@ -6,7 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { totalsOf } from '../src/sdk/state/unread-totals.js';
-import { changeRole, deleteMessage, edit, hide, react, switchReceipts, updateGroup } from './support/message-changes.js';
+import {
+  changeRole, deleteMessage, edit, hide, react, removeMessage, switchReceipts, unhide, updateGroup,
+} from './support/message-changes.js';
 import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
 
@@ -19,6 +21,7 @@ const step = fc.record({
   kind: fc.constantFrom(
     'send', 'send', 'send', 'send', 'reply', 'read', 'read', 'deliver', 'add', 'addFromStart', 'remove', 'rename',
     'setContext', 'open', 'group', 'edit', 'edit', 'delete', 'delete', 'react', 'react', 'hide', 'hide', 'hide',
+    'unhide', 'unhide', 'hostRemoves',
     'title', 'picture', 'role', 'receipts',
     'receive', 'receive', 'receive', 'receive', 'reorder', 'lose', 'repeat', 'answer', 'answer', 'answer',
     'answerEarly', 'fail',
@@ -101,6 +104,8 @@ function changeMessage(server, { kind, who, other, pick }, id, seq) {
   if (kind === 'react') react(server, who, id, seq, pick % 2 ? '👍' : '❤️', pick % 3 > 0);
   const there = server.data.conversations.get(id)?.members.get(ME)?.left === false;
   if (kind === 'hide') hide(server, pick % 3 && there ? ME : who, id, seq);
+  if (kind === 'unhide') unhide(server, ME, pick);
+  if (kind === 'hostRemoves') removeMessage(server, id, seq);
   if (kind === 'title') updateGroup(server, who, id, { title: `Title ${pick}` });
   if (kind === 'picture') updateGroup(server, who, id, { picture: `/v1/pictures/${pick}` });
   if (kind === 'role') changeRole(server, who, id, other, pick % 2 ? 'moderator' : 'member');

@@ -63,7 +63,8 @@
  * @typedef {{conversation: number, seq: number}} MessagePlace
  * @typedef {{conversations: number, messages: number}} Unread in all conversations of a person
  * @typedef {Me & {
- *   markers: Marker[], unread: Unread, hidden?: MessagePlace[], hidden_reset?: boolean, cursor: string
+ *   markers: Marker[], unread: Unread, hidden?: MessagePlace[], unhidden?: MessagePlace[], hidden_reset?: boolean,
+ *   cursor: string
  * }} MeAnswer
  * @typedef {Changed & {message: Message}} MessageChanged
  * @typedef {{reactions: {emoji: string, users: User[]}[], next: string|null}} Reactions

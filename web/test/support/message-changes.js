@@ -11,7 +11,7 @@ function findChangeable(server, user, id, seq) {
   const conversation = server.find(id, user);
   const message = conversation.messages[seq - 1];
   const sees = message && seq >= server.row(conversation, user).history_from && !server.hasHidden(user, message);
-  return sees && !message.deleted && !message.system ? { conversation, message } : null;
+  return sees && !message.deleted && !message.hidden && !message.system ? { conversation, message } : null;
 }
 
 /** @param {ModelServer} server @param {ModelConversation} conversation @param {Message} message its new state */
@@ -66,8 +66,41 @@ export function hide(server, user, id, seq) {
   const message = conversation.messages[seq - 1];
   if (!message || seq < server.row(conversation, user).history_from || server.hasHidden(user, message)) return null;
   server.data.hidden.push({ user, conversation: id, seq, version: server.next() });
+  server.data.unhidden = server.data.unhidden.filter((one) => !isAt(one, user, id, seq));
   return server.publishToUser(user, (place) =>
     ({ type: 'message.hidden', ...place, seq, ...server.marker(conversation, user) }));
+}
+
+/** The host shows a user a message again that they had hidden. @param {ModelServer} server @param {number} user
+ * @param {number} pick */
+export function unhide(server, user, pick) {
+  const hidden = server.data.hidden.filter((one) => one.user === user);
+  const place = hidden[pick % Math.max(1, hidden.length)];
+  if (!place) return;
+  const { conversation, seq } = place;
+  server.data.hidden = server.data.hidden.filter((one) => one !== place);
+  const version = server.next();
+  server.data.unhidden.push({ user, conversation, seq, version });
+  server.data.scopes.set(user, version);
+  server.deliver({ to: user, event: { type: 'scope.changed', scope: `user:${user}`, version } });
+}
+
+/** The host removes a message: nothing is left of it but its place. @param {ModelServer} server @param {number} id
+ * @param {number} seq */
+export function removeMessage(server, id, seq) {
+  const conversation = server.data.conversations.get(id);
+  const message = conversation?.messages[seq - 1];
+  if (!conversation || !message || message.deleted || message.hidden || message.system) return;
+  const { id: made, sender, client_id, created_at } = message;
+  publishMessage(server, conversation, {
+    id: made, conversation: id, seq, version: server.next(), sender, client_id, text: '', hidden: true, created_at,
+  });
+}
+
+/** @param {{user: number, conversation: number, seq: number}} place @param {number} user @param {number} id
+ * @param {number} seq @returns {boolean} */
+function isAt(place, user, id, seq) {
+  return place.user === user && place.conversation === id && place.seq === seq;
 }
 
 /** @param {ModelServer} server @param {number} user @param {number} id

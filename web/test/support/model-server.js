@@ -18,6 +18,7 @@ import { Problem } from '../../src/sdk/problem.js';
  *   conversations: Map<number, ModelConversation>, keys: Map<string, {conversation: number, seq: number}>,
  *   receiptsOff: Set<number>,
  *   hidden: {user: number, conversation: number, seq: number, version: number}[],
+ *   unhidden: {user: number, conversation: number, seq: number, version: number}[],
  *   movedMarkers: {user: number, conversation: number, version: number}[],
  * }} Data
  * `receiptsOff` holds the users whose receipts are off, `movedMarkers` the markers whose moves only their owner learns.
@@ -35,7 +36,7 @@ export class ModelServer {
   /** @type {Data} */
   data = {
     version: 0, epochs: [], users: new Map(), scopes: new Map(), conversations: new Map(), keys: new Map(),
-    receiptsOff: new Set(), hidden: [], movedMarkers: [],
+    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [],
   };
   /** @type {((delivery: Delivery) => void)} */
   deliver = () => {};
@@ -146,7 +147,7 @@ export class ModelServer {
     const row = this.row(conversation, user);
     const from = Math.max(row.read_seq + 1, row.history_from);
     const others = conversation.messages.filter((one) => one.seq >= from && one.sender !== user);
-    const counted = others.filter((one) => !one.deleted && !one.system && !this.hasHidden(user, one));
+    const counted = others.filter((one) => !one.deleted && !one.hidden && !one.system && !this.hasHidden(user, one));
     return Math.min(UNREAD_MAX, counted.length);
   }
 
@@ -342,15 +343,18 @@ export class ModelServer {
 
   /** @param {number} user @param {number} [since] @returns {MeAnswer} */
   me(user, since) {
-    const places = this.data.hidden.filter((one) => one.user === user && since !== undefined && one.version > since);
-    const tooMany = places.length > this.limits.hiddenMax;
-    const hidden = tooMany ? [] : places.map(({ conversation, seq }) => ({ conversation, seq }));
+    const [places, shown] = [this.data.hidden, this.data.unhidden].map((list) => list
+      .filter((one) => one.user === user && since !== undefined && one.version > since)
+      .map(({ conversation, seq }) => ({ conversation, seq })));
+    const tooMany = Math.max(places.length, shown.length) > this.limits.hiddenMax;
+    const [hidden, unhidden] = tooMany ? [[], []] : [places, shown];
     const conversations = this.conversationsOf(user).filter((conversation) =>
       this.data.movedMarkers.some((one) => one.user === user && one.conversation === conversation.id));
     return {
       ...this.ownUser(user), markers: conversations.map((one) => this.marker(one, user)), cursor: this.cursor(),
       unread: this.totals(user),
-      ...(hidden.length > 0 ? { hidden } : {}), ...(tooMany ? { hidden_reset: true } : {}),
+      ...(hidden.length > 0 ? { hidden } : {}), ...(unhidden.length > 0 ? { unhidden } : {}),
+      ...(tooMany ? { hidden_reset: true } : {}),
     };
   }
 
@@ -360,7 +364,7 @@ export class ModelServer {
     const { version, kind, title, picture, context, created_by, activity } = conversation;
     const from = this.row(conversation, user).history_from;
     const last = conversation.messages.at(-1);
-    const shown = conversation.messages.findLast((one) => one.seq >= from && !this.hasHidden(user, one));
+    const shown = conversation.messages.findLast((one) => one.seq >= from && !one.hidden && !this.hasHidden(user, one));
     return structuredClone({
       id, version, kind, title, picture, context, created_by, created_at: '2026-11-22T08:00:00.000Z', activity, last_seq: last?.seq ?? 0,
       last_message: shown ?? null, member_count: this.activeMembers(conversation).length,

@@ -12,9 +12,10 @@ import { memberOf } from './conversations.js';
 import { removeConversation } from './events.js';
 import { putConversation, putUsers } from './rows.js';
 import { scopeLoaded, wholeLoaded, markStale, markWholeStale, versionIn } from './stale-scopes.js';
-import { wasAddedSince, conversationOf, wasLeftSince, rowVersion, versionOf } from './state.js';
+import { wasAddedSince, conversationOf, wasLeftSince, wasUnhiddenSince, rowVersion, versionOf } from './state.js';
 import {
   forgetMessages, hideMessageAt, markThreadStale, applyChangedMessages, putMessages, applyPage, applyQuoted,
+  unhideMessageAt,
 } from './threads.js';
 import { coversAllChanges } from './unread-totals.js';
 
@@ -48,7 +49,8 @@ export function applyChanges(draft, changes, requestedAt, trusted) {
   const through = versionOf(draft, scope);
   if (through !== null && through >= changes.version) return;
   const isStale = (draft.threads.get(conversation.id)?.stale ?? null) !== null;
-  if (through !== null && through < changes.since && (isStale || !trusted)) {
+  const isFromBefore = through !== null && through < changes.since && (isStale || !trusted);
+  if (isFromBefore || wasUnhiddenSince(draft, conversation.id, requestedAt)) {
     markStale(draft, scope, { version: changes.version, urgent: true, wholeSince: 0 });
     return;
   }
@@ -90,6 +92,7 @@ export function applyRow(draft, conversation, requestedAt) {
 export function applyMessagePage(draft, input) {
   const scope = `conversation:${input.conversation}`;
   if (wasLeftSince(draft, scope, input.requestedAt)) return;
+  if (wasUnhiddenSince(draft, input.conversation, input.requestedAt)) return;
   if (input.page) putUsers(draft, input.page.users);
   const wanted = input.kind === 'quoted' ? applyQuoted(draft, input) : applyPage(draft, input);
   if (wanted !== null) markStale(draft, scope, { version: wanted, urgent: true, wholeSince: 0 });
@@ -103,7 +106,7 @@ export function applyMe(draft, answer, since) {
     markStale(draft, `user:${draft.user}`, { version: answer.scope_version, urgent: true, wholeSince: 0 });
     return;
   }
-  const { markers, cursor, unread: _, hidden = [], hidden_reset: isReset = false, ...me } = answer;
+  const { markers, cursor, unread: _, hidden = [], unhidden = [], hidden_reset: isReset = false, ...me } = answer;
   draft.me = me;
   putUsers(draft, [me]);
   for (const marker of markers) {
@@ -112,6 +115,10 @@ export function applyMe(draft, answer, since) {
   }
   for (const place of hidden) {
     hideMessageAt(draft, place);
+    if (draft.conversations.has(place.conversation)) markWholeStale(draft, place.conversation);
+  }
+  for (const place of unhidden) {
+    unhideMessageAt(draft, place);
     if (draft.conversations.has(place.conversation)) markWholeStale(draft, place.conversation);
   }
   if (isReset) {

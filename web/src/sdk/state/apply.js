@@ -6,7 +6,8 @@
  * - The cursor moves to that of heads only when every scope that they name has reached its version or is gone. Pages
  *   set a cursor where there is none and never move one.
  * - An answer to a request from before a conversation was removed says nothing about it. `turn` counts inputs to tell.
- * - A message that the user hid stays hidden, whatever copies of it arrive later.
+ * - A message that the user hid stays hidden, whatever copies of it arrive later, until the server says that it is shown
+ *   again.
  *
  * Absent on purpose: requests, time, the DOM, drafts, and the outbox.
  *
@@ -103,6 +104,7 @@ function copy(state) {
     threads: new Map(state.threads),
     users: new Map(state.users),
     hidden: new Map(state.hidden),
+    unhidden: new Map(state.unhidden),
     stale: new Map(state.stale),
     heldEvents: new Map(state.heldEvents),
     heldEventsAt: new Map(state.heldEventsAt),

@@ -79,13 +79,14 @@ function withLine(current, line) {
 function withChanged(current, { message }) {
   const last = current.last_message;
   if (last?.seq !== message.seq || last.version >= message.version) return current;
-  return { ...current, last_message: message };
+  return { ...current, last_message: message.hidden ? null : message };
 }
 
-/** Returns whether a deleted message may have counted as unread. @param {ConversationRow} current
- * @param {MessageUpdated} event @param {number} me @returns {boolean} */
-export function changesUnread(current, { message, version }, me) {
-  if (!message.deleted || message.sender === me || version <= current.unreadAt) return false;
+/** Returns whether a message that is gone was the newest, or may have counted as unread.
+ * @param {ConversationRow} current @param {MessageUpdated} event @param {number} me @returns {boolean} */
+export function needsWhole(current, { message, version }, me) {
+  if (message.hidden && current.last_message?.seq === message.seq) return true;
+  if (!(message.deleted || message.hidden) || message.sender === me || version <= current.unreadAt) return false;
   return message.seq > (memberOf(current, me)?.read_seq ?? 0);
 }
 

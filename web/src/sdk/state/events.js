@@ -7,7 +7,7 @@
  * @import {Event, MarkerUpdated, MessageHidden, PlacedEvent} from '../wire.js'
  * @import {State} from './state.js'
  */
-import { applyToRow, changesUnread, withHidden, withMarker } from './conversations.js';
+import { applyToRow, needsWhole, withHidden, withMarker } from './conversations.js';
 import { hideFoundBefore } from './found-messages.js';
 import { putConversation, putUsers } from './rows.js';
 import { knownVersion, markStale, markWholeStale } from './stale-scopes.js';
@@ -100,7 +100,7 @@ function applyConversationEvent(draft, event) {
   if (event.type === 'message.created' && event.message.sender === user && event.sender_read_seq === null) {
     markWholeStale(draft, current.id);
   }
-  if (event.type === 'message.updated' && changesUnread(current, event, user)) markWholeStale(draft, current.id);
+  if (event.type === 'message.updated' && needsWhole(current, event, user)) markWholeStale(draft, current.id);
   // On the other side of the limit, other members are loaded and markers arrive in another way.
   if (current.member_count > fanOutMax !== changed.member_count > fanOutMax) markWholeStale(draft, current.id);
 }

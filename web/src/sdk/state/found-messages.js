@@ -29,6 +29,7 @@ export function updateFound(draft, input) {
   }
   if (draft.found.size === 0) return;
   updateCopies(draft, messagesOf(input));
+  if (input.kind === 'me') for (const place of input.answer.unhidden ?? []) change(draft, foundKey(place), () => null);
   const hidden = new Set(hiddenBy(input).map(foundKey));
   if (hidden.size > 0) hide(draft, (key) => hidden.has(key));
   for (const scope of leftBy(input, draft.user)) hide(draft, (key) => key.startsWith(`${idOf(scope)}:`));

@@ -16,6 +16,7 @@
  * @typedef {{rest: Unread, at: number}} Totals what is unread in conversations that are not loaded, and at which version
  * @typedef {Map<string, Message|null>} FoundMessages the newest copies; null if a message may have changed
  * @typedef {{seqs: Set<number>, turn: number}} HiddenMessages messages that the user hid, as far as known, and when
+ * `unhidden` has the turn at which a message of a conversation was last shown again.
  * @typedef {{
  *   user: number,
  *   turn: number,
@@ -27,6 +28,7 @@
  *   threads: Map<number, Thread>,
  *   users: Map<number, User>,
  *   hidden: Map<number, HiddenMessages>,
+ *   unhidden: Map<number, number>,
  *   found: FoundMessages,
  *   list: {loaded: boolean, next: string|null, bound: number},
  *   stale: Map<string, StaleScope>,
@@ -53,6 +55,7 @@ export function emptyState(user) {
     threads: new Map(),
     users: new Map(),
     hidden: new Map(),
+    unhidden: new Map(),
     found: new Map(),
     list: { loaded: false, next: null, bound: 0 },
     stale: new Map(),
@@ -89,6 +92,12 @@ export function conversationOf(scope) {
  * @param {number} requestedAt @returns {boolean} */
 export function wasLeftSince(draft, scope, requestedAt) {
   return (draft.left.get(scope)?.turn ?? -1) > requestedAt;
+}
+
+/** Returns whether messages of a conversation were shown again after a request: its answer may have only their places.
+ * @param {State} draft @param {number} id @param {number} requestedAt @returns {boolean} */
+export function wasUnhiddenSince(draft, id, requestedAt) {
+  return (draft.unhidden.get(id) ?? -1) > requestedAt;
 }
 
 /** Returns whether a conversation was first added after a request. @param {State} draft @param {string} scope

@@ -66,9 +66,14 @@ export function trimThread(draft, { conversation, first, last }) {
 
 /** Drops all messages, since too many were hidden to be listed. @param {State} draft */
 export function forgetMessages(draft) {
-  for (const [id, { shown }] of draft.threads) {
-    draft.threads.set(id, { ...emptyThread(draft.conversations.get(id)?.version ?? 0), shown });
-  }
+  for (const id of draft.threads.keys()) forgetThread(draft, id);
+}
+
+/** @param {State} draft @param {number} id */
+function forgetThread(draft, id) {
+  const thread = draft.threads.get(id);
+  if (!thread) return;
+  draft.threads.set(id, { ...emptyThread(draft.conversations.get(id)?.version ?? 0), shown: thread.shown });
 }
 
 /** @param {State} draft @param {{conversation: number, page: MessagePage, before?: number, after?: number}} input
@@ -178,6 +183,16 @@ export function hideMessageAt(draft, { conversation, seq }) {
   draft.hidden.set(conversation, { seqs, turn: draft.turn });
   const thread = draft.threads.get(conversation);
   if (thread) draft.threads.set(conversation, hideMessage(thread, seq));
+}
+
+/** Forgets that a message is hidden, and drops the messages of its conversation, so that they are fetched again.
+ * @param {State} draft @param {MessagePlace} place */
+export function unhideMessageAt(draft, { conversation, seq }) {
+  const seqs = new Set(draft.hidden.get(conversation)?.seqs);
+  seqs.delete(seq);
+  draft.hidden.set(conversation, { seqs, turn: draft.turn });
+  draft.unhidden.set(conversation, draft.turn);
+  forgetThread(draft, conversation);
 }
 
 /** @param {State} draft @param {Message} message @returns {boolean} */
