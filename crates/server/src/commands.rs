@@ -56,7 +56,9 @@ pub(crate) async fn begin(
                 Ok(answer)
             }
             Outcome::Opened { conversation, found } => read_opened(&app, actor, conversation, found).await,
-            Outcome::UserAdded(_) | Outcome::UserPut(_) | Outcome::Done => Err(Code::Internal.into()),
+            Outcome::UserAdded(_) | Outcome::UserPut(_) | Outcome::Mirrored(_) | Outcome::Done => {
+                Err(Code::Internal.into())
+            }
         }
     }))
 }

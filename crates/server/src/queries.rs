@@ -161,13 +161,13 @@ async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAns
         let Some(row) = snapshot.me(user)? else { return Ok(None) };
         let markers = snapshot.markers(user)?;
         let unread = snapshot.unread(user)?;
-        let hidden = match since {
-            Some(since) => snapshot.hidden(user, since)?,
-            None => Some(Vec::new()),
+        let listed = match since {
+            Some(since) => snapshot.hidden(user, since)?.zip(snapshot.unhidden(user, since)?),
+            None => Some(Default::default()),
         };
-        let hidden_reset = hidden.is_none();
-        let (me, hidden) = (row.me(receipts), hidden.unwrap_or_default());
-        Ok(Some(MeAnswer { me, markers, unread, hidden, hidden_reset, cursor: snapshot.cursor }))
+        let hidden_reset = listed.is_none();
+        let (me, (hidden, unhidden)) = (row.me(receipts), listed.unwrap_or_default());
+        Ok(Some(MeAnswer { me, markers, unread, hidden, unhidden, hidden_reset, cursor: snapshot.cursor }))
     });
     answer.await?.ok_or(Code::NotSignedIn.into())
 }

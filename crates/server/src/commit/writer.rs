@@ -278,6 +278,7 @@ impl Change {
             Self::Send { content, .. } => content.text.len() + 512 * content.attachments.len() + 256,
             Self::Edit { text, .. } => text.as_ref().map_or(0, String::len) + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
+            Self::PutHostMessage(put) => put.text.len() + 512 * put.attachments.len() + 512,
             // They write and publish a whole message, which is not known before it is loaded.
             Self::Forward { .. } | Self::React { .. } => 16 * 1024,
             // They touch every conversation of a user, or about a context.
@@ -298,6 +299,7 @@ impl Change {
             | Self::SetDisabled { .. }
             | Self::SetLogin { .. }
             | Self::UpgradePassword { .. }
+            | Self::RemoveHostMessage { .. }
             | Self::DeleteUser { .. } => 256,
         }
     }

@@ -3,7 +3,10 @@
 
 use super::{Consumer, StepResult};
 use crate::{
-    domain::rows::MessageRow,
+    domain::{
+        files::is_stored,
+        rows::{Details, MessageRow},
+    },
     environment::Environment,
     metrics::Metrics,
     search::words::{self, Term, terms_of},
@@ -16,6 +19,7 @@ use crate::{
 use parlor_protocol::{
     cursor::Cursor,
     ids::{Epoch, MessageId, Version},
+    model::Attachment,
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -230,18 +234,21 @@ impl Consumer for SearchIndexer {
 /// Returns documents for new messages and for those whose text may have changed, not for other changes.
 fn documents(created: &[MessageRow], changed: &[MessageRow]) -> Vec<Document> {
     let new: HashSet<MessageId> = created.iter().map(|row| row.id).collect();
-    let was_changed = |row: &&MessageRow| was_edited_or_deleted(row) && !new.contains(&row.id);
+    let was_changed = |row: &&MessageRow| may_be_rewritten(row) && !new.contains(&row.id);
     let created = created.iter().map(|row| document(row, false));
     created.chain(changed.iter().filter(was_changed).map(|row| document(row, true))).collect()
 }
 
-fn was_edited_or_deleted(row: &MessageRow) -> bool {
-    row.details.edited_at.is_some() || row.details.deleted
+/// Returns whether what it is found by may have changed since it was created.
+fn may_be_rewritten(row: &MessageRow) -> bool {
+    let is_of_host = |attachment: &Attachment| !is_stored(attachment);
+    let Details { edited_at, deleted, removed, attachments, .. } = &row.details;
+    edited_at.is_some() || *deleted || *removed || attachments.iter().any(is_of_host)
 }
 
 fn document(row: &MessageRow, is_kept: bool) -> Document {
     let terms = if row.is_uncounted() { BTreeSet::new() } else { terms(row) };
-    let digest = was_edited_or_deleted(row).then(|| {
+    let digest = may_be_rewritten(row).then(|| {
         let mut digest = Sha256::new();
         for term in &terms {
             digest.update(u64::try_from(term.len()).unwrap_or_default().to_be_bytes());

@@ -4,7 +4,7 @@
 use super::{host_user::HostUser, text};
 use parlor_protocol::{
     ids::{ConversationId, FileId, Seq, SessionId, UserId},
-    model::{Context, ContextKey, Role},
+    model::{Attachment, Context, ContextKey, Message, Role},
     params::{History, MessagePlace, Open},
     reply::Answer,
 };
@@ -68,6 +68,39 @@ pub enum Change {
     PutContext { context: Context, roles: Vec<(UserId, String)> },
     /// Closes or reopens a context.
     CloseContext { key: ContextKey, closed: bool },
+    /// Makes the store equal to a row of the host's message table. By the host.
+    PutHostMessage(Box<HostMessage>),
+    /// Removes the message of a row that the host no longer has. By the host.
+    RemoveHostMessage { row: HostRowKey },
+}
+
+/// Identifies a row of the host's message table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostRowKey {
+    pub table: String,
+    pub id: i64,
+}
+
+/// A row of the host's message table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostMessage {
+    pub row: HostRowKey,
+    pub sender: UserId,
+    pub recipient: UserId,
+    /// What it is about. The context exists.
+    pub context: Option<ContextKey>,
+    pub text: String,
+    pub subject: Option<String>,
+    /// In milliseconds since 1970, by the host's clock.
+    pub created_at: i64,
+    /// Whether the recipient has read it.
+    pub is_read: bool,
+    pub hidden_by_sender: bool,
+    pub hidden_by_recipient: bool,
+    /// Files that the host serves, with its own URLs: http, https or a path on the same origin.
+    pub attachments: Vec<Attachment>,
+    /// The message that Parlor wrote this row for.
+    pub sent_as: Option<(ConversationId, Seq)>,
 }
 
 /// A change of how a group appears.
@@ -160,8 +193,22 @@ pub enum Outcome {
     UserAdded(UserId),
     /// A user is equal to the host's row.
     UserPut(UserId),
+    /// The store equals a row of the host's message table.
+    Mirrored(Mirrored),
     /// Another change was made.
     Done,
+}
+
+/// The message of a row of the host's message table.
+#[derive(Clone, Debug)]
+pub struct Mirrored {
+    /// As everybody sees it who has not hidden it. None if the row is gone, or is a message to its own sender: that one
+    /// has no conversation.
+    pub message: Option<Box<Message>>,
+    /// Whether the row was not known before.
+    pub is_new: bool,
+    /// Whether users see a change.
+    pub changed: bool,
 }
 
 impl Change {
@@ -192,7 +239,9 @@ impl Change {
             | Self::PutUser(_)
             | Self::UpgradePassword { .. }
             | Self::PutContext { .. }
-            | Self::CloseContext { .. } => None,
+            | Self::CloseContext { .. }
+            | Self::PutHostMessage(_)
+            | Self::RemoveHostMessage { .. } => None,
         }
     }
 }

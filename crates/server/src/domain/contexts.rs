@@ -111,14 +111,10 @@ impl State {
 fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
     let field = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
     let optional = |text: &Option<String>| text.as_ref().map(|text| text::title(text, chars_max)).transpose();
-    let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
-    // Browsers read a backslash as a slash, and drop control characters.
-    let is_plain = |url: &str| !url.contains(|sign: char| sign == '\\' || sign.is_control());
-    let is_local = |url: &str| url.starts_with('/') && !url.starts_with("//") && is_plain(url);
-    if context.url.as_ref().is_some_and(|url| !is_web(url) && !is_local(url)) {
+    if context.url.as_ref().is_some_and(|url| !text::is_link(url)) {
         return Err(field("`url`: http://, https:// or a path on this server is expected"));
     }
-    if context.image.as_ref().is_some_and(|url| !is_web(url) && !is_local(url)) {
+    if context.image.as_ref().is_some_and(|url| !text::is_link(url)) {
         return Err(field("`image`: http://, https:// or a path on this server is expected"));
     }
     Ok(Context {

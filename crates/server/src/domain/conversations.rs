@@ -3,6 +3,7 @@
 use super::{
     change::Outcome,
     decide::{At, Decided, Rules, WhoMayWrite},
+    fingerprint::Fingerprint,
     rows::{ContextRow, ConversationRow, MemberRow, UserRow},
     state::{State, Use},
     text,
@@ -93,7 +94,8 @@ impl State {
         self.may_write(actor, user, context, rules)?;
         self.room_for_more(&[actor, user], context, rules)?;
         let people = [self.person(actor)?.clone(), self.person(user)?.clone()];
-        let row = new_row(ConversationKind::Direct, actor, open, context, people.len(), rules, at);
+        let name = (open.client_id.clone(), rules.fingerprints.of_open(open));
+        let row = new_row(ConversationKind::Direct, actor, name, context, people.len(), at);
         self.directs.insert(key.clone(), row.id);
         let row = ConversationRow { direct_key: Some(key), ..row };
         Ok(self.insert(row, &people, context, rules, at))
@@ -133,7 +135,8 @@ impl State {
             }
         }
         self.room_for_more(&everybody, context, rules)?;
-        let row = new_row(ConversationKind::Group, actor, open, context, people.len(), rules, at);
+        let name = (open.client_id.clone(), rules.fingerprints.of_open(open));
+        let row = new_row(ConversationKind::Group, actor, name, context, people.len(), at);
         let row = ConversationRow { title: Some(title), ..row };
         Ok(self.insert(row, &people, context, rules, at))
     }
@@ -196,7 +199,7 @@ impl State {
         Ok(())
     }
 
-    /// Adds a new conversation; the first of `people` is its creator.
+    /// Adds a new conversation, and publishes it.
     fn insert(
         &mut self,
         row: ConversationRow,
@@ -205,15 +208,10 @@ impl State {
         rules: &Rules,
         at: At,
     ) -> Decided {
-        let (conversation, opener) = (row.id, row.created_by);
-        let members = people.iter().map(|person| {
-            let owns = row.kind == ConversationKind::Group && person.id == opener;
-            let role = if owns { Role::Owner } else { Role::Member };
-            (person.id, new_member(person, role, context, Seq(0), at.version))
-        });
-        self.members.insert(conversation, members.collect());
-        self.changed_members.extend(people.iter().map(|person| (conversation, person.id)));
-        self.keys.insert((opener, row.client_id.clone()), Use::Conversation(conversation, row.fingerprint));
+        let conversation = row.id;
+        self.keys.insert((row.created_by, row.client_id.clone()), Use::Conversation(conversation, row.fingerprint));
+        self.add_conversation(row, people, context, at);
+        let row = &self.conversations[&conversation];
         let shown = Conversation {
             id: conversation,
             version: at.version,
@@ -221,7 +219,7 @@ impl State {
             title: row.title.clone(),
             picture: None,
             context: context.map(|context| context.context.clone()),
-            created_by: opener,
+            created_by: row.created_by,
             created_at: rfc3339(row.created_at),
             activity: row.activity,
             last_seq: Seq(0),
@@ -231,9 +229,6 @@ impl State {
             unread: 0,
         };
         let count = row.member_count;
-        self.conversations.insert(conversation, row);
-        self.new_conversations.push(conversation);
-        self.scopes.insert(Scope::Conversation(conversation), at.version);
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev: Version(0) };
         let outgoing = if count <= rules.limits.conversation_fan_out_max {
             let event = Event::ConversationCreated { place, conversation: Box::new(shown) };
@@ -246,16 +241,36 @@ impl State {
         };
         Decided { outcome: Outcome::Opened { conversation, found: false }, outgoing }
     }
+
+    /// Adds a new conversation and its members.
+    pub(super) fn add_conversation(
+        &mut self,
+        row: ConversationRow,
+        people: &[UserRow],
+        context: Option<&ContextRow>,
+        at: At,
+    ) {
+        let (conversation, opener) = (row.id, row.created_by);
+        let members = people.iter().map(|person| {
+            let owns = row.kind == ConversationKind::Group && person.id == opener;
+            let role = if owns { Role::Owner } else { Role::Member };
+            (person.id, new_member(person, role, context, Seq(0), at.version))
+        });
+        self.members.insert(conversation, members.collect());
+        self.changed_members.extend(people.iter().map(|person| (conversation, person.id)));
+        self.conversations.insert(conversation, row);
+        self.new_conversations.push(conversation);
+        self.scopes.insert(Scope::Conversation(conversation), at.version);
+    }
 }
 
 /// Returns the row of a new conversation.
-fn new_row(
+pub(super) fn new_row(
     kind: ConversationKind,
     actor: UserId,
-    open: &Open,
+    (client_id, fingerprint): (String, Fingerprint),
     context: Option<&ContextRow>,
     people: usize,
-    rules: &Rules,
     at: At,
 ) -> ConversationRow {
     ConversationRow {
@@ -266,8 +281,8 @@ fn new_row(
         context_id: context.map(|context| context.id),
         context_closed: context.is_some_and(|context| context.context.closed),
         created_by: actor,
-        client_id: open.client_id.clone(),
-        fingerprint: rules.fingerprints.of_open(open),
+        client_id,
+        fingerprint,
         created_at: at.now_ms,
         version: at.version,
         activity: at.version,

@@ -167,6 +167,8 @@ pub fn decide(
         Change::UpgradePassword { user, from, to } => state.upgrade_password(*user, from, to, rules, at),
         Change::PutContext { context, roles } => state.put_context(context, roles, rules, at),
         Change::CloseContext { key, closed } => state.close_context(key, *closed, rules, at),
+        Change::PutHostMessage(put) => state.put_host_message(put, rules, at),
+        Change::RemoveHostMessage { row } => Ok(state.remove_host_message(row, rules, at)),
     }
 }
 

@@ -14,6 +14,12 @@ use parlor_protocol::{
     model::Attachment,
 };
 
+/// Returns whether it is a file of this server, not of the host.
+#[must_use]
+pub fn is_stored(attachment: &Attachment) -> bool {
+    attachment.url == url(attachment.id)
+}
+
 impl State {
     /// Returns the attachments of a new message of the actor.
     ///
@@ -53,6 +59,10 @@ impl State {
         at: At,
     ) -> Details {
         for (position, attachment) in details.attachments.iter_mut().enumerate() {
+            if !is_stored(attachment) {
+                // A file of the host, which stays there.
+                continue;
+            }
             if !details.forwarded {
                 if let Some(row) = self.files.get_mut(&attachment.id) {
                     row.state = FileState::Sent;

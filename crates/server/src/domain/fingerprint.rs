@@ -5,6 +5,7 @@ use super::change::Content;
 use hmac::{Hmac, KeyInit, Mac};
 use parlor_protocol::{
     ids::{ConversationId, FileId, ID_MAX, Version},
+    model::Attachment,
     params::{MessagePlace, Open},
 };
 use sha2::Sha256;
@@ -53,6 +54,20 @@ impl Key {
     #[must_use]
     pub fn of_open(&self, open: &Open) -> Fingerprint {
         self.of(b"open", &[&serde_json::to_vec(open).expect("a command has string keys only")])
+    }
+
+    /// Of the text and the subject of a row of the host.
+    #[must_use]
+    pub fn of_host_text(&self, text: &str, subject: Option<&str>) -> Fingerprint {
+        let has_subject = [u8::from(subject.is_some())];
+        self.of(b"host text", &[text.as_bytes(), &has_subject, subject.unwrap_or_default().as_bytes()])
+    }
+
+    /// Of the time and the attachments of a row of the host.
+    #[must_use]
+    pub fn of_host_rest(&self, created_at: i64, attachments: &[Attachment]) -> Fingerprint {
+        let attachments = serde_json::to_vec(attachments).expect("texts and numbers only");
+        self.of(b"host rest", &[&created_at.to_be_bytes(), &attachments])
     }
 
     /// The id of a forwarded file: as hard to guess as one drawn at random, and found without drawing.

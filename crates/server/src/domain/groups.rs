@@ -133,6 +133,7 @@ impl State {
             created_at: at.now_ms,
             details: Details { system: Some(line), ..Details::default() },
             changed_version: None,
+            is_read: false,
         };
         let message = line.message();
         self.new_messages.push((conversation, seq));

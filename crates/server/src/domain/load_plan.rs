@@ -5,8 +5,9 @@
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
-    change::{Change, Content, Profile},
+    change::{Change, Content, HostMessage, HostRowKey, Profile},
     host_user::HostUser,
+    rows::HostRow,
     state::MessageKey,
 };
 use parlor_protocol::{
@@ -14,7 +15,10 @@ use parlor_protocol::{
     model::{ContextKey, Role},
     params::{MessagePlace, Open},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 /// The user that a direct conversation is opened with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,18 @@ pub struct Direct {
     pub actor: UserId,
     pub context: Option<ContextKey>,
     pub target: Target,
+}
+
+/// A row of the host that is put.
+#[derive(Clone, Debug)]
+pub struct HostPut {
+    pub row: HostRowKey,
+    pub direct: Direct,
+    pub recipient: UserId,
+    pub sent_as: Option<MessageKey>,
+    pub is_read: bool,
+    /// By the sender and by the recipient.
+    pub hidden: (bool, bool),
 }
 
 /// See the module documentation.
@@ -75,6 +91,10 @@ pub struct Wanted {
     pub marks: Vec<(ConversationId, UserId, Seq)>,
     /// How many messages may stop counting as unread.
     pub uncounting: u32,
+    /// Rows of the host that are put.
+    pub host_puts: Vec<HostPut>,
+    /// Rows of the host that are removed.
+    pub host_removals: BTreeSet<HostRowKey>,
 }
 
 impl Wanted {
@@ -177,6 +197,8 @@ impl Wanted {
                 self.users.extend(roles.iter().map(|(user, _)| *user));
             }
             Change::CloseContext { key, .. } => self.add_context(key),
+            Change::PutHostMessage(put) => self.add_host_put(put),
+            Change::RemoveHostMessage { row } => self.host_removals.extend([row.clone()]),
         }
     }
 
@@ -190,6 +212,57 @@ impl Wanted {
         if profile.is_shown() || profile.receipts.is_some() {
             self.memberships_of.insert(user);
         }
+    }
+
+    fn add_host_put(&mut self, put: &HostMessage) {
+        let target = Target::User(put.recipient);
+        let direct = Direct { actor: put.sender, context: put.context.clone(), target };
+        self.contexts.extend(put.context.as_ref().map(pair));
+        self.users.extend([put.sender, put.recipient]);
+        self.messages.extend(put.sent_as);
+        self.directs.push(direct.clone());
+        self.host_puts.push(HostPut {
+            row: put.row.clone(),
+            direct,
+            recipient: put.recipient,
+            sent_as: put.sent_as,
+            is_read: put.is_read,
+            hidden: (put.hidden_by_sender, put.hidden_by_recipient),
+        });
+    }
+
+    /// Adds what the rows of the host need, now that it is known which messages they have.
+    #[must_use]
+    pub fn with_host_rows(&self, known: &HashMap<HostRowKey, HostRow>) -> Cow<'_, Self> {
+        if self.host_puts.is_empty() && self.host_removals.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut wanted = self.clone();
+        for row in self.host_removals.iter().filter_map(|row| known.get(row)) {
+            wanted.add_message_of_pair(row.place, row.sender, row.recipient);
+        }
+        for put in &self.host_puts {
+            let row = known.get(&put.row);
+            let pair = row.map_or((put.direct.actor, put.recipient), |row| (row.sender, row.recipient));
+            let place = row.map_or(put.sent_as, |row| row.place);
+            wanted.add_message_of_pair(place, pair.0, pair.1);
+            let before = row
+                .map_or((false, (false, false)), |row| (row.is_read, (row.hidden_by_sender, row.hidden_by_recipient)));
+            if let Some((conversation, _)) = place.filter(|_| before != (put.is_read, put.hidden)) {
+                wanted.marks.extend([pair.0, pair.1].map(|user| (conversation, user, Seq(0))));
+            }
+        }
+        Cow::Owned(wanted)
+    }
+
+    fn add_message_of_pair(&mut self, place: Option<MessageKey>, sender: UserId, recipient: UserId) {
+        let Some((conversation, seq)) = place else { return };
+        self.messages.insert((conversation, seq));
+        for user in [sender, recipient] {
+            self.places.insert((conversation, user));
+            self.hidden.insert((user, conversation, seq, seq));
+        }
+        self.uncounting += 1;
     }
 
     fn add_send(&mut self, actor: UserId, conversation: ConversationId, client_id: &str, content: &Content) {

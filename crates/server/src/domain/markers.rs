@@ -3,7 +3,7 @@
 use super::{
     change::Outcome,
     decide::{At, Decided, Outgoing, Rules},
-    rows::UNREAD_MAX,
+    rows::{Counting, UNREAD_MAX},
     state::{MessageKey, State},
 };
 use crate::{channel_layer::Topic, environment::rfc3339};
@@ -66,43 +66,54 @@ impl State {
         Ok(Decided { outcome: Outcome::Answer(answer), outgoing })
     }
 
-    /// Returns the unread count: what the store counted before the batch, minus what the batch deleted or hid, plus
-    /// what it added.
+    /// Returns a member's own markers as they are now. The store has counted what is unread after them.
+    pub(super) fn marker(&self, conversation: ConversationId, user: UserId) -> Marker {
+        let member = &self.members[&conversation][&user];
+        let (read_seq, delivered_seq) = (member.read_seq, member.delivered_seq);
+        let unread = self.unread_after(conversation, user, read_seq);
+        Marker { conversation, read_seq, read_at: member.read_at.map(rfc3339), delivered_seq, unread }
+    }
+
+    /// Returns the unread count: what the store counted before the batch after this marker or an earlier one, minus
+    /// what the batch deleted, hid or marked as read, plus what it added.
     pub(super) fn unread_after(&self, conversation: ConversationId, user: UserId, read_seq: Seq) -> u32 {
         let new = || self.new_messages.iter().filter(|key| key.0 == conversation);
         let old_last = Seq(self.conversations[&conversation].last_seq.0 - i64::try_from(new().count()).unwrap_or(0));
-        let before = if read_seq >= old_last {
-            0
-        } else {
-            let counted = self.unread.range((conversation, user, Seq(0))..=(conversation, user, read_seq));
-            counted.last().map_or(0, |(_, count)| *count)
+        let now = |key: &MessageKey| key.1 > read_seq && self.is_counted(user, key);
+        let added = new().filter(|key| now(key)).count();
+        let counted = self.unread.range((conversation, user, Seq(0))..=(conversation, user, read_seq)).next_back();
+        let (from, before) = match counted {
+            _ if read_seq >= old_last => (old_last, 0),
+            Some(((_, _, from), count)) => (*from, *count),
+            None => (read_seq, 0),
         };
-        let counts = |key: &MessageKey| key.1 > read_seq && self.messages[key].sender != user;
-        let added = new().filter(|key| counts(key) && !self.is_uncounted(user, key)).count();
-        let taken = self.deleted_messages.iter().copied();
-        let taken: BTreeSet<MessageKey> = taken.chain(self.hidden_by(user)).collect();
-        let gone = taken.iter().filter(|key| key.0 == conversation && key.1 <= old_last && counts(key));
-        let gone = gone.filter(|key| !self.was_uncounted(user, key)).count();
-        let [added, gone] = [added, gone].map(|count| i64::try_from(count).unwrap_or(UNREAD_MAX));
-        let unread = before.saturating_add(added).saturating_sub(gone).clamp(0, UNREAD_MAX);
+        let touched: BTreeSet<MessageKey> = self.were_counted.keys().copied().chain(self.rehidden_by(user)).collect();
+        let touched = touched.iter().filter(|key| key.0 == conversation && key.1 > from && key.1 <= old_last);
+        let more: i64 = touched.map(|key| i64::from(now(key)) - i64::from(self.was_counted(user, key))).sum();
+        let added = i64::try_from(added).unwrap_or(UNREAD_MAX);
+        let unread = before.saturating_add(added).saturating_add(more).clamp(0, UNREAD_MAX);
         u32::try_from(unread).expect("between 0 and the maximum")
     }
 
-    /// Returns what the user hid in this batch.
-    fn hidden_by(&self, user: UserId) -> impl Iterator<Item = MessageKey> {
+    /// Returns what the user hid in this batch, or no longer hides.
+    pub(super) fn rehidden_by(&self, user: UserId) -> impl Iterator<Item = MessageKey> {
         let keys =
-            self.new_hidden.range((user, (ConversationId(0), Seq(0)))..).take_while(move |(key, _)| key.0 == user);
+            self.changed_hidden.range((user, (ConversationId(0), Seq(0)))..).take_while(move |(key, _)| key.0 == user);
         keys.map(|((_, key), _)| *key)
     }
 
-    /// Returns whether a message does not count for the user.
-    fn is_uncounted(&self, user: UserId, key: &MessageKey) -> bool {
-        self.messages[key].is_uncounted() || self.hidden.contains(&(user, *key))
+    /// Returns whether a message counts for the user.
+    pub(super) fn is_counted(&self, user: UserId, key: &MessageKey) -> bool {
+        let row = &self.messages[key];
+        row.sender != user && row.counting() == Counting::Counted && !self.hidden.contains(&(user, *key))
     }
 
     /// The same before the batch.
-    fn was_uncounted(&self, user: UserId, key: &MessageKey) -> bool {
-        let was_hidden = self.hidden.contains(&(user, *key)) && !self.new_hidden.contains_key(&(user, *key));
-        was_hidden || (self.messages[key].is_uncounted() && !self.deleted_messages.contains(key))
+    fn was_counted(&self, user: UserId, key: &MessageKey) -> bool {
+        let row = &self.messages[key];
+        let was_counted = self.were_counted.get(key).copied().unwrap_or(row.counting() == Counting::Counted);
+        let hidden = self.changed_hidden.get(&(user, *key));
+        let was_hidden = hidden.map_or_else(|| self.hidden.contains(&(user, *key)), |change| change.was_hidden);
+        row.sender != user && was_counted && !was_hidden
     }
 }

@@ -11,13 +11,13 @@ use super::{
     state::{MessageKey, State},
     text,
 };
-use crate::{channel_layer::Topic, environment::rfc3339};
+use crate::channel_layer::Topic;
 use parlor_protocol::{
     error::{Code, Problem},
     event::{Event, Scoped},
     ids::{Scope, UserId},
     model::{ConversationKind, Reaction, Role},
-    reply::{Answer, Changed, Marker, MessageChanged},
+    reply::{Answer, Changed, MessageChanged},
 };
 
 impl State {
@@ -70,12 +70,9 @@ impl State {
         if !moderates {
             within(row, rules.messages.delete_within_ms, at)?;
         }
-        let row = self.messages.get_mut(&key).expect("just seen");
+        let row = self.recounted(key);
         row.text = String::new();
         row.details = Details { deleted: true, ..Details::default() };
-        if !self.new_messages.contains(&key) {
-            self.deleted_messages.insert(key);
-        }
         let row = self.conversations.get_mut(&key.0).expect("just found");
         row.uncounted_seq = row.uncounted_seq.max(key.1);
         self.erases = true;
@@ -91,15 +88,10 @@ impl State {
             return Ok(Decided::quietly(Outcome::Answer(Answer::Changed(change))));
         }
         self.seen(actor, key)?;
-        self.hidden.insert((actor, key));
-        self.new_hidden.insert((actor, key), at.version);
-        let member = self.member_mut(conversation, actor);
-        member.hidden_seq = member.hidden_seq.max(seq);
-        let (read_seq, read_at, delivered_seq) = (member.read_seq, member.read_at.map(rfc3339), member.delivered_seq);
-        let unread = self.unread_after(conversation, actor, read_seq);
+        self.set_hidden(actor, key, true, at.version);
+        let marker = self.marker(conversation, actor);
         let prev = self.raise_user(actor, at.version);
         let place = Scoped { scope: Scope::User(actor), version: at.version, prev };
-        let marker = Marker { conversation, read_seq, read_at, delivered_seq, unread };
         let event = Event::MessageHidden { place, seq, marker };
         let outgoing = vec![Outgoing::Event(vec![Topic::User(actor)], Box::new(event))];
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
@@ -158,8 +150,15 @@ impl State {
         Decided::quietly(Outcome::Answer(Answer::MessageChanged(Box::new(changed))))
     }
 
-    /// Raises the message's version and publishes it, in full to those who may see it.
+    /// The decision on a changed message.
     fn tell_message(&mut self, key: MessageKey, rules: &Rules, at: At) -> Decided {
+        let (place, outgoing) = self.publish_message(key, rules, at);
+        let changed = MessageChanged { message: self.messages[&key].message(), change: Changed::of(&place) };
+        Decided { outcome: Outcome::Answer(Answer::MessageChanged(Box::new(changed))), outgoing }
+    }
+
+    /// Raises the message's version and publishes it, in full to those who may see it.
+    pub(super) fn publish_message(&mut self, key: MessageKey, rules: &Rules, at: At) -> (Scoped, Vec<Outgoing>) {
         let (conversation, seq) = key;
         let row = self.messages.get_mut(&key).expect("just changed");
         row.changed_version = Some(at.version);
@@ -167,7 +166,7 @@ impl State {
         self.changed_messages.insert(key);
         let prev = self.raise_conversation(conversation, at.version);
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let full = Event::MessageUpdated { place, message: message.clone() };
+        let full = Event::MessageUpdated { place, message };
         let row = &self.conversations[&conversation];
         let is_large = row.member_count > rules.limits.conversation_fan_out_max;
         let outgoing = if is_large && seq >= row.history_from_max {
@@ -176,8 +175,7 @@ impl State {
             let rest = Event::ScopeAdvanced { place };
             self.notify_by_visibility(place, rules, full, rest, |member| member.history_from <= seq)
         };
-        let changed = MessageChanged { message, change: Changed::of(&place) };
-        Decided { outcome: Outcome::Answer(Answer::MessageChanged(Box::new(changed))), outgoing }
+        (place, outgoing)
     }
 }
 

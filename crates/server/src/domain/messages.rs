@@ -3,7 +3,7 @@
 use super::{
     change::{Content, Outcome},
     conversations::field,
-    decide::{At, Decided, Rules},
+    decide::{At, Decided, Outgoing, Rules},
     fingerprint::Fingerprint,
     rows::{Details, MessageRow},
     state::{MessageKey, State, Use},
@@ -27,6 +27,16 @@ struct Name<'a> {
     fingerprint: Fingerprint,
     /// Of the content as it came, if that differs: earlier versions stored this one.
     as_it_came: Option<Fingerprint>,
+}
+
+/// The content of a new message.
+pub(super) struct NewMessage {
+    pub client_id: String,
+    pub fingerprint: Fingerprint,
+    pub text: String,
+    pub details: Details,
+    pub created_at: i64,
+    pub is_read: bool,
 }
 
 impl Name<'_> {
@@ -132,52 +142,79 @@ impl State {
         rules: &Rules,
         at: At,
     ) -> Decided {
-        let (row, member) = (&self.conversations[&conversation], &self.members[&conversation][&name.sender]);
+        let key = (conversation, Seq(self.conversations[&conversation].last_seq.0 + 1));
+        let details = self.with_files(details, name.sender, key, rules, at);
+        let (client_id, fingerprint) = (name.client_id.to_owned(), name.fingerprint);
+        let new = NewMessage { client_id, fingerprint, text, details, created_at: at.now_ms, is_read: false };
+        let place = self.add_message(conversation, name.sender, new, rules, at);
+        let outgoing = self.publish_new_message(key, place, rules);
+        let sent = Sent { message: self.messages[&key].message(), change: Changed::of(&place), duplicate: false };
+        self.keys.insert((name.sender, name.client_id.to_owned()), Use::Message(key.0, key.1));
+        Decided { outcome: Outcome::Answer(Answer::Sent(sent)), outgoing }
+    }
+
+    /// Adds a message. If the sender had read or received all before it, their markers move to it.
+    pub(super) fn add_message(
+        &mut self,
+        conversation: ConversationId,
+        sender: UserId,
+        new: NewMessage,
+        rules: &Rules,
+        at: At,
+    ) -> Scoped {
+        let (row, member) = (&self.conversations[&conversation], &self.members[&conversation][&sender]);
         let had_read_all = member.read_seq == row.last_seq;
         // Not published: clients that have the sender's row derive it. In a large conversation none has it.
         let is_large = row.member_count > rules.limits.conversation_fan_out_max;
         let had_received_all = had_read_all || (!is_large && member.delivered_seq == row.last_seq);
-        let (count, seq, sender) = (row.member_count, Seq(row.last_seq.0 + 1), member.user.clone());
-        let details = self.with_files(details, name.sender, (conversation, seq), rules, at);
-        let message = MessageRow {
-            id: MessageId(at.version.0),
-            conversation,
-            seq,
-            sender: name.sender,
-            client_id: name.client_id.to_owned(),
-            fingerprint: name.fingerprint,
-            text,
-            created_at: at.now_ms,
-            details,
-            changed_version: None,
-        };
+        let seq = Seq(row.last_seq.0 + 1);
+        let NewMessage { client_id, fingerprint, text, details, created_at, is_read } = new;
+        let id = MessageId(at.version.0);
         let prev = self.raise_conversation(conversation, at.version);
         let row = self.conversations.get_mut(&conversation).expect("just raised");
         row.activity = at.version;
         row.last_seq = seq;
-        row.last_message_id = Some(message.id);
-        let member = self.member_mut(conversation, name.sender);
+        row.last_message_id = Some(id);
+        let member = self.member_mut(conversation, sender);
         member.sent_seq = seq;
         if had_read_all {
             member.read_seq = seq;
-            member.read_at = Some(at.now_ms);
+            // As clients derive it.
+            member.read_at = Some(created_at);
         }
         if had_received_all {
             member.delivered_seq = seq;
         }
-        let read_seq = member.read_seq;
-        let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let outgoing = self.notify_rows(place, count, &[name.sender], rules, |_, whole| Event::MessageCreated {
-            place,
-            message: message.message(),
-            sender: sender.clone(),
-            sender_read_seq: whole.then_some(read_seq),
-        });
-        let sent = Sent { message: message.message(), change: Changed::of(&place), duplicate: false };
-        self.keys.insert((name.sender, name.client_id.to_owned()), Use::Message(conversation, seq));
         self.new_messages.push((conversation, seq));
+        let changed_version = None;
+        let message = MessageRow {
+            id,
+            conversation,
+            seq,
+            sender,
+            client_id,
+            fingerprint,
+            text,
+            created_at,
+            details,
+            changed_version,
+            is_read,
+        };
         self.messages.insert((conversation, seq), message);
-        Decided { outcome: Outcome::Answer(Answer::Sent(sent)), outgoing }
+        Scoped { scope: Scope::Conversation(conversation), version: at.version, prev }
+    }
+
+    /// Addresses the event of a message that was just added.
+    pub(super) fn publish_new_message(&self, key: MessageKey, place: Scoped, rules: &Rules) -> Vec<Outgoing> {
+        let message = self.messages[&key].message();
+        let member = &self.members[&key.0][&message.sender];
+        let count = self.conversations[&key.0].member_count;
+        self.notify_rows(place, count, &[message.sender], rules, |_, whole| Event::MessageCreated {
+            place,
+            message: message.clone(),
+            sender: member.user.clone(),
+            sender_read_seq: whole.then_some(member.read_seq),
+        })
     }
 
     pub(super) fn cancel(&mut self, actor: UserId, client_id: &str, rules: &Rules) -> Result<Decided, Problem> {

@@ -10,6 +10,8 @@ mod decide;
 pub mod files;
 pub mod fingerprint;
 mod groups;
+pub mod host_content;
+mod host_messages;
 pub mod host_user;
 mod host_users;
 pub mod load_plan;
@@ -25,6 +27,6 @@ pub mod text;
 mod users;
 pub mod visible;
 
-pub use change::{Change, Content, GroupUpdate, Outcome, Profile, Which};
+pub use change::{Change, Content, GroupUpdate, HostMessage, HostRowKey, Mirrored, Outcome, Profile, Which};
 pub use conversations::{direct_key, holder};
 pub use decide::{Decided, MessageRules, Now, Outgoing, Rules, WhoMayWrite, decide};

@@ -1,7 +1,7 @@
 //! Rows of the store, as rules and snapshots use them, and their form on the wire.
 #![expect(missing_docs, reason = "the columns are described in the migrations")]
 
-use super::fingerprint::Fingerprint;
+use super::{change::HostRowKey, fingerprint::Fingerprint};
 use crate::environment::rfc3339;
 use parlor_protocol::{
     ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
@@ -167,6 +167,21 @@ pub struct MessageRow {
     pub details: Details,
     /// `None` if it never changed.
     pub changed_version: Option<Version>,
+    /// Its recipient has read it in the host, so it does not count as unread, wherever their marker is.
+    pub is_read: bool,
+}
+
+/// How a message counts, as the store has it in `messages.uncounted`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// It counts as unread after the marker.
+    Counted = 0,
+    /// It was deleted, or is a system message.
+    Uncounted = 1,
+    /// It was removed: nobody sees anything of it.
+    Removed = 2,
+    /// Its recipient has read it in the host.
+    Read = 3,
 }
 
 /// What only few messages have. Stored as JSON, or not at all if it is empty.
@@ -187,6 +202,9 @@ pub struct Details {
     pub edited_at: Option<i64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
+    /// The host removed it: everybody gets a placeholder.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<SystemLine>,
 }
@@ -198,15 +216,30 @@ impl MessageRow {
         self.changed_version.unwrap_or(Version(self.id.0))
     }
 
-    /// Returns whether it never counts as unread.
+    /// Returns whether it never counts as unread, and cannot be found.
     #[must_use]
     pub fn is_uncounted(&self) -> bool {
-        self.details.deleted || self.details.system.is_some()
+        self.details.deleted || self.details.removed || self.details.system.is_some()
+    }
+
+    /// Returns how it counts.
+    #[must_use]
+    pub fn counting(&self) -> Counting {
+        match (self.details.removed, self.is_uncounted(), self.is_read) {
+            (true, ..) => Counting::Removed,
+            (_, true, _) => Counting::Uncounted,
+            (.., true) => Counting::Read,
+            _ => Counting::Counted,
+        }
     }
 
     /// Returns its form on the wire.
     #[must_use]
     pub fn message(&self) -> Message {
+        if self.details.removed { self.hidden_message() } else { self.shown_message() }
+    }
+
+    fn shown_message(&self) -> Message {
         let details = &self.details;
         Message {
             id: self.id,
@@ -231,14 +264,31 @@ impl MessageRow {
 }
 
 impl MessageRow {
-    /// Returns its form on the wire for a user that has hidden it: a placeholder.
+    /// Returns its form on the wire for users that have hidden it: a placeholder.
     #[must_use]
     pub fn hidden_message(&self) -> Message {
         let bare = Self { text: String::new(), details: Details::default(), ..self.clone() };
         let is_line = self.details.system.is_some();
         let client_id = if is_line { String::new() } else { self.client_id.clone() };
-        Message { hidden: true, client_id, ..bare.message() }
+        Message { hidden: true, client_id, ..bare.shown_message() }
     }
+}
+
+/// A row of the host's message table as it was last read, and its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRow {
+    pub key: HostRowKey,
+    /// Conversation and `seq`; none for a message to its own sender.
+    pub place: Option<(ConversationId, Seq)>,
+    pub sender: UserId,
+    pub recipient: UserId,
+    /// Of text and subject.
+    pub text_fingerprint: Fingerprint,
+    /// Of the time and the attachments.
+    pub rest_fingerprint: Fingerprint,
+    pub is_read: bool,
+    pub hidden_by_sender: bool,
+    pub hidden_by_recipient: bool,
 }
 
 /// The state of a file.

@@ -2,9 +2,9 @@
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
-    change::Which,
+    change::{HostRowKey, Which},
     fingerprint::Fingerprint,
-    rows::{ContextRow, ConversationRow, FileRow, MemberRow, MessageRow, UserRow},
+    rows::{ContextRow, ConversationRow, Counting, FileRow, HostRow, MemberRow, MessageRow, UserRow},
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -46,6 +46,24 @@ pub struct FileCopy {
     pub made_at: i64,
 }
 
+/// The first messages that count as unread after a user's marker.
+#[derive(Clone, Debug, Default)]
+pub struct FirstUnread {
+    /// In their order.
+    pub seqs: Vec<Seq>,
+    /// Whether there are no others.
+    pub is_all: bool,
+}
+
+/// Whether a user has hidden a message, if that changed in this batch.
+#[derive(Clone, Copy, Debug)]
+pub struct HiddenChange {
+    /// Whether they had hidden it before.
+    pub was_hidden: bool,
+    /// The version of the last change.
+    pub version: Version,
+}
+
 /// The state of a batch. What is absent does not exist, or was not needed.
 #[derive(Debug, Default)]
 pub struct State {
@@ -80,14 +98,21 @@ pub struct State {
     pub hidden: HashSet<(UserId, MessageKey)>,
     /// Files that will be attached.
     pub files: HashMap<FileId, FileRow>,
+    /// Rows of the host that are put or removed.
+    pub host_rows: HashMap<HostRowKey, HostRow>,
+    /// The rows of messages that Parlor wrote a row for.
+    pub host_rows_by_message: HashMap<MessageKey, HostRowKey>,
+    /// Of members who may have read more in the host.
+    pub first_unread: HashMap<(ConversationId, UserId), FirstUnread>,
 
     // The rest is to be written.
     pub new_messages: Vec<MessageKey>,
     /// May include new ones.
     pub changed_messages: BTreeSet<MessageKey>,
-    /// Messages deleted in this batch that existed before it.
-    pub deleted_messages: BTreeSet<MessageKey>,
-    pub new_hidden: BTreeMap<(UserId, MessageKey), Version>,
+    /// Whether messages that existed before the batch counted as unread, where that may have changed.
+    pub were_counted: BTreeMap<MessageKey, bool>,
+    /// What users hid in this batch, or no longer hide.
+    pub changed_hidden: BTreeMap<(UserId, MessageKey), HiddenChange>,
     /// Files, and the new message to which each is attached.
     pub carried: Vec<(FileId, ConversationId, Seq)>,
     /// Files of forwarded messages.
@@ -98,6 +123,8 @@ pub struct State {
     pub changed_users: BTreeSet<UserId>,
     pub changed_contexts: HashSet<ContextKey>,
     pub new_cancelled: Vec<(UserId, String)>,
+    /// Rows of the host; those that are not in `host_rows` are deleted.
+    pub changed_host_rows: BTreeSet<HostRowKey>,
     pub endings: Vec<Ending>,
     /// Changed scopes, with their newest version.
     pub scopes: BTreeMap<Scope, Version>,
@@ -130,7 +157,7 @@ impl State {
     pub fn seen(&self, actor: UserId, key: MessageKey) -> Result<&MessageRow, Problem> {
         let (_, member) = self.place(key.0, actor)?;
         let is_open = key.1 >= member.history_from && !self.hidden.contains(&(actor, key));
-        self.messages.get(&key).filter(|_| is_open).ok_or_else(|| Code::NotFound.into())
+        self.messages.get(&key).filter(|row| is_open && !row.details.removed).ok_or_else(|| Code::NotFound.into())
     }
 
     /// Returns a user that exists and is not disabled.
@@ -168,6 +195,26 @@ impl State {
             .expect("a decided change has loaded its member")
     }
 
+    /// Returns a message to be changed in a way that may change whether it counts as unread.
+    pub(super) fn recounted(&mut self, key: MessageKey) -> &mut MessageRow {
+        let row = self.messages.get_mut(&key).expect("a decided change has loaded its message");
+        if !self.new_messages.contains(&key) {
+            self.were_counted.entry(key).or_insert_with(|| row.counting() == Counting::Counted);
+        }
+        row
+    }
+
+    /// Hides a message from a user, or shows it again.
+    pub(super) fn set_hidden(&mut self, user: UserId, key: MessageKey, is_hidden: bool, version: Version) {
+        let was_hidden = if is_hidden { !self.hidden.insert((user, key)) } else { self.hidden.remove(&(user, key)) };
+        let change = self.changed_hidden.entry((user, key)).or_insert(HiddenChange { was_hidden, version });
+        change.version = version;
+        if is_hidden {
+            let member = self.member_mut(key.0, user);
+            member.hidden_seq = member.hidden_seq.max(key.1);
+        }
+    }
+
     /// Returns the loaded rows of current members.
     pub fn present(&self, conversation: ConversationId) -> impl Iterator<Item = &MemberRow> {
         self.members.get(&conversation).into_iter().flat_map(BTreeMap::values).filter(|member| !member.has_left)
@@ -178,6 +225,9 @@ impl State {
     /// Returns whether there is anything to write.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        !self.scopes.is_empty() || !self.new_cancelled.is_empty() || !self.changed_contexts.is_empty()
+        !self.scopes.is_empty()
+            || !self.new_cancelled.is_empty()
+            || !self.changed_contexts.is_empty()
+            || !self.changed_host_rows.is_empty()
     }
 }

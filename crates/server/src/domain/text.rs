@@ -91,6 +91,15 @@ pub fn key(text: &str, chars_max: u32) -> Result<String, Problem> {
     }
 }
 
+/// Returns whether a URL of another program can be a link: http, https, or a path on this origin.
+#[must_use]
+pub fn is_link(url: &str) -> bool {
+    // Browsers read a backslash as a slash, and drop control characters.
+    let is_plain = !url.contains(|sign: char| sign == '\\' || sign.is_control());
+    let is_local = url.starts_with('/') && !url.starts_with("//") && is_plain;
+    is_local || url.starts_with("https://") || url.starts_with("http://")
+}
+
 /// Composed, with one space wherever there is white space.
 fn spaced(text: &str) -> String {
     let is_space = |character: char| character.is_whitespace() && !character.is_control();

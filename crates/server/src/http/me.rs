@@ -71,8 +71,11 @@ async fn show_picture(app: &App, actor: Actor, picture: Option<String>) -> Resul
     let change = Change::UpdateProfile { user: actor.user, profile: Profile::pictured(picture) };
     match app.commit.submit(change).await? {
         Outcome::Answer(Answer::Changed(changed)) => Ok(axum::Json(changed)),
-        Outcome::Answer(_) | Outcome::Opened { .. } | Outcome::UserAdded(_) | Outcome::UserPut(_) | Outcome::Done => {
-            Err(Code::Internal.into())
-        }
+        Outcome::Answer(_)
+        | Outcome::Opened { .. }
+        | Outcome::UserAdded(_)
+        | Outcome::UserPut(_)
+        | Outcome::Mirrored(_)
+        | Outcome::Done => Err(Code::Internal.into()),
     }
 }

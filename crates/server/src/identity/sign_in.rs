@@ -78,9 +78,11 @@ impl Identity {
         let change = Change::AddUser { login, name, password_hash: Some(hash.clone()) };
         match self.commit.submit(change).await? {
             Outcome::UserAdded(user) => self.begin_session(user, Some(hash), client).await,
-            Outcome::Answer(_) | Outcome::Opened { .. } | Outcome::UserPut(_) | Outcome::Done => {
-                Err(Code::Internal.into())
-            }
+            Outcome::Answer(_)
+            | Outcome::Opened { .. }
+            | Outcome::UserPut(_)
+            | Outcome::Mirrored(_)
+            | Outcome::Done => Err(Code::Internal.into()),
         }
     }
 

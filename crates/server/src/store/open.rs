@@ -46,7 +46,7 @@ pub struct StoreOptions {
 const POSTGRES_WRITERS: u32 = 3;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 7] = [
+static MIGRATIONS: [(&str, &str, &str); 8] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -76,6 +76,11 @@ static MIGRATIONS: [(&str, &str, &str); 7] = [
         "0006_owners",
         include_str!("../../migrations/sqlite/0006_owners.sql"),
         include_str!("../../migrations/postgres/0006_owners.sql"),
+    ),
+    (
+        "0007_host_rows",
+        include_str!("../../migrations/sqlite/0007_host_rows.sql"),
+        include_str!("../../migrations/postgres/0007_host_rows.sql"),
     ),
     (
         "0008_host_users",

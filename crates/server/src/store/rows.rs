@@ -4,8 +4,13 @@ use super::{
     Error, Result, column,
     row::{Column, Row},
 };
-use crate::domain::rows::{ContextRow, ConversationRow, Details, MemberRow, MessageRow, Named, UNREAD_MAX, UserRow};
-use crate::domain::rows::{FileRow, Preview};
+use crate::domain::{
+    HostRowKey,
+    rows::{
+        ContextRow, ConversationRow, Counting, Details, FileRow, HostRow, MemberRow, MessageRow, Named, Preview,
+        UNREAD_MAX, UserRow,
+    },
+};
 use parlor_protocol::{
     ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
     model::{Context, ContextKey, User},
@@ -26,7 +31,10 @@ pub(super) const MEMBER: &str = "u.id, u.name, u.picture, u.profile_version, u.d
      m.personal_version, m.read_at, m.hidden_seq";
 /// The columns of a message, from `messages g`.
 pub(super) const MESSAGE: &str = "g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, g.created_at, g.details, \
-     g.changed_version";
+     g.changed_version, g.uncounted";
+/// The columns of a row of the host, from `host_rows h`.
+pub(super) const HOST_ROW: &str = "h.table_name, h.row_id, h.conversation_id, h.seq, h.sender_id, h.recipient_id, \
+     h.text_fingerprint, h.rest_fingerprint, h.is_read, h.hidden_by_sender, h.hidden_by_recipient";
 /// The columns of a context, from `contexts x`.
 pub(super) const CONTEXT: &str = "x.id, x.kind, x.external_id, x.title, x.detail, x.url, x.image, x.status, x.tone, \
      x.closed, x.version";
@@ -34,11 +42,24 @@ pub(super) const CONTEXT: &str = "x.id, x.kind, x.external_id, x.title, x.detail
 /// How many messages after a `seq` member `m` has not read, counted one by one up to `most`: messages of others that
 /// are neither deleted, hidden by the member, nor system messages.
 pub(super) fn unread_after(seq: &str, most: i64) -> String {
+    format!("(SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {most}) AS counted)", counted_after(seq))
+}
+
+/// The messages after a `seq` that count as unread for member `m`.
+fn counted_after(seq: &str) -> String {
     format!(
-        "(SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = m.conversation_id AND g.seq > {seq} \
+        "messages g WHERE g.conversation_id = m.conversation_id AND g.seq > {seq} \
          AND g.sender_id <> m.user_id AND g.uncounted = 0 AND NOT EXISTS (SELECT 1 FROM hidden_messages h \
-         WHERE h.user_id = m.user_id AND h.conversation_id = m.conversation_id AND h.seq = g.seq) LIMIT {most}) \
-         AS counted)"
+         WHERE h.user_id = m.user_id AND h.conversation_id = m.conversation_id AND h.seq = g.seq)"
+    )
+}
+
+/// The first `most` of these messages, by their `seq`, in any order, as a text that [`RowReader::ints`] reads.
+pub(super) fn unread_seqs_after(seq: &str, most: usize) -> String {
+    format!(
+        "(SELECT string_agg(CAST(unread.seq AS TEXT), ',') FROM (SELECT g.seq FROM {} ORDER BY g.seq LIMIT {most}) \
+         AS unread)",
+        counted_after(seq)
     )
 }
 
@@ -90,6 +111,13 @@ impl<'row> RowReader<'row> {
 
     pub(super) fn optional_text(&mut self) -> Result<Option<String>> {
         self.take()
+    }
+
+    /// Reads integers that are separated by commas; none if the column is NULL.
+    pub(super) fn ints(&mut self) -> Result<Vec<i64>> {
+        let text = self.optional_text()?.unwrap_or_default();
+        let numbers = text.split(',').filter(|number| !number.is_empty()).map(str::parse);
+        numbers.collect::<std::result::Result<_, _>>().map_err(|_| Error::Corrupt(format!("not numbers: {text}")))
     }
 
     pub(super) fn flag(&mut self) -> Result<bool> {
@@ -185,6 +213,21 @@ impl<'row> RowReader<'row> {
             created_at: self.int()?,
             details: self.details()?,
             changed_version: self.optional_int()?.map(Version),
+            is_read: self.int()? == Counting::Read as i64,
+        })
+    }
+
+    pub(super) fn host_row(&mut self) -> Result<HostRow> {
+        Ok(HostRow {
+            key: HostRowKey { table: self.text()?, id: self.int()? },
+            place: self.optional_int()?.map(ConversationId).zip(self.optional_int()?.map(Seq)),
+            sender: UserId(self.int()?),
+            recipient: UserId(self.int()?),
+            text_fingerprint: self.bytes()?,
+            rest_fingerprint: self.bytes()?,
+            is_read: self.flag()?,
+            hidden_by_sender: self.flag()?,
+            hidden_by_recipient: self.flag()?,
         })
     }
 

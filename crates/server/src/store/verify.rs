@@ -3,7 +3,7 @@
 use super::{Result, Store, column, connection::DatabaseConnection};
 
 /// Consistency checks: each statement counts the rows that violate one.
-const CHECKS: [(&str, &str); 20] = [
+const CHECKS: [(&str, &str); 21] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -58,18 +58,26 @@ const CHECKS: [(&str, &str); 20] = [
     ),
     (
         "deleted messages that still have content",
-        "SELECT COUNT(*) FROM messages m WHERE m.details LIKE '%\"deleted\":true%' \
-         AND (m.text <> '' OR m.details <> '{\"deleted\":true}')",
+        "SELECT COUNT(*) FROM messages m WHERE (m.details LIKE '%\"deleted\":true%' \
+         OR m.details LIKE '%\"removed\":true%') \
+         AND (m.text <> '' OR m.details NOT IN ('{\"deleted\":true}', '{\"removed\":true}'))",
     ),
     (
-        "messages whose uncounted flag is wrong",
-        "SELECT COUNT(*) FROM messages m WHERE m.uncounted <> CASE WHEN m.details LIKE '%\"deleted\":true%' \
-         OR m.details LIKE '%\"system\":{%' THEN 1 ELSE 0 END",
+        "messages whose uncounted number is wrong",
+        "SELECT COUNT(*) FROM messages m LEFT JOIN host_rows h ON h.conversation_id = m.conversation_id AND h.seq = m.seq \
+         WHERE m.uncounted <> CASE WHEN m.details LIKE '%\"removed\":true%' THEN 2 \
+         WHEN m.details LIKE '%\"deleted\":true%' OR m.details LIKE '%\"system\":{%' THEN 1 \
+         WHEN h.is_read = 1 THEN 3 ELSE 0 END",
     ),
     (
-        "conversations whose uncounted_seq is not that of their newest uncounted message",
-        "SELECT COUNT(*) FROM conversations c WHERE c.uncounted_seq <> COALESCE((SELECT MAX(m.seq) FROM messages m \
+        "conversations whose uncounted_seq is before their newest uncounted message",
+        "SELECT COUNT(*) FROM conversations c WHERE c.uncounted_seq < COALESCE((SELECT MAX(m.seq) FROM messages m \
          WHERE m.conversation_id = c.id AND m.uncounted <> 0), 0)",
+    ),
+    (
+        "rows of the host without their message",
+        "SELECT COUNT(*) FROM host_rows h LEFT JOIN messages m ON m.conversation_id = h.conversation_id \
+         AND m.seq = h.seq WHERE h.conversation_id IS NOT NULL AND (m.id IS NULL OR m.uncounted = 2)",
     ),
     ("messages that changed before they existed", "SELECT COUNT(*) FROM messages m WHERE m.changed_version <= m.id"),
     (
@@ -78,8 +86,8 @@ const CHECKS: [(&str, &str); 20] = [
          AND m.seq = h.seq WHERE m.id IS NULL",
     ),
     (
-        "members whose hidden_seq is not that of the newest message they hid",
-        "SELECT COUNT(*) FROM members m WHERE m.hidden_seq <> COALESCE((SELECT MAX(h.seq) FROM hidden_messages h \
+        "members whose hidden_seq is before the newest message they hid",
+        "SELECT COUNT(*) FROM members m WHERE m.hidden_seq < COALESCE((SELECT MAX(h.seq) FROM hidden_messages h \
          WHERE h.user_id = m.user_id AND h.conversation_id = m.conversation_id), 0)",
     ),
     (
@@ -90,7 +98,7 @@ const CHECKS: [(&str, &str); 20] = [
     (
         "sent files without an existing message, or unsent files with one",
         "SELECT COUNT(*) FROM files f LEFT JOIN messages m ON m.conversation_id = f.conversation_id AND m.seq = f.seq \
-         WHERE (f.state = 'sent' AND (m.id IS NULL OR m.uncounted <> 0)) \
+         WHERE (f.state = 'sent' AND (m.id IS NULL OR m.uncounted IN (1, 2))) \
          OR (f.state <> 'sent' AND f.conversation_id IS NOT NULL)",
     ),
     (

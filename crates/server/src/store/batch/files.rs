@@ -4,7 +4,7 @@ use super::BatchTransaction;
 use crate::{
     domain::{
         load_plan::Wanted,
-        rows::{FileState, Named},
+        rows::{Details, FileState, Named},
         state::State,
     },
     store::{
@@ -83,7 +83,8 @@ impl BatchTransaction<'_> {
     }
 
     fn free_files(&mut self, state: &State) -> Result<()> {
-        let deleted = state.changed_messages.iter().filter(|place| state.messages[place].details.deleted);
+        let is_gone = |details: &Details| details.deleted || details.removed;
+        let deleted = state.changed_messages.iter().filter(|place| is_gone(&state.messages[place].details));
         let mut params = BulkParams::new(["conversation_id", "seq"]);
         for (conversation, seq) in deleted {
             params.push([conversation.0.into(), seq.0.into()]);

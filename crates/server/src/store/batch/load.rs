@@ -1,6 +1,6 @@
 //! Loads the state that a batch is decided on.
 
-use super::BatchTransaction;
+use super::{BatchTransaction, host_rows::host_conversation};
 use crate::{
     domain::{
         direct_key, holder,
@@ -29,6 +29,8 @@ impl BatchTransaction<'_> {
     /// The store failed; the batch has to be abandoned.
     pub fn load(&mut self, wanted: &Wanted, limits: &Limits) -> Result<State> {
         let mut state = State::default();
+        self.load_host_rows(wanted, &mut state)?;
+        let wanted = &*wanted.with_host_rows(&state.host_rows);
         self.load_keys(wanted, &mut state)?;
         self.load_messages(wanted, &mut state)?;
         self.load_files(wanted, &mut state)?;
@@ -46,6 +48,7 @@ impl BatchTransaction<'_> {
         self.load_joining_roles(wanted, &mut state)?;
         self.load_hidden(wanted, &mut state)?;
         self.load_unread(wanted, limits, &mut state)?;
+        self.load_first_unread(wanted, &mut state)?;
         Ok(state)
     }
 
@@ -59,9 +62,9 @@ impl BatchTransaction<'_> {
             &format!(
                 "SELECT 0, {MESSAGE} FROM v \
                      JOIN messages g ON g.client_id = v.client_id AND g.sender_id = v.sender_id \
-                     UNION ALL SELECT 1, c.id, 0, 0, c.created_by, c.client_id, c.fingerprint, '', 0, NULL, NULL \
+                     UNION ALL SELECT 1, c.id, 0, 0, c.created_by, c.client_id, c.fingerprint, '', 0, NULL, NULL, 0 \
                      FROM v JOIN conversations c ON c.client_id = v.client_id AND c.created_by = v.sender_id \
-                     UNION ALL SELECT 2, 0, 0, 0, k.sender_id, k.client_id, NULL, '', 0, NULL, NULL \
+                     UNION ALL SELECT 2, 0, 0, 0, k.sender_id, k.client_id, NULL, '', 0, NULL, NULL, 0 \
                      FROM v JOIN cancelled_keys k ON k.client_id = v.client_id AND k.sender_id = v.sender_id"
             ),
             |row| {
@@ -427,6 +430,11 @@ fn places(wanted: &Wanted, state: &State) -> BTreeSet<(ConversationId, UserId)> 
         Use::Message(conversation, _) => Some((*conversation, *sender)),
         Use::Conversation(..) | Use::Cancelled => None,
     }));
+    for put in &wanted.host_puts {
+        if let Some(conversation) = host_conversation(put, state) {
+            places.extend([(conversation, put.direct.actor), (conversation, put.recipient)]);
+        }
+    }
     // These need no particular member: user 0 does not exist, and all members are loaded where there are few.
     places.extend(state.about.values().flatten().map(|conversation| (*conversation, UserId(0))));
     places

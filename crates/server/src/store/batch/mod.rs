@@ -5,6 +5,7 @@
 //! this.
 
 mod files;
+mod host_rows;
 mod load;
 mod write;
 

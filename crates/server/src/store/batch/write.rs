@@ -23,7 +23,8 @@ impl BatchTransaction<'_> {
         self.insert_conversations(state)?;
         self.insert_messages(state)?;
         self.update_messages(state)?;
-        self.insert_hidden(state)?;
+        self.write_hidden(state)?;
+        self.write_host_rows(state)?;
         self.write_files(state)?;
         self.update_conversations(state)?;
         self.write_members(state)?;
@@ -190,7 +191,7 @@ impl BatchTransaction<'_> {
                 message.text.as_str().into(),
                 message.created_at.into(),
                 details(message).into(),
-                message.is_uncounted().into(),
+                (message.counting() as i64).into(),
             ]);
         }
         self.insert(params, "messages")
@@ -203,19 +204,35 @@ impl BatchTransaction<'_> {
                 message.id.0.into(),
                 message.text.as_str().into(),
                 details(message).into(),
-                message.is_uncounted().into(),
+                (message.counting() as i64).into(),
                 message.changed_version.map(|version| version.0).into(),
             ]);
         }
         self.update(params, "messages")
     }
 
-    fn insert_hidden(&mut self, state: &State) -> Result<()> {
-        let mut params = BulkParams::new(["user_id", "conversation_id", "seq", "version"]);
-        for ((user, (conversation, seq)), version) in &state.new_hidden {
-            params.push([user.0.into(), conversation.0.into(), seq.0.into(), version.0.into()]);
+    /// Writes which messages users hide, and since when they no longer hide those that they hid before.
+    fn write_hidden(&mut self, state: &State) -> Result<()> {
+        for (is_hidden, table, other) in
+            [(true, "hidden_messages", "unhidden_messages"), (false, "unhidden_messages", "hidden_messages")]
+        {
+            let mut params = BulkParams::new(["user_id", "conversation_id", "seq", "version"]);
+            for (place, change) in &state.changed_hidden {
+                if state.hidden.contains(place) == is_hidden {
+                    let (user, (conversation, seq)) = place;
+                    params.push([user.0.into(), conversation.0.into(), seq.0.into(), change.version.0.into()]);
+                }
+            }
+            self.upsert(params.clone(), table, 3)?;
+            self.execute(
+                params,
+                &format!(
+                    "DELETE FROM {other} WHERE (user_id, conversation_id, seq) IN \
+                     (SELECT v.user_id, v.conversation_id, v.seq FROM v)"
+                ),
+            )?;
         }
-        self.insert(params, "hidden_messages")
+        Ok(())
     }
 
     fn write_members(&mut self, state: &State) -> Result<()> {

@@ -117,7 +117,7 @@ impl Snapshot<'_> {
             .collect())
     }
 
-    /// Returns the newest message of each conversation that the user has not hidden.
+    /// Returns the newest message of each conversation that was not removed and that the user has not hidden.
     fn last_messages(
         &mut self,
         user: UserId,
@@ -129,7 +129,7 @@ impl Snapshot<'_> {
             if row.last_seq.0 < *history_from {
                 continue;
             }
-            if *hidden_seq >= row.last_seq.0 {
+            if *hidden_seq >= row.last_seq.0 || row.uncounted_seq >= row.last_seq {
                 hidden.push([row.id.0.into(), user.0.into(), (*history_from).into()]);
             } else if let Some(id) = row.last_message_id {
                 newest.push([id.0.into()]);
@@ -144,7 +144,7 @@ impl Snapshot<'_> {
         let sql = format!(
             "SELECT {MESSAGE} FROM v JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = \
              (SELECT n.seq FROM messages n WHERE n.conversation_id = v.conversation_id AND n.seq >= v.history_from \
-             AND NOT EXISTS (SELECT 1 FROM hidden_messages h WHERE h.user_id = v.user_id \
+             AND n.uncounted <> 2 AND NOT EXISTS (SELECT 1 FROM hidden_messages h WHERE h.user_id = v.user_id \
              AND h.conversation_id = v.conversation_id AND h.seq = n.seq) ORDER BY n.seq DESC LIMIT 1)"
         );
         messages.extend(hidden.query(self.connection(), &sql, message)?);

@@ -6,6 +6,7 @@
 mod changes;
 mod conversations;
 mod heads;
+mod host_rows;
 mod members;
 mod messages;
 mod read_from;
@@ -21,6 +22,7 @@ use parlor_protocol::{
 };
 
 pub(crate) use heads::SyncStatus;
+pub use host_rows::{MirroredRow, UnmirroredMessage, UnmirroredMessages};
 pub use messages::PageAnchor;
 pub(crate) use search::{SEARCHED_CONVERSATIONS_MAX, SearchScope, SearchedConversation};
 

@@ -113,7 +113,7 @@ impl Snapshot<'_> {
              JOIN members m ON m.conversation_id = g.conversation_id AND m.user_id = v.user_id \
              LEFT JOIN hidden_messages h ON h.user_id = v.user_id AND h.conversation_id = g.conversation_id \
              AND h.seq = g.seq \
-             WHERE g.id = v.id AND m.has_left = 0 AND g.seq >= m.history_from AND h.seq IS NULL AND g.uncounted = 0"
+             WHERE g.id = v.id AND m.has_left = 0 AND g.seq >= m.history_from AND h.seq IS NULL AND g.uncounted IN (0, 3)"
         );
         let mut rows = params.query(self.connection(), &sql, |row| RowReader::new(row).message())?;
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));

@@ -90,10 +90,24 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store is unavailable.
     pub fn hidden(&mut self, user: UserId, since: Version) -> Result<Option<Vec<MessagePlace>>> {
+        self.places_since("hidden_messages", user, since)
+    }
+
+    /// Returns what the user had hidden and was shown again after a version, in the same way.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub fn unhidden(&mut self, user: UserId, since: Version) -> Result<Option<Vec<MessagePlace>>> {
+        self.places_since("unhidden_messages", user, since)
+    }
+
+    fn places_since(&mut self, table: &str, user: UserId, since: Version) -> Result<Option<Vec<MessagePlace>>> {
         let most = self.limits.changes_rows_max;
         let places: Vec<MessagePlace> = self.connection().query(
-            "SELECT h.conversation_id, h.seq FROM hidden_messages h WHERE h.user_id = $1 AND h.version > $2 \
-             ORDER BY h.version LIMIT $3",
+            &format!(
+                "SELECT h.conversation_id, h.seq FROM {table} h WHERE h.user_id = $1 AND h.version > $2 \
+                 ORDER BY h.version LIMIT $3"
+            ),
             &[user.0.into(), since.0.into(), (i64::from(most) + 1).into()],
             |row| {
                 let mut reader = RowReader::new(row);

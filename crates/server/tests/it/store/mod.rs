@@ -5,6 +5,8 @@ mod cursors;
 mod erasure;
 mod files;
 mod groups;
+mod host_reads;
+mod host_rows;
 mod host_users;
 mod idempotency_keys;
 mod large_conversations;
