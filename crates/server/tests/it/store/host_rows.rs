@@ -1,7 +1,7 @@
 //! Rows of the host's message table and their messages: what becomes of each change in the host.
 
 use super::{TestCluster, code, conformance};
-use parlor::domain::{Change, HostMessage, HostRowKey, Mirrored, Outcome, load_plan::Wanted};
+use parlor::domain::{Change, Content, HostMessage, HostRowKey, Mirrored, Outcome, load_plan::Wanted};
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{ConversationId, Epoch, FileId, Seq, UserId, Version},
@@ -415,45 +415,56 @@ async fn what_no_client_could_send_is_shown_as_well_as_possible(cluster: TestClu
     cluster.is_consistent().await;
 }
 
-/// Random rows, in batches, beside the changes of users: whatever happens, the store is consistent and unread counts
-/// are those of a recount.
+/// Small pseudo-random numbers.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn below(&mut self, limit: i64) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from(self.0 >> 33).expect("31 bits") % limit
+    }
+
+    pub(super) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(i64::try_from(length).expect("short"))).expect("not negative")
+    }
+}
+
+/// A change of a row, or one that a user makes beside it.
+pub(super) async fn random_change(cluster: &TestCluster, random: &mut Random) -> Change {
+    const NAMES: [&str; 3] = ["Ada", "Ben", "Cleo"];
+    let one = random.index(3);
+    let other = if random.below(12) == 0 { one } else { (one + 1) % 3 };
+    let (kind, id, seq) = (random.below(12), random.below(25), Seq(random.below(20)));
+    let actor = cluster.user(NAMES[one]).await;
+    let conversation = cluster.direct("Ada", if one == 2 { "Cleo" } else { "Ben" }).await;
+    match kind {
+        0 => Change::RemoveHostMessage { row: key(id) },
+        1 => Change::Hide { actor, conversation, seq },
+        2 => Change::Delete { actor, conversation, seq },
+        3 => Change::Mark { actor, conversation, delivered: Seq(0), read: seq },
+        4 => {
+            let content = Content { reply_to: Some(seq), ..Content::text("an answer") };
+            Change::Send { actor, conversation, client_id: cluster.key(), content }
+        }
+        _ => {
+            let row = cluster.row(id, NAMES[one], NAMES[other], &format!("text {}", random.below(3))).await;
+            Change::PutHostMessage(Box::new(HostMessage {
+                is_read: random.below(2) == 0,
+                hidden_by_sender: random.below(4) == 0,
+                hidden_by_recipient: random.below(4) == 0,
+                ..row
+            }))
+        }
+    }
+}
+
+/// Random rows, in batches, beside the changes of users.
 async fn random_rows_keep_the_store_consistent(cluster: TestCluster) {
-    let names = ["Ada", "Ben", "Cleo"];
-    let mut random = 7_u64;
-    let mut next = move |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) % below
-    };
+    let mut random = Random(7);
     for round in 0..40 {
         let mut pending = Vec::new();
         for _ in 0..12 {
-            let id = i64::try_from(next(25)).expect("small");
-            let (one, other) = (next(3), next(12));
-            let change = match next(10) {
-                0 => Change::RemoveHostMessage { row: key(id) },
-                1 => {
-                    let conversation = cluster.direct("Ada", "Ben").await;
-                    let actor = cluster.user("Ben").await;
-                    Change::Hide { actor, conversation, seq: Seq(i64::try_from(next(20)).expect("small")) }
-                }
-                2 => {
-                    let conversation = cluster.direct("Ada", "Ben").await;
-                    let (actor, seq) = (cluster.user("Ada").await, Seq(i64::try_from(next(20)).expect("small")));
-                    Change::Delete { actor, conversation, seq }
-                }
-                _ => {
-                    let sender = names[usize::try_from(one).expect("small")];
-                    let recipient =
-                        names[usize::try_from(if other == 0 { one } else { (one + 1) % 3 }).expect("small")];
-                    let row = cluster.row(id, sender, recipient, &format!("text {}", next(3))).await;
-                    Change::PutHostMessage(Box::new(HostMessage {
-                        is_read: next(2) == 0,
-                        hidden_by_sender: next(4) == 0,
-                        hidden_by_recipient: next(4) == 0,
-                        ..row
-                    }))
-                }
-            };
+            let change = random_change(&cluster, &mut random).await;
             pending.push(cluster.app.commit.begin(change).await.expect("queued"));
         }
         for pending in pending {

@@ -5,6 +5,7 @@ mod cursors;
 mod erasure;
 mod files;
 mod groups;
+mod host_convergence;
 mod host_reads;
 mod host_rows;
 mod host_users;
