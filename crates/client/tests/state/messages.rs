@@ -291,3 +291,38 @@ fn quoted_messages_are_fetched_and_follow_their_changes() {
     state.apply_event(hidden(12, 4, 3, 0, 0));
     assert!(state.quote(CONVERSATION, Seq(3)).is_some_and(|message| message.hidden));
 }
+
+#[test]
+fn a_removed_message_leaves_its_place_and_its_conversation_is_fetched() {
+    let removed = |version: i64| Message { hidden: true, text: String::new(), ..changed(12, 2, BEN, version) };
+    let mut state = with_two();
+    state.apply_event(updated(13, 12, removed(13)));
+    assert_eq!(seqs(&state), [1, 2], "its place is left");
+    assert!(state.messages(CONVERSATION).last().is_some_and(|last| last.hidden && last.text.is_empty()));
+    assert_eq!(state.conversation(CONVERSATION).expect("loaded").last_message, None);
+    assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "the newest message and what is unread are unknown");
+    // An older copy brings nothing back.
+    let old = vec![message(CONVERSATION, 11, 1, BEN), message(CONVERSATION, 12, 2, BEN)];
+    state.apply_message_page(CONVERSATION, page(12, old, vec![]), state.request_tick());
+    assert!(state.messages(CONVERSATION).last().is_some_and(|last| last.hidden));
+}
+
+#[test]
+fn a_message_that_is_shown_again_is_fetched() {
+    let mut state = with_two();
+    state.apply_event(hidden(13, 4, 1, 0, 1));
+    assert_eq!(texts(&state)[0], "");
+    let before = state.request_tick();
+    let stub = Message { hidden: true, text: String::new(), ..message(CONVERSATION, 11, 1, BEN) };
+    state.apply_event(Event::ScopeChanged { scope: Scope::User(ADA), version: Version(20) });
+    assert_eq!(state.needs(), [Need::Me]);
+    let places = vec![MessagePlace { conversation: CONVERSATION, seq: Seq(1) }];
+    state.apply_me(MeAnswer { unhidden: places, ..me_answer(20) }, state.request_tick());
+    let wanted = [Need::Conversation(CONVERSATION), Need::Messages(CONVERSATION, None)];
+    assert_eq!(state.needs(), wanted);
+    state.apply_message_page(CONVERSATION, page(12, vec![stub], vec![]), before);
+    assert_eq!(state.needs(), wanted, "that page was requested before");
+    let both = vec![message(CONVERSATION, 11, 1, BEN), message(CONVERSATION, 12, 2, BEN)];
+    state.apply_message_page(CONVERSATION, page(12, both, vec![]), state.request_tick());
+    assert!(state.messages(CONVERSATION).all(|message| !message.hidden && !message.text.is_empty()));
+}

@@ -1,10 +1,14 @@
 //! What a message shows of a row of the host's message table. The host's program may write what no client could send,
 //! so it is never refused: what cannot be shown is left out, and what is too long is cut.
 
-use super::{change::HostMessage, files::is_stored, text, visible};
+use super::{
+    change::HostMessage,
+    files::is_stored,
+    rows::{HostRow, MessageRow},
+    text, visible,
+};
 use parlor_protocol::{
     ids::{FileId, ID_MAX},
-    limits::Limits,
     model::Attachment,
 };
 
@@ -33,15 +37,15 @@ pub struct HostContent {
 }
 
 impl HostContent {
-    /// Returns what is shown of a row.
+    /// Returns what is shown of a row. The limits are those of what users write.
     #[must_use]
-    pub fn of(put: &HostMessage, limits: &Limits) -> Self {
+    pub fn of(put: &HostMessage, text_chars_max: u32, subject_chars_max: u32) -> Self {
         let shown = text::with_newlines(&put.text);
         let shown = cut(
             shown.chars().filter(|&sign| !sign.is_control() || sign == '\n' || sign == '\t'),
-            limits.text_chars_max as usize * LONGER_TEXTS,
+            text_chars_max as usize * LONGER_TEXTS,
         );
-        let subject = put.subject.as_deref().map(|subject| line(subject, limits.subject_chars_max as usize));
+        let subject = put.subject.as_deref().map(|subject| line(subject, subject_chars_max as usize));
         Self {
             text: if visible::is_blank(&shown) { String::new() } else { shown },
             subject: subject.filter(|subject| !visible::is_blank(subject)),
@@ -55,6 +59,38 @@ impl HostContent {
     pub fn beside_stored(current: &[Attachment], of_host: Vec<Attachment>) -> Vec<Attachment> {
         current.iter().filter(|attachment| is_stored(attachment)).cloned().chain(of_host).collect()
     }
+}
+
+/// Names what differs between a row and what is stored of it, for a check of both sides. What a user deleted differs in
+/// nothing.
+#[must_use]
+pub fn differences(
+    put: &HostMessage,
+    content: &HostContent,
+    row: &HostRow,
+    message: Option<&MessageRow>,
+) -> Vec<&'static str> {
+    let mut found = vec![
+        ("sender", row.sender != put.sender),
+        ("recipient", row.recipient != put.recipient),
+        ("is_read", row.is_read != put.is_read),
+        ("hidden_by_sender", row.hidden_by_sender != put.hidden_by_sender),
+        ("hidden_by_recipient", row.hidden_by_recipient != put.hidden_by_recipient),
+        ("message", message.is_some() != (put.sender != put.recipient)),
+    ];
+    if let Some(message) = message.filter(|message| !message.is_uncounted()) {
+        let details = &message.details;
+        let attachments = HostContent::beside_stored(&details.attachments, content.attachments.clone());
+        // A message that was sent here has the time of this server.
+        let is_of_host = message.client_id.starts_with(' ');
+        found.extend([
+            ("text", message.text != content.text),
+            ("subject", details.subject != content.subject),
+            ("attachments", details.attachments != attachments),
+            ("created_at", is_of_host && message.created_at != content.created_at),
+        ]);
+    }
+    found.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
 /// Returns the attachment as it is shown; none if it has no id or no link.
@@ -101,4 +137,65 @@ fn cut(signs: impl Iterator<Item = char>, chars_max: usize) -> String {
         kept.push(sign);
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::change::HostRowKey;
+    use parlor_protocol::ids::UserId;
+
+    fn put(text: &str) -> HostMessage {
+        HostMessage {
+            row: HostRowKey { table: "messages".to_owned(), id: 1 },
+            sender: UserId(1),
+            recipient: UserId(2),
+            context: None,
+            text: text.to_owned(),
+            subject: None,
+            created_at: 0,
+            is_read: false,
+            hidden_by_sender: false,
+            hidden_by_recipient: false,
+            attachments: Vec::new(),
+            sent_as: None,
+        }
+    }
+
+    fn file(name: &str, media_type: &str, url: &str) -> Attachment {
+        Attachment {
+            id: FileId(7),
+            name: name.to_owned(),
+            media_type: media_type.to_owned(),
+            bytes: 3,
+            url: url.to_owned(),
+            width: Some(3),
+            height: None,
+            blur_hash: Some("x".to_owned()),
+            preview: Some("javascript:alert(1)".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_long_subject_is_cut_and_an_empty_one_is_none() {
+        let subject = |subject: &str| {
+            HostContent::of(&HostMessage { subject: Some(subject.to_owned()), ..put("") }, 9, 5).subject
+        };
+        assert_eq!(subject("Umbrella").as_deref(), Some("Umbr…"));
+        assert_eq!(subject(" two\nli ").as_deref(), Some("two …"));
+        assert_eq!((subject(""), subject(" \u{200b}")), (None, None));
+    }
+
+    #[test]
+    fn an_attachment_is_shown_with_a_name_a_type_and_links_only() {
+        let given = vec![
+            file("../a/b.pdf", "application/pdf", "/media/b.pdf"),
+            file("", "text/html; charset=utf-8", "https://host.example/c"),
+            file("d", "image/png", "data:image/png;base64,AA"),
+        ];
+        let shown = HostContent::of(&HostMessage { attachments: given, ..put("") }, 9, 9).attachments;
+        let read: Vec<_> = shown.iter().map(|file| (file.name.as_str(), file.media_type.as_str())).collect();
+        assert_eq!(read, [(".._a_b.pdf", "application/pdf"), ("file", "application/octet-stream")]);
+        assert!(shown.iter().all(|file| file.width.is_none() && file.preview.is_none() && file.blur_hash.is_none()));
+    }
 }

@@ -56,7 +56,7 @@ impl State {
             None
         } else {
             let conversation = self.conversation_for(put, &mut effects, at)?;
-            let content = HostContent::of(put, &rules.limits);
+            let content = HostContent::of(put, rules.limits.text_chars_max, rules.limits.subject_chars_max);
             let is_here = |row: &&HostRow| row.sender == put.sender && row.place.is_some_and(|it| it.0 == conversation);
             match known.as_ref().filter(is_here).and_then(|row| row.place.map(|place| (row, place))) {
                 Some((row, place)) => {
