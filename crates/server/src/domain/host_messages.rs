@@ -288,10 +288,14 @@ impl State {
         Recount { conversation, user, has_moved, is_delivered }
     }
 
-    /// Returns the last message before the first one that counts as unread after the user's marker.
+    /// Returns the last message before the first one that counts as unread after the user's marker; the marker itself
+    /// if that is not known.
     fn read_to(&self, conversation: ConversationId, user: UserId) -> Seq {
         let read_seq = self.members[&conversation][&user].read_seq;
         let loaded = self.first_unread.get(&(conversation, user));
+        if loaded.is_none() && !self.new_conversations.contains(&conversation) {
+            return read_seq;
+        }
         let in_batch = self.new_messages.iter().chain(self.were_counted.keys()).copied();
         let in_batch = in_batch.chain(self.rehidden_by(user)).filter(|key| key.0 == conversation).map(|key| key.1);
         let may_count = |seq: Seq| {
@@ -325,15 +329,23 @@ impl State {
             outgoing.extend(match (added, &changed[..], recount) {
                 (Some((key, place)), [], None) if !is_opened => self.publish_new_message(key, place, rules),
                 (None, [key], None) => self.publish_message(*key, rules, at).1,
-                (None, [], Some(recount)) => self.publish_recount(recount, rules, at),
+                (None, [], Some(recount)) if self.has_unread(conversation, recount.user) => {
+                    self.publish_recount(recount, rules, at)
+                }
                 _ => self.publish_many(conversation, &changed, recount, rules, at),
             });
         }
         for (user, is_hidden) in hidden {
             let key = place.expect("a message that was hidden is there");
-            outgoing.push(self.publish_hidden(user, key, is_hidden, added.is_some(), at));
+            outgoing.push(self.publish_hidden(user, key, is_hidden, at));
         }
         outgoing
+    }
+
+    /// Returns whether it is known what was unread before the batch. It is not counted for rows that were not known.
+    fn has_unread(&self, conversation: ConversationId, user: UserId) -> bool {
+        let all = (conversation, user, Seq(0))..=(conversation, user, Seq(i64::MAX));
+        self.new_conversations.contains(&conversation) || self.unread.range(all).next().is_some()
     }
 
     /// Several changes of one conversation: clients fetch them.
@@ -385,12 +397,12 @@ impl State {
         })
     }
 
-    /// Publishes that a message is hidden from a user. Clients fetch one that is shown again, and new ones, of which it
-    /// is not known what is unread after them.
-    fn publish_hidden(&mut self, user: UserId, key: MessageKey, is_hidden: bool, is_new: bool, at: At) -> Outgoing {
+    /// Publishes that a message is hidden from a user. Clients fetch one that is shown again, and one that is hidden
+    /// while it is not known what is unread.
+    fn publish_hidden(&mut self, user: UserId, key: MessageKey, is_hidden: bool, at: At) -> Outgoing {
         let scope = Scope::User(user);
         let place = Scoped { scope, version: at.version, prev: self.raise_user(user, at.version) };
-        let event = if is_hidden && !is_new {
+        let event = if is_hidden && self.has_unread(key.0, user) {
             Event::MessageHidden { place, seq: key.1, marker: self.marker(key.0, user) }
         } else {
             Event::ScopeChanged { scope, version: at.version }
