@@ -86,8 +86,8 @@ impl TestClient {
                 self.state.finish_list(tick);
             }
             (Need::Me, Ok(Answer::Me(me))) => self.state.apply_me(me, tick),
-            (Need::Conversation(_), Ok(Answer::Conversation(one))) => self.state.apply_conversation_answer(one, tick),
-            (Need::Changes(..), Ok(Answer::Changes(changes))) => self.state.apply_changes(changes, tick),
+            (Need::Conversation(_), Ok(Answer::Conversation(one))) => self.state.apply_conversation_answer(*one, tick),
+            (Need::Changes(..), Ok(Answer::Changes(changes))) => self.state.apply_changes(*changes, tick),
             (Need::Messages(id, _), Ok(Answer::Messages(page))) => self.state.apply_message_page(id, page, tick),
             (Need::Quote(id, seq), Ok(Answer::Messages(page))) => self.state.apply_quote_page(id, seq, page, tick),
             (Need::Conversation(id) | Need::Changes(id, _) | Need::Messages(id, _), Err(problem)) => {
