@@ -25,6 +25,8 @@ pub enum Topic {
     Conversation(ConversationId),
     /// The connections that are subscribed to a user's presence.
     Presence(UserId),
+    /// The old sockets of a user: they receive the host's rows of which the user is sender or recipient.
+    Host(UserId),
     /// Every node.
     Nodes,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Topic {
             Self::User(id) => write!(formatter, "user:{id}"),
             Self::Conversation(id) => write!(formatter, "conversation:{id}"),
             Self::Presence(id) => write!(formatter, "presence:{id}"),
+            Self::Host(id) => write!(formatter, "host:{id}"),
             Self::Nodes => formatter.write_str("nodes"),
         }
     }

@@ -1,7 +1,7 @@
 //! Local delivery: which connections of this node receive which events.
 //!
 //! Invariants: nothing waits for a slow reader (a full outbox closes its connection, I8); a connection is in its user's
-//! topic as soon as it is attached; the layer joins and leaves a topic in the order in which connections come and go; a
+//! topic as soon as it is attached, one of an old socket in the topic of the user's rows of the host; the layer joins and leaves a topic in the order in which connections come and go; a
 //! removal takes connections out of a conversation's topic before it is delivered; an event is one buffer that all its
 //! receivers share.
 //! Absent on purpose: encoding, and any decision about who may receive what (topics decide it).
@@ -82,6 +82,8 @@ pub struct Attached {
     hub: Arc<Hub>,
     id: u64,
     user: UserId,
+    /// The topic that it is in from beginning to end.
+    home: Topic,
     /// Frames that wait to be written.
     pub outbox: Arc<Outbox>,
 }
@@ -136,16 +138,36 @@ impl Hub {
     /// Attaches a connection. When this returns, events that are published to its user reach its outbox.
     ///
     /// # Errors
-    /// See [`Refused`].
+    /// See [`AttachError`].
     pub async fn attach(self: &Arc<Self>, user: UserId, session: SessionId) -> Result<Attached, AttachError> {
+        self.attach_to(Topic::User(user), user, session).await
+    }
+
+    /// Attaches an old socket: it receives the host's rows of its user, and no events.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub async fn attach_old_socket(
+        self: &Arc<Self>,
+        user: UserId,
+        session: SessionId,
+    ) -> Result<Attached, AttachError> {
+        self.attach_to(Topic::Host(user), user, session).await
+    }
+
+    async fn attach_to(
+        self: &Arc<Self>,
+        home: Topic,
+        user: UserId,
+        session: SessionId,
+    ) -> Result<Attached, AttachError> {
         let outbox = Arc::new(Outbox::default());
         let attached = {
             let mut state = self.lock();
             if state.is_draining {
                 return Err(AttachError::Draining);
             }
-            let members = state.topics.get(&Topic::User(user)).map_or(0, Vec::len);
-            if members >= self.limits.user_connections_max as usize {
+            if own_connections(&state.topics, user).count() >= self.limits.user_connections_max as usize {
                 return Err(AttachError::TooMany);
             }
             state.last_id += 1;
@@ -153,11 +175,11 @@ impl Hub {
             let connection =
                 HubConnection { user, session, outbox: outbox.clone(), shown: vec![], watched: vec![], delivery: 0 };
             state.connections.insert(id, connection);
-            state.topics.entry(Topic::User(user)).or_default().push(id);
+            state.topics.entry(home).or_default().push(id);
             self.metrics.connections.set(i64::try_from(state.connections.len()).unwrap_or(i64::MAX));
-            Attached { hub: self.clone(), id, user, outbox }
+            Attached { hub: self.clone(), id, user, home, outbox }
         };
-        self.join(Topic::User(user)).await?;
+        self.join(home).await?;
         Ok(attached)
     }
 
@@ -234,7 +256,7 @@ impl Hub {
     pub fn end_sessions(&self, user: UserId, why: Close, matches: impl Fn(SessionId) -> bool) {
         let state = self.lock();
         self.session_ends.fetch_add(1, Ordering::SeqCst);
-        for id in state.topics.get(&Topic::User(user)).into_iter().flatten() {
+        for id in own_connections(&state.topics, user) {
             if let Some(connection) = state.connections.get(id).filter(|connection| matches(connection.session)) {
                 connection.outbox.close(why);
             }
@@ -348,6 +370,11 @@ impl Hub {
     }
 }
 
+/// Returns the connections of a user, of either kind.
+fn own_connections(topics: &HashMap<Topic, Vec<u64>>, user: UserId) -> impl Iterator<Item = &u64> {
+    [Topic::User(user), Topic::Host(user)].into_iter().filter_map(|topic| topics.get(&topic)).flatten()
+}
+
 /// Takes a connection out of topics and returns those that are now empty.
 fn leave(topics: &mut HashMap<Topic, Vec<u64>>, leaving: &[Topic], id: u64) -> Vec<Topic> {
     let mut emptied = Vec::new();
@@ -371,7 +398,7 @@ impl Drop for Attached {
             let Some(connection) = state.connections.remove(&self.id) else { return };
             let mut leaving: Vec<Topic> = connection.shown.iter().map(|id| Topic::Conversation(*id)).collect();
             leaving.extend(connection.watched.iter().map(|watch| Topic::Presence(watch.user)));
-            leaving.push(Topic::User(self.user));
+            leaving.push(self.home);
             self.hub.metrics.connections.set(i64::try_from(state.connections.len()).unwrap_or(i64::MAX));
             leave(&mut state.topics, &leaving, self.id)
         };

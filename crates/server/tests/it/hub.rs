@@ -5,10 +5,13 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use parlor::{
     channel_layer::{ChannelLayer, Deliver, Message, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
     config::Config,
-    hub::{Hub, Taken},
+    hub::{AttachError, Hub, Taken},
     metrics::Metrics,
 };
-use parlor_protocol::ids::{ConversationId, Epoch, SessionId, UserId};
+use parlor_protocol::{
+    close::Close,
+    ids::{ConversationId, Epoch, SessionId, UserId},
+};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -120,4 +123,30 @@ async fn a_member_removed_after_the_query_receives_no_events_of_the_conversation
     // Queried again, the store reports that Ada was added again.
     attached.show(&hub.begin_check(), &[left, stays]).await.expect("joined");
     assert!(attached.is_showing(&[left, stays]));
+}
+
+#[tokio::test]
+async fn an_old_socket_receives_rows_of_the_host_only_and_ends_with_its_session() {
+    let mut config = Config::with(&[]).expect("the defaults are valid");
+    config.limits.user_connections_max = 3;
+    let (hub, _told) = Hub::new(Arc::new(Memory::default()), config.limits, Arc::new(Metrics::new()));
+    let (ada, session, another) = (UserId(1), SessionId(1), SessionId(2));
+    let old = hub.attach_old_socket(ada, session).await.expect("attached");
+    let old_of_another = hub.attach_old_socket(ada, another).await.expect("attached");
+    let own = hub.attach(ada, session).await.expect("attached");
+    assert!(matches!(hub.attach_old_socket(ada, session).await, Err(AttachError::TooMany)));
+    hub.deliver(&[Topic::User(ada)], &Bytes::from("an event"));
+    hub.deliver(&[Topic::Host(ada)], &Bytes::from("a row"));
+    hub.deliver(&[Topic::Host(UserId(2))], &Bytes::from("a row of somebody else"));
+    assert!(matches!(soon(old.outbox.take()).await, Taken::Frames(frames) if frames == ["a row"]));
+    assert!(matches!(soon(own.outbox.take()).await, Taken::Frames(frames) if frames == ["an event"]));
+    hub.end_sessions(ada, Close::SessionEnded, |ended| ended == session);
+    assert_eq!(
+        [&old, &old_of_another, &own].map(|socket| socket.outbox.closed()),
+        [Some(Close::SessionEnded), None, Some(Close::SessionEnded)]
+    );
+    drop(old);
+    hub.deliver(&[Topic::Host(ada)], &Bytes::from("another row"));
+    let rows = soon(old_of_another.outbox.take()).await;
+    assert!(matches!(rows, Taken::Frames(frames) if frames == ["a row", "another row"]));
 }
