@@ -4,9 +4,12 @@
 //! Invariant: an unknown key, a wrong type and an unknown placeholder are refused with the file and the line.
 //! Absent on purpose: users and sessions of the application, which are the configuration's (`[django]`), and secrets.
 
+pub mod frame_template;
+pub mod path_template;
 pub mod sockets;
 pub mod tables;
 pub mod template;
+pub mod write_rule;
 
 use serde::{Deserialize, Deserializer, de};
 use sockets::SocketProfile;
