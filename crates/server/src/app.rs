@@ -9,6 +9,7 @@ use crate::{
     domain::{Rules, fingerprint::Key},
     environment::Environment,
     files::{self, Files},
+    host_side::HostSide,
     hub::{
         Hub,
         recovery::{self, Recovery},
@@ -32,7 +33,7 @@ use parlor_protocol::{
 };
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -40,6 +41,9 @@ use tracing::{info, warn};
 
 /// How often a start that could not be recorded is tried again.
 const LATE_START: Duration = Duration::from_millis(250);
+
+/// Frames of old sockets that one user may have in progress, on all their sockets.
+const HOST_REQUESTS_MAX: u32 = 2;
 
 /// Everything that the edges share.
 #[derive(Debug)]
@@ -70,12 +74,16 @@ pub struct App {
     pub(crate) resumes: Coalescer<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
     /// Limits how much each user reads at once.
     pub queries: UserLimiter,
+    /// Limits how many frames of old sockets each user has in progress, since they use the host's database.
+    pub host_requests: UserLimiter,
     /// Search.
     pub search: Searcher,
     /// Notices when a part of the server ends by itself.
     pub supervisor: Supervisor,
     /// What is known about the web application beside Parlor, if there is one.
     pub profile: Option<Arc<Profile>>,
+    /// The host as old sockets see it; none without an application beside Parlor.
+    pub host_side: OnceLock<Arc<dyn HostSide>>,
     /// What messages are found by; none where search is switched off.
     pub index: Option<Index>,
     consumers: Mutex<Vec<ConsumerHandle>>,
@@ -164,6 +172,7 @@ impl App {
         Ok(Arc::new(Self {
             resumes,
             queries: UserLimiter::new(config.limits.user_queries_max, store_timeout(&config)),
+            host_requests: UserLimiter::new(HOST_REQUESTS_MAX, store_timeout(&config)),
             search: searcher(&config, &store, index.as_ref()),
             identity: Identity::new(&config, identity),
             config,
@@ -178,6 +187,7 @@ impl App {
             typing,
             supervisor,
             profile,
+            host_side: OnceLock::new(),
             index,
             consumers: Mutex::new(consumers.into_iter().collect()),
             is_draining: watch::Sender::new(false),

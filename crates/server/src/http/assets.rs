@@ -145,9 +145,9 @@ fn media_type(path: &str) -> &'static str {
 }
 
 /// Answers any other path with a 404 page. The inbox is at `/` only, since its own URLs are behind a `#`.
-pub(super) async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) fn other(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_page = matches!(method, Method::GET | Method::HEAD) && accepts.contains("text/html");
+    let is_page = matches!(*method, Method::GET | Method::HEAD) && accepts.contains("text/html");
     if !is_page || uri.path().starts_with("/v1/") {
         return Refusal::from(Code::NotFound).into_response();
     }

@@ -4,6 +4,7 @@ use super::{
     Edge, bodies,
     credentials::Caller,
     errors::{self, Refusal},
+    old_sockets,
 };
 use crate::{
     identity::{ClientKey, rate_limit::Remaining},
@@ -26,7 +27,8 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data: blob: https: http
 pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let id = format!("{:016x}", u64::from_le_bytes(edge.app.environment.random()));
     let span = tracing::info_span!("request", id, method = %request.method());
-    let is_api = request.uri().path().starts_with("/v1/");
+    let path = request.uri().path();
+    let is_api = path.starts_with("/v1/") || old_sockets::is_old_socket(&edge, path);
     let method = method_name(request.method());
     let started = Instant::now();
     let tries_to_sign_in = tries_to_sign_in(&request);

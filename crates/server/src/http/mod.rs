@@ -20,6 +20,7 @@ mod health;
 mod me;
 mod messages;
 mod middleware;
+mod old_sockets;
 mod openapi;
 mod pictures;
 mod presence;
@@ -113,7 +114,7 @@ pub fn router(edge: &Edge) -> Router {
         router = router.route("/conformance/echo", conformance_echo::route());
     }
     router
-        .fallback(assets::other)
+        .fallback(old_sockets::open_or_other)
         .method_not_allowed_fallback(|| async { errors::Refusal::from(Code::MethodNotAllowed) })
         .layer(from_fn_with_state(edge.clone(), middleware::pass))
         .with_state(edge.clone())

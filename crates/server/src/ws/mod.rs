@@ -3,10 +3,10 @@
 mod connection;
 mod ending;
 mod frames;
-mod framing;
+pub(crate) mod framing;
 mod subscriptions;
 mod uploads;
-mod wire;
+pub(crate) mod wire;
 
 use crate::{
     app::App,
@@ -25,7 +25,7 @@ use wire::{Bounds, Moved, Stop, Wire};
 pub const SUBPROTOCOL: &str = "parlor.v1";
 
 /// A connection that has become a socket.
-type Socket = Wire<TimedStream>;
+pub(crate) type Socket = Wire<TimedStream>;
 
 /// Serves a socket until it ends. Its Origin was checked, and its session, when the hub had counted `ends`.
 pub(crate) async fn serve(app: Arc<App>, actor: (Actor, u64), upgrade: OnUpgrade) {
@@ -60,7 +60,7 @@ pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
 
 /// Returns the stream of an upgraded connection. Bytes that came with the handshake are copied, so that the buffer of
 /// the head is freed.
-async fn upgraded(app: &App, upgrade: OnUpgrade) -> Option<Socket> {
+pub(crate) async fn upgraded(app: &App, upgrade: OnUpgrade) -> Option<Socket> {
     let upgraded = upgrade.await.inspect_err(|error| tracing::debug!(%error, "a connection became no socket")).ok()?;
     let parts = upgraded.downcast::<TokioIo<TimedStream>>().ok()?;
     Some(Wire::new(parts.io.into_inner(), &parts.read_buf, Bounds::of(&app.config)))

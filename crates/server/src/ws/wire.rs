@@ -35,6 +35,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
+const PING: u8 = 9;
 const PONG: u8 = 10;
 
 /// The limits of a socket.
@@ -145,6 +146,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Queues a binary frame.
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
         framing::encode(&mut self.output, BINARY, &[bytes]);
+    }
+
+    /// Queues a ping, which clients answer by themselves.
+    pub(crate) fn ping(&mut self) {
+        framing::encode(&mut self.output, PING, &[]);
     }
 
     /// Returns how many bytes are queued and not written.

@@ -1,0 +1,48 @@
+//! The paths of old sockets, which the profile of the application beside Parlor declares, and all paths that nothing
+//! else serves.
+
+use super::{Edge, assets, credentials::SocketActor, errors::Refusal, handshake::Handshake};
+use crate::old_sockets::{self, Route};
+use axum::{
+    extract::{FromRequestParts as _, Request, State},
+    http::request::Parts,
+    response::{IntoResponse as _, Response},
+};
+use parlor_protocol::error::{Code, Problem};
+
+/// Opens an old socket, or answers that nothing is at this path.
+pub(super) async fn open_or_other(State(edge): State<Edge>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match route(&edge, parts.uri.path()) {
+        Some(route) => open(edge, route, &mut parts).await.unwrap_or_else(|response| response),
+        None => assets::other(&parts.method, &parts.uri, &parts.headers),
+    }
+}
+
+/// Returns whether a path is one of an old socket.
+pub(super) fn is_old_socket(edge: &Edge, path: &str) -> bool {
+    route(edge, path).is_some()
+}
+
+fn route(edge: &Edge, path: &str) -> Option<Route> {
+    edge.app.host_side.get()?;
+    Route::find(edge.app.profile.as_ref(), path)
+}
+
+async fn open(edge: Edge, route: Route, parts: &mut Parts) -> Result<Response, Response> {
+    let actor = SocketActor::from_request_parts(parts, &edge).await.map_err(forbidden)?;
+    let host = edge.app.host_side.get().ok_or_else(|| Refusal::from(Code::NotFound).into_response())?.clone();
+    let handshake = Handshake::from_request_parts(parts, &edge).await?;
+    let id = host.id_of(actor.0.user).await.map_err(|problem| Refusal(problem).into_response())?;
+    // A user of Parlor only has no place in the application.
+    let id = id.ok_or_else(|| forbidden(Code::NotSignedIn.into()))?;
+    let (response, upgrade) = handshake.accept(None);
+    tokio::spawn(old_sockets::serve((edge.app, host), route, (actor.0, actor.1), id, upgrade));
+    Ok(response)
+}
+
+/// A socket of Channels is refused with 403, also without a session.
+fn forbidden(Refusal(problem): Refusal) -> Response {
+    let status = if problem.code == Code::NotSignedIn { 403 } else { problem.status };
+    Refusal(Problem { status, ..problem }).into_response()
+}

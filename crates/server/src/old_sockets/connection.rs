@@ -1,0 +1,340 @@
+//! A live old socket: reads frames one after the other, writes answers and messages, sends pings.
+//!
+//! Invariants: only [`Connection::step`] waits; one frame is in progress at a time and nothing more is read meanwhile,
+//! so answers keep their order; what it does runs as a task of its own, to its end, so that no commit is cut in the
+//! middle; a frame is answered within [`ANSWER_MAX`], whatever the host's database does. Nothing is sent but what the
+//! profile declares, so heartbeats are the pings of the transport, which browsers answer by themselves.
+
+use super::{
+    Route,
+    commands::{self, Done, Person},
+    conversation::SocketConversation,
+    incoming,
+    render::{Renderer, Subject},
+};
+use crate::{
+    app::App,
+    host_side::HostSide,
+    hub::{AttachError, Attached, Taken},
+    identity::actor::Actor,
+    metrics::CloseLabels,
+    mirror::message_row::HostMessageRow,
+    profile::{
+        frame_template::FrameTemplate,
+        sockets::{SocketError, SocketProfile},
+    },
+    ws::{
+        Socket,
+        framing::Message,
+        wire::{Moved, Stop},
+    },
+};
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use parlor_protocol::close::Close;
+use serde_json::Value;
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, Sleep, timeout},
+};
+use tracing::{debug, warn};
+
+/// Until a frame is answered.
+const ANSWER_MAX: Duration = Duration::from_millis(4500);
+
+struct Connection {
+    app: Arc<App>,
+    host: Arc<dyn HostSide>,
+    route: Arc<Route>,
+    me: Person,
+    conversation: SocketConversation,
+    zone: TimeZone,
+    wire: Socket,
+    attached: Attached,
+    /// The frame in progress; until it is done, nothing is read.
+    working: Option<Working>,
+    pinged: Instant,
+    /// When the connection last paused reading, so that nothing could be heard before.
+    paused_until: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// A frame in progress.
+struct Working {
+    task: JoinHandle<Result<Done, SocketError>>,
+    frame: Value,
+    answer: Option<FrameTemplate>,
+    /// When it must be answered; none once it was.
+    deadline: Option<Instant>,
+}
+
+/// Why a connection ends.
+enum End {
+    Close(Close),
+    /// A frame was refused, and the application has no frame for errors.
+    Refused(SocketError),
+    /// The client closes it, with this code.
+    Closed(Option<u16>),
+    Gone,
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Fault(fault) => Self::Close(fault.into()),
+            Stop::TooFast => Self::Close(Close::TooFast),
+            Stop::Stuck => Self::Close(Close::SlowReader),
+            Stop::Gone => Self::Gone,
+        }
+    }
+}
+
+/// Serves a socket until it ends.
+pub(super) async fn run(
+    (app, host): (Arc<App>, Arc<dyn HostSide>),
+    route: Arc<Route>,
+    (actor, ends): (Actor, u64),
+    me: Person,
+    wire: Socket,
+) {
+    let refused = match app.hub.attach_old_socket(actor.user, actor.session).await {
+        Ok(attached) => match app.is_signed_in(actor, ends).await {
+            Ok(true) => return Box::pin(Connection::new((app, host), route, me, wire, attached).serve()).await,
+            Ok(false) => Close::SessionEnded,
+            Err(_) => Close::Failed,
+        },
+        Err(AttachError::TooMany) => Close::TooFast,
+        Err(AttachError::Draining | AttachError::Layer(_)) => Close::Restarting,
+    };
+    app.metrics.closes.get_or_create(&refused.into()).inc();
+    wire.close(Some(close_code(route.profile(), refused)), refused.name(), false).await;
+}
+
+impl Connection {
+    fn new(
+        (app, host): (Arc<App>, Arc<dyn HostSide>),
+        route: Arc<Route>,
+        me: Person,
+        wire: Socket,
+        attached: Attached,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            conversation: SocketConversation::new(route.profile(), &route.path, me.id.clone()),
+            zone: route.zone(),
+            app,
+            host,
+            route,
+            me,
+            wire,
+            attached,
+            working: None,
+            pinged: now,
+            paused_until: now,
+            timer: Box::pin(tokio::time::sleep_until(now)),
+        }
+    }
+
+    async fn serve(mut self) {
+        let end = loop {
+            if let Err(end) = self.step().await {
+                break end;
+            }
+        };
+        let profile = self.route.profile();
+        let (cause, code, is_answer) = match end {
+            End::Close(why) => {
+                let is_broken = matches!(why, Close::ProtocolError | Close::NotUtf8 | Close::TooLarge | Close::TooFast);
+                (why.name(), Some(close_code(profile, why)), is_broken)
+            }
+            End::Refused(SocketError::Unavailable) => ("unavailable", Some(profile.close.unavailable), false),
+            End::Refused(_) => ("refused", Some(profile.close.refused), false),
+            End::Closed(code) => return self.wire.close(code, "", true).await,
+            End::Gone => return,
+        };
+        debug!(cause, "an old socket is closed");
+        self.app.metrics.closes.get_or_create(&CloseLabels { cause }).inc();
+        if matches!(end, End::Close(Close::Restarting)) {
+            self.finish().await;
+        }
+        self.wire.close(code, cause, is_answer).await;
+    }
+
+    /// Answers the frame in progress and writes the messages that wait, within half of the grace period: the page may
+    /// not come back for them.
+    async fn finish(&mut self) {
+        let finishing_max = Duration::from_millis(self.app.config.stop.grace_ms / 2);
+        let finishing = async {
+            if let Some(mut working) = self.working.take() {
+                let done = (&mut working.task).await;
+                // It is being closed in any case.
+                let _end = self.answer(&working, done.unwrap_or(Err(SocketError::Unavailable)));
+            }
+            let waiting = self.attached.outbox.take_ready();
+            self.deliver(waiting);
+            while self.wire.unwritten() > 0 {
+                self.wire.moved(false).await?;
+            }
+            Ok::<(), Stop>(())
+        };
+        let _late = timeout(finishing_max, finishing).await;
+    }
+
+    /// Waits for whatever comes first and handles it. Nothing else of a connection waits.
+    async fn step(&mut self) -> Result<(), End> {
+        let has_room = self.wire.unwritten() == 0;
+        let may_read = self.working.is_none();
+        if !may_read {
+            self.paused_until = Instant::now();
+        }
+        // Polled in random order: messages must not starve answers, nor answers messages.
+        tokio::select! {
+            taken = self.attached.outbox.take(), if has_room => match taken {
+                Taken::Frames(rows) => {
+                    self.deliver(rows);
+                    Ok(())
+                }
+                Taken::Closed(why) => Err(End::Close(why)),
+            },
+            why = self.attached.outbox.until_closed(), if !has_room => Err(End::Close(why)),
+            done = async { (&mut self.working.as_mut().expect("checked").task).await }, if !may_read && has_room => {
+                let working = self.working.take().expect("checked");
+                self.answer(&working, done.unwrap_or(Err(SocketError::Unavailable)))
+            }
+            moved = self.wire.moved(may_read) => match moved? {
+                Moved::Read(message) => self.receive(message),
+                Moved::Written => Ok(()),
+            },
+            () = self.timer.as_mut() => self.on_timer(),
+        }
+    }
+
+    /// Returns when something was last received, or could not have been.
+    fn heard(&self) -> Instant {
+        self.wire.heard().max(self.paused_until)
+    }
+
+    fn on_timer(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let socket = &self.app.config.socket;
+        let silence = self.heard() + Duration::from_millis(socket.silence_ms);
+        if now >= silence {
+            return Err(End::Close(Close::Silent));
+        }
+        let ping_interval = Duration::from_millis(socket.ping_interval_ms);
+        if now >= self.pinged.max(self.heard()) + ping_interval {
+            self.pinged = now;
+            self.wire.ping();
+        }
+        let late = self.working.as_mut().and_then(|working| working.deadline.take_if(|deadline| now >= *deadline));
+        if late.is_some() {
+            self.refuse(SocketError::Unavailable, None)?;
+        }
+        let mut next = (self.pinged.max(self.heard()) + ping_interval).min(silence);
+        if let Some(deadline) = self.working.as_ref().and_then(|working| working.deadline) {
+            next = next.min(deadline);
+        }
+        self.timer.as_mut().reset(next);
+        Ok(())
+    }
+
+    fn receive(&mut self, message: Message) -> Result<(), End> {
+        match message {
+            Message::Text(text) => self.begin(&text),
+            Message::Binary(_) => Err(End::Close(Close::Unsupported)),
+            Message::Ping(_) | Message::Pong => Ok(()),
+            Message::Close(code) => Err(End::Closed(code)),
+        }
+    }
+
+    fn begin(&mut self, text: &[u8]) -> Result<(), End> {
+        let route = self.route.clone();
+        let incoming = match incoming::parse(route.profile(), text) {
+            Ok(Some(incoming)) => incoming,
+            Ok(None) => return Ok(()),
+            Err(error) => return self.refuse(error, None),
+        };
+        let answer = incoming.rule.answer.clone();
+        let (app, host, me) = (self.app.clone(), self.host.clone(), self.me.clone());
+        let (action, frame, route) = (incoming.rule.action.clone(), incoming.frame.clone(), self.route.clone());
+        let work = async move { commands::run((&app, &*host), &route, &me, &action, &frame).await };
+        let deadline = Instant::now() + ANSWER_MAX;
+        let (task, deadline_of_answer) = (tokio::spawn(work), Some(deadline));
+        self.working = Some(Working { task, frame: incoming.frame, answer, deadline: deadline_of_answer });
+        if self.timer.deadline() > deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        Ok(())
+    }
+
+    /// Answers a frame that is done, unless it was too late.
+    fn answer(&mut self, working: &Working, done: Result<Done, SocketError>) -> Result<(), End> {
+        if working.deadline.is_none() {
+            return Ok(());
+        }
+        let done = match done {
+            Ok(done) => done,
+            Err(error) => return self.refuse(error, Some(&working.frame)),
+        };
+        let Some(template) = &working.answer else { return Ok(()) };
+        let frame = Some(&working.frame);
+        let text = match &done {
+            Done::Sent(row) => self.render(template, Subject { message: Some(row), frame, ..Subject::default() }),
+            Done::Read(message_id) => {
+                self.render(template, Subject { message_id: *message_id, frame, ..Subject::default() })
+            }
+            Done::Counted(unread_count) => {
+                self.render(template, Subject { unread_count: Some(*unread_count), frame, ..Subject::default() })
+            }
+            Done::Answered => self.render(template, Subject { frame, ..Subject::default() }),
+        };
+        self.wire.text(text.as_bytes());
+        Ok(())
+    }
+
+    /// Refuses a frame: by a frame for errors, or by closing.
+    fn refuse(&mut self, error: SocketError, frame: Option<&Value>) -> Result<(), End> {
+        debug!(error = error.name(), "a frame of an old socket was refused");
+        let errors = &self.route.profile().errors;
+        let of_json = errors.invalid_json.as_ref().filter(|_| error == SocketError::InvalidJson);
+        let Some(template) = of_json.or(errors.frame.as_ref()) else { return Err(End::Refused(error)) };
+        let text = self.render(template, Subject { error: Some(error), frame, ..Subject::default() });
+        self.wire.text(text.as_bytes());
+        Ok(())
+    }
+
+    fn deliver(&mut self, rows: VecDeque<Bytes>) {
+        for row in rows {
+            let Ok(row) = serde_json::from_slice::<HostMessageRow>(&row) else {
+                warn!("a row of the host could not be decoded");
+                continue;
+            };
+            let route = self.route.clone();
+            for rule in self.conversation.rules(route.profile(), &row) {
+                let text = self.render(&rule.frame, Subject { message: Some(&row), ..Subject::default() });
+                self.wire.text(text.as_bytes());
+            }
+        }
+    }
+
+    fn render(&self, template: &FrameTemplate, subject: Subject<'_>) -> String {
+        let (profile, path) = (self.route.profile(), &self.route.path);
+        Renderer { profile, zone: &self.zone, me: &self.me.id, path }.frame(template, subject)
+    }
+}
+
+/// Returns the code of the standard for a reason, unless the profile has one.
+fn close_code(profile: &SocketProfile, why: Close) -> u16 {
+    match why {
+        Close::Restarting => profile.close.restarting,
+        Close::SessionEnded | Close::Disabled => profile.close.session_ended,
+        Close::ProtocolError => 1002,
+        Close::Unsupported => 1003,
+        Close::NotUtf8 => 1007,
+        Close::TooFast => 1008,
+        Close::TooLarge => 1009,
+        Close::Failed => 1011,
+        Close::SlowReader | Close::Silent => 1013,
+    }
+}
