@@ -19,6 +19,7 @@ mod isolation;
 mod mariadb;
 mod message_actions;
 mod network_loss;
+mod old_sockets;
 mod openapi;
 mod operator_commands;
 mod origin;
