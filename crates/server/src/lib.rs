@@ -7,6 +7,7 @@
 pub mod address;
 pub mod admin;
 pub mod app;
+pub mod bridge;
 pub mod channel_layer;
 pub mod cli;
 pub mod coalesce;
