@@ -6,12 +6,17 @@
 
 pub mod frame_template;
 pub mod path_template;
+pub mod rooms;
 pub mod sockets;
 pub mod tables;
 pub mod template;
 pub mod write_rule;
 
-use serde::{Deserialize, Deserializer, de};
+use rooms::{GroupEvent, RoomProfile, RoomsFile};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
 use sockets::SocketProfile;
 use std::{fs, path::Path};
 use tables::{AttachmentTable, ContextTable, MessageTable};
@@ -40,6 +45,12 @@ pub struct Profile {
     /// Its sockets.
     #[serde(default)]
     pub sockets: Vec<SocketProfile>,
+    /// Its broadcast rooms.
+    #[serde(default)]
+    pub rooms: Vec<RoomProfile>,
+    /// What is sent to groups of its channel layer.
+    #[serde(default)]
+    pub group_events: Vec<GroupEvent>,
 }
 
 /// A profile that cannot be read.
@@ -48,6 +59,14 @@ pub enum ProfileError {
     /// There is no such file.
     #[error("compat.profile: {path}: {cause}")]
     Unreadable {
+        /// The path.
+        path: String,
+        /// The reason.
+        cause: std::io::Error,
+    },
+    /// There is no such file of rooms.
+    #[error("bridge.rooms: {path}: {cause}")]
+    UnreadableRooms {
         /// The path.
         path: String,
         /// The reason.
@@ -84,12 +103,30 @@ impl Profile {
     /// # Errors
     /// The first thing that is wrong, with its line.
     pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
-        toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let line = text.get(..start).map_or(0, |before| before.matches('\n').count()) + 1;
-            ProfileError::Invalid { file: file.to_owned(), line, message: error.message().to_owned() }
-        })
+        parse(file, text)
     }
+}
+
+impl RoomsFile {
+    /// Reads a file of rooms.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something in it is wrong.
+    pub fn load(path: &Path) -> Result<Self, ProfileError> {
+        let name = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => parse(&name, &text),
+            Err(cause) => Err(ProfileError::UnreadableRooms { path: name, cause }),
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ProfileError> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.get(..start).map_or(0, |before| before.matches('\n').count()) + 1;
+        ProfileError::Invalid { file: file.to_owned(), line, message: error.message().to_owned() }
+    })
 }
 
 fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -121,6 +158,8 @@ mod tests {
         assert_eq!(findit.messages.context.as_deref(), Some("item_id"));
         let accounting = Profile::load("accounting").expect("a valid profile");
         assert!(accounting.context.is_none() && accounting.attachments.is_some());
+        let paths: Vec<_> = accounting.rooms.iter().map(|room| room.path.as_str()).collect();
+        assert_eq!(paths, ["/ws/account-codes/", "/ws/journal-codes/"]);
     }
 
     #[test]
