@@ -1,6 +1,7 @@
 //! The running server, as its edges see it: everything is put together, started and stopped here.
 
 use crate::{
+    bridge::{Bridge, BridgeError},
     channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
     coalesce::Coalescer,
     commit::{self, Commit, Writer},
@@ -84,6 +85,8 @@ pub struct App {
     pub profile: Option<Arc<Profile>>,
     /// The host as old sockets see it; none without an application beside Parlor.
     pub host_side: OnceLock<Arc<dyn HostSide>>,
+    /// The bridge to the channel layer of the web application, if there is one.
+    pub bridge: Option<Arc<Bridge>>,
     /// What messages are found by; none where search is switched off.
     pub index: Option<Index>,
     consumers: Mutex<Vec<ConsumerHandle>>,
@@ -107,6 +110,9 @@ pub enum Error {
     /// The profile of the web application beside Parlor.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// The bridge to the channel layer of that application.
+    #[error(transparent)]
+    Bridge(#[from] BridgeError),
 }
 
 impl App {
@@ -153,6 +159,7 @@ impl App {
             supervisor.run("presence", presence.clone().run()),
         ]);
         tasks.extend(late.map(|late| supervisor.run("start", late)));
+        let bridge = Bridge::start(&config, profile.as_deref(), &environment, &metrics, &supervisor)?;
         let (committed, followed) = watch::channel(version);
         let parts = (node, erasure, committed);
         let options = commit_options(&config, (&store, layer), &rules, &environment, &metrics, parts);
@@ -188,6 +195,7 @@ impl App {
             supervisor,
             profile,
             host_side: OnceLock::new(),
+            bridge,
             index,
             consumers: Mutex::new(consumers.into_iter().collect()),
             is_draining: watch::Sender::new(false),
@@ -249,6 +257,9 @@ impl App {
         let consumers = std::mem::take(&mut *self.consumers.lock().unwrap_or_else(PoisonError::into_inner));
         for consumer in consumers {
             consumer.stop().await;
+        }
+        if let Some(bridge) = &self.bridge {
+            bridge.stop().await;
         }
         if let Some(index) = &self.index {
             index.close().await;

@@ -12,6 +12,10 @@ mod setting;
 
 use crate::{
     address::Network,
+    bridge::{
+        capacity::CapacityRule,
+        codec::{Layer, Serializer},
+    },
     domain::{MessageRules, WhoMayWrite},
     host::HostUrl,
     origin::Origin,
@@ -86,6 +90,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The web application beside Parlor.
     pub compat: CompatConfig,
+    /// The bridge to the application's channel layer.
+    pub bridge: BridgeConfig,
     /// All limits.
     pub limits: Limits,
 }
@@ -280,6 +286,41 @@ pub struct CompatConfig {
     pub profile: Option<String>,
 }
 
+/// `[bridge]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BridgeConfig {
+    /// The Redis servers. Empty: there is no bridge.
+    #[serde(deserialize_with = "redis_urls")]
+    pub redis: Vec<RedisUrl>,
+    /// Which layer of channels-redis the application uses.
+    pub layer: Layer,
+    /// The prefix of its keys.
+    pub prefix: String,
+    /// Its serializer.
+    pub serializer: Serializer,
+    /// The texts from which its encryption keys are made.
+    pub encryption_keys: Vec<String>,
+    /// How long it keeps messages, in seconds.
+    pub expiry_s: u32,
+    /// How long it keeps members of groups, in seconds.
+    pub group_expiry_s: u32,
+    /// How many messages a queue holds.
+    pub capacity: u32,
+    /// How many messages the queues of certain channels hold.
+    #[serde(deserialize_with = "parse_list")]
+    pub channel_capacity: Vec<CapacityRule>,
+    /// How many of Parlor's messages to the application may wait.
+    pub queue_max: u32,
+    /// A file with further rooms.
+    #[serde(deserialize_with = "none_if_empty")]
+    pub rooms: Option<PathBuf>,
+}
+
+/// The URL of a Redis server. Its `Debug` output hides it because it may contain a password.
+#[derive(Clone)]
+pub struct RedisUrl(pub String);
+
 /// `[metrics]`
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -330,6 +371,33 @@ impl std::fmt::Debug for StoreUrl {
     }
 }
 
+impl FromStr for RedisUrl {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let schemes = ["redis://", "rediss://", "unix://", "redis+unix://"];
+        if schemes.iter().any(|scheme| text.starts_with(scheme)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("expected redis://…, rediss://… or unix://…, separated by commas if there are several")
+    }
+}
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("RedisUrl")
+    }
+}
+
+impl std::fmt::Debug for BridgeConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Bridge")
+            .field("layer", &self.layer)
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for FilesConfig {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Files").field("folder", &self.folder).finish_non_exhaustive()
@@ -358,4 +426,10 @@ where
 {
     let texts = Vec::<String>::deserialize(deserializer)?;
     texts.iter().map(|text| text.parse().map_err(|error| de::Error::custom(format!("{text:?}: {error}")))).collect()
+}
+
+fn redis_urls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RedisUrl>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+    urls.map(|url| url.parse().map_err(de::Error::custom)).collect()
 }

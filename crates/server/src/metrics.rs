@@ -83,6 +83,12 @@ pub struct Metrics {
     pub changes_under_way: Gauge,
     /// Database connections in use.
     pub store_connections_busy: Gauge,
+    /// Messages received from the channel layer of the site.
+    pub bridge_received: Counter,
+    /// Messages sent to groups of the channel layer of the site.
+    pub bridge_sent: Counter,
+    /// Messages between Parlor and the channel layer that were dropped, by reason.
+    pub bridge_drops: Family<DropLabels, Counter>,
     /// Tasks of the runtime that have not ended.
     pub tasks: Gauge,
 }
@@ -121,6 +127,13 @@ pub struct RequestLabels {
     pub method: &'static str,
     /// The status.
     pub status: u16,
+}
+
+/// Labels for why a message of the bridge was dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DropLabels {
+    /// The reason.
+    pub reason: &'static str,
 }
 
 /// Labels for a password check.
@@ -174,6 +187,9 @@ impl Metrics {
             queries_under_way: Gauge::default(),
             changes_under_way: Gauge::default(),
             store_connections_busy: Gauge::default(),
+            bridge_received: Counter::default(),
+            bridge_sent: Counter::default(),
+            bridge_drops: Family::default(),
             tasks: Gauge::default(),
         };
         metrics.register();
@@ -217,7 +233,20 @@ impl Metrics {
         registry.register("changes_under_way", "Changes by users that are under way", self.changes_under_way.clone());
         let busy = self.store_connections_busy.clone();
         registry.register("store_connections_busy", "Connections to the database in use", busy);
+        registry.register("bridge_received", "Messages from the channel layer", self.bridge_received.clone());
+        registry.register("bridge_sent", "Messages to the channel layer", self.bridge_sent.clone());
+        registry.register("bridge_drops", "Messages of the bridge that were dropped", self.bridge_drops.clone());
         registry.register("tasks", "Tasks that have not ended", self.tasks.clone());
+    }
+
+    /// Counts a message of the bridge that was dropped.
+    pub fn bridge_dropped(&self, reason: &'static str) {
+        self.bridge_dropped_many(reason, 1);
+    }
+
+    /// Counts messages of the bridge that were dropped.
+    pub fn bridge_dropped_many(&self, reason: &'static str, count: u64) {
+        self.bridge_drops.get_or_create(&DropLabels { reason }).inc_by(count);
     }
 
     /// Returns all metrics in the `OpenMetrics` text format.

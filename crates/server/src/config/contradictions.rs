@@ -74,7 +74,7 @@ fn limit_conflicts(config: &Config, is_set: impl Fn(&str) -> bool) -> [Conflict;
     ]
 }
 
-fn location_conflicts(config: &Config) -> [Conflict; 4] {
+fn location_conflicts(config: &Config) -> [Conflict; 5] {
     let files = &config.files;
     [
         (
@@ -101,6 +101,12 @@ fn location_conflicts(config: &Config) -> [Conflict; 4] {
             "allowed_origins",
             "the first is always allowed; remove it from the second",
         ),
+        (
+            config.bridge.rooms.is_some() && config.bridge.redis.is_empty(),
+            "bridge.rooms",
+            "bridge.redis",
+            "rooms hear what is sent to groups of a channel layer, and there is none",
+        ),
     ]
 }
 
@@ -125,6 +131,7 @@ mod tests {
             (&[("limits.password_chars_min", "300")], ["limits.password_chars_min", "limits.password_chars_max"]),
             (&[("limits.text_chars_max", "100000")], ["limits.text_chars_max", "limits.frame_bytes_max"]),
             (&[("files.folder", "/a"), ("files.s3_bucket", "b")], ["files.folder", "files.s3_bucket"]),
+            (&[("bridge.rooms", "r.toml")], ["bridge.rooms", "bridge.redis"]),
             (&[("files.s3_endpoint", "http://a")], ["files.s3_endpoint", "files.s3_bucket"]),
             (
                 &[("files.s3_bucket", "b"), ("files.s3_access_key_id", "a")],

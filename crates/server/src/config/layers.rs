@@ -281,11 +281,13 @@ mod tests {
     fn secrets_are_not_shown() {
         let file = "[store]\nurl = \"postgres://ada:se@cret@db/x\"\n[metrics]\ntoken = \"secret\"\n\
                     [files]\ns3_access_key_id = \"id\"\ns3_secret_access_key = \"secret\"\n\
-                    [host]\ndatabase = \"mysql://ada:se@cret@db/x\"\n";
+                    [host]\ndatabase = \"mysql://ada:se@cret@db/x\"\n\
+                    [bridge]\nredis = \"redis://:se@cret@a/1, unix:///b?pass=secret\"\nencryption_keys = [\"secret\"]\n";
         let (config, settings) = load(file, &[], &[]).load().expect("all is right");
         let shown: Vec<_> = settings.iter().map(Setting::display_value).collect();
         assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");
         assert!(shown.contains(&"\"postgres://ada:(hidden)@db/x\"".to_owned()));
+        assert!(shown.contains(&"\"redis://:(hidden)@a/1, unix:///b?(hidden)\"".to_owned()), "{shown:?}");
         assert!(!format!("{config:?}").contains("cret"));
     }
 

@@ -48,7 +48,12 @@ impl Setting {
             ("metrics.token" | "files.s3_secret_access_key", Value::String(secret)) if !secret.is_empty() => {
                 "\"(hidden)\"".to_owned()
             }
+            ("bridge.encryption_keys", Value::Array(keys)) if !keys.is_empty() => "[\"(hidden)\"]".to_owned(),
             ("store.url" | "host.database", Value::String(url)) => Value::from(without_password(url)).to_string(),
+            ("bridge.redis", Value::String(urls)) => {
+                let shown: Vec<_> = urls.split(',').map(|url| without_query(&without_password(url.trim()))).collect();
+                Value::from(shown.join(", ")).to_string()
+            }
             (_, value) => value.to_string(),
         }
     }
@@ -82,4 +87,9 @@ fn without_password(url: &str) -> String {
         }
         None => format!("{url}{parameters}"),
     }
+}
+
+/// Hides the query of a URL: that of a unix socket may contain a password.
+fn without_query(url: &str) -> String {
+    url.split_once('?').map_or_else(|| url.to_owned(), |(before, _)| format!("{before}?(hidden)"))
 }

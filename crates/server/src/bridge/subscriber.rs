@@ -1,0 +1,82 @@
+//! Subscribes to the groups that this node wants on one server, and receives their messages (pub/sub).
+
+use super::{
+    Shared,
+    names::server_of,
+    redis_server::{Backoff, TIMEOUT},
+};
+use futures_util::StreamExt as _;
+use redis::{ErrorKind, RedisError, aio::PubSubSink};
+use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+/// How often the connection is checked.
+const CHECK: Duration = Duration::from_secs(5);
+
+/// Receives from one server until the task is aborted.
+pub(super) async fn run(shared: Arc<Shared>, server: usize) {
+    let mut backoff = Backoff::new();
+    loop {
+        let Err(cause) = receive(&shared, server, &mut backoff).await;
+        shared.outages[server].begin(&cause);
+        backoff.pause(&shared.environment).await;
+    }
+}
+
+async fn receive(shared: &Shared, server: usize, backoff: &mut Backoff) -> Result<Infallible, RedisError> {
+    let mut wanted = shared.groups.changes();
+    let (mut sink, mut messages) = within(shared.clients[server].get_async_pubsub()).await?.split();
+    shared.outages[server].end();
+    shared.renew.notify_one();
+    let mut subscriptions = Subscriptions { shared, server, joined: HashSet::new() };
+    subscriptions.update(&mut sink).await?;
+    let mut check = interval(CHECK);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            message = messages.next() => {
+                let message = message.ok_or_else(|| RedisError::from((ErrorKind::Io, "the connection has ended")))?;
+                shared.receive_published(message.get_channel_name(), message.get_payload_bytes());
+            }
+            _ = wanted.changed() => subscriptions.update(&mut sink).await?,
+            _ = check.tick() => {
+                within(sink.ping::<redis::Value>()).await?;
+                backoff.reset();
+            }
+        }
+    }
+}
+
+/// The groups that are subscribed. They count as joined until it is dropped.
+struct Subscriptions<'a> {
+    shared: &'a Shared,
+    server: usize,
+    joined: HashSet<String>,
+}
+
+impl Subscriptions<'_> {
+    async fn update(&mut self, sink: &mut PubSubSink) -> Result<(), RedisError> {
+        let (keys, servers) = (&self.shared.keys, self.shared.clients.len());
+        let is_here = |group: &String| server_of(&keys.group_topic(group), servers) == self.server;
+        let wanted: HashSet<String> = self.shared.groups.wanted().into_iter().filter(is_here).collect();
+        for group in wanted.difference(&self.joined) {
+            within(sink.subscribe(keys.group_topic(group))).await?;
+        }
+        for group in self.joined.difference(&wanted) {
+            within(sink.unsubscribe(keys.group_topic(group))).await?;
+        }
+        self.shared.groups.set_joined(&wanted, true);
+        self.joined = wanted;
+        Ok(())
+    }
+}
+
+impl Drop for Subscriptions<'_> {
+    fn drop(&mut self) {
+        self.shared.groups.set_joined(&self.joined, false);
+    }
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+    timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err((ErrorKind::Io, "the server does not answer in time").into()))
+}
