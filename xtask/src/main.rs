@@ -4,6 +4,7 @@
 //! releasing, for which `cargo build --release` is enough.
 
 mod bench;
+mod channels;
 mod command;
 mod conformance;
 mod example;

@@ -106,6 +106,14 @@ const NEEDS: [Need; 12] = [
         root: false,
     },
     Need {
+        what: "redis-server",
+        for_what: "the tests of the bridge to channel layers",
+        packages: &["redis-server"],
+        present: || on_path("redis-server"),
+        browser: false,
+        root: false,
+    },
+    Need {
         what: "nginx",
         for_what: "the journeys through the example sites",
         packages: &["nginx-light"],

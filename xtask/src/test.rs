@@ -4,6 +4,7 @@
 //! journeys use the binary that the tests built.
 
 use crate::{
+    channels,
     command::{cargo, output, program, run as run_program},
     conformance, example, setup,
     steps::Steps,
@@ -24,6 +25,7 @@ pub(crate) fn run(root: &Path, browser: bool) -> ExitCode {
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.run("clippy", || run_program(&mut cargo(&clippy, root)));
     steps.run("tidy", || tidy::check(root));
+    steps.run("channels", || channels::install(root, &target(root)?));
     steps.run("tests", || run_program(&mut cargo(&["test", "--workspace", "--no-fail-fast"], root)));
     steps.run("conformance", || {
         let binary = binary(root)?;

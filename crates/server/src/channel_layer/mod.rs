@@ -27,6 +27,8 @@ pub enum Topic {
     Presence(UserId),
     /// The old sockets of a user: they receive the host's rows of which the user is sender or recipient.
     Host(UserId),
+    /// The sockets of a user in broadcast rooms. Nothing is published to it: rooms have a layer of their own.
+    Rooms(UserId),
     /// Every node.
     Nodes,
 }
@@ -38,6 +40,7 @@ impl fmt::Display for Topic {
             Self::Conversation(id) => write!(formatter, "conversation:{id}"),
             Self::Presence(id) => write!(formatter, "presence:{id}"),
             Self::Host(id) => write!(formatter, "host:{id}"),
+            Self::Rooms(id) => write!(formatter, "rooms:{id}"),
             Self::Nodes => formatter.write_str("nodes"),
         }
     }

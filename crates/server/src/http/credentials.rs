@@ -54,6 +54,10 @@ pub(super) struct PollActor(pub(super) Actor, pub(super) u64);
 #[derive(Clone, Debug)]
 pub(super) struct Anybody(pub(super) Caller);
 
+/// The caller of a socket handshake on a page of this site, signed in or not.
+#[derive(Clone, Debug)]
+pub(super) struct Visitor(pub(super) Caller);
+
 const COOKIE: &str = "parlor_session";
 const COOKIE_HTTPS: &str = "__Host-parlor_session";
 /// The cookie of a browser that has signed in before. It stays when the session ends.
@@ -137,6 +141,20 @@ where
         let caller = caller(parts)?;
         if caller.by != Some(By::Bearer) {
             check_origin(&Edge::from_ref(state).app, parts, caller.by.is_some())?;
+        }
+        Ok(Self(caller))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor
+where
+    Edge: FromRef<S>,
+{
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let caller = caller(parts)?;
+        if caller.by != Some(By::Bearer) {
+            check_origin(&Edge::from_ref(state).app, parts, true)?;
         }
         Ok(Self(caller))
     }

@@ -3,8 +3,8 @@
 use super::{
     Edge, bodies,
     credentials::Caller,
+    declared_sockets,
     errors::{self, Refusal},
-    old_sockets,
 };
 use crate::{
     identity::{ClientKey, rate_limit::Remaining},
@@ -28,7 +28,7 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     let id = format!("{:016x}", u64::from_le_bytes(edge.app.environment.random()));
     let span = tracing::info_span!("request", id, method = %request.method());
     let path = request.uri().path();
-    let is_api = path.starts_with("/v1/") || old_sockets::is_old_socket(&edge, path);
+    let is_api = path.starts_with("/v1/") || declared_sockets::is_declared(&edge, path);
     let method = method_name(request.method());
     let started = Instant::now();
     let tries_to_sign_in = tries_to_sign_in(&request);

@@ -8,6 +8,7 @@ mod bodies;
 mod conformance_echo;
 mod conversations;
 mod credentials;
+mod declared_sockets;
 mod demo;
 pub(crate) mod errors;
 mod events;
@@ -24,6 +25,7 @@ mod old_sockets;
 mod openapi;
 mod pictures;
 mod presence;
+mod rooms;
 mod route;
 mod routes;
 mod schema;
@@ -114,7 +116,7 @@ pub fn router(edge: &Edge) -> Router {
         router = router.route("/conformance/echo", conformance_echo::route());
     }
     router
-        .fallback(old_sockets::open_or_other)
+        .fallback(declared_sockets::open_or_other)
         .method_not_allowed_fallback(|| async { errors::Refusal::from(Code::MethodNotAllowed) })
         .layer(from_fn_with_state(edge.clone(), middleware::pass))
         .with_state(edge.clone())

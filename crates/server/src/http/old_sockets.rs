@@ -1,23 +1,13 @@
-//! The paths of old sockets, which the profile of the application beside Parlor declares, and all paths that nothing
-//! else serves.
+//! The paths of old sockets, which the profile of the application beside Parlor declares.
 
-use super::{Edge, assets, credentials::SocketActor, errors::Refusal, handshake::Handshake};
+use super::{Edge, credentials::SocketActor, errors::Refusal, handshake::Handshake};
 use crate::old_sockets::{self, Route};
 use axum::{
-    extract::{FromRequestParts as _, Request, State},
+    extract::FromRequestParts as _,
     http::request::Parts,
     response::{IntoResponse as _, Response},
 };
 use parlor_protocol::error::{Code, Problem};
-
-/// Opens an old socket, or answers that nothing is at this path.
-pub(super) async fn open_or_other(State(edge): State<Edge>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
-    match route(&edge, parts.uri.path()) {
-        Some(route) => open(edge, route, &mut parts).await.unwrap_or_else(|response| response),
-        None => assets::other(&parts.method, &parts.uri, &parts.headers),
-    }
-}
 
 /// Returns whether a path is one of an old socket.
 pub(super) fn is_old_socket(edge: &Edge, path: &str) -> bool {
@@ -29,7 +19,9 @@ fn route(edge: &Edge, path: &str) -> Option<Route> {
     Route::find(edge.app.profile.as_ref(), path)
 }
 
-async fn open(edge: Edge, route: Route, parts: &mut Parts) -> Result<Response, Response> {
+/// Opens an old socket.
+pub(super) async fn open(edge: Edge, parts: &mut Parts) -> Result<Response, Response> {
+    let route = route(&edge, parts.uri.path()).ok_or_else(|| Refusal::from(Code::NotFound).into_response())?;
     let actor = SocketActor::from_request_parts(parts, &edge).await.map_err(forbidden)?;
     let host = edge.app.host_side.get().ok_or_else(|| Refusal::from(Code::NotFound).into_response())?.clone();
     let handshake = Handshake::from_request_parts(parts, &edge).await?;

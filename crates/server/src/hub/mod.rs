@@ -155,6 +155,14 @@ impl Hub {
         self.attach_to(Topic::Host(user), user, session).await
     }
 
+    /// Attaches a socket in a broadcast room: it ends with its session, and receives nothing from here.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub async fn attach_room(self: &Arc<Self>, user: UserId, session: SessionId) -> Result<Attached, AttachError> {
+        self.attach_to(Topic::Rooms(user), user, session).await
+    }
+
     async fn attach_to(
         self: &Arc<Self>,
         home: Topic,
@@ -370,9 +378,12 @@ impl Hub {
     }
 }
 
-/// Returns the connections of a user, of either kind.
+/// Returns the connections of a user, of every kind.
 fn own_connections(topics: &HashMap<Topic, Vec<u64>>, user: UserId) -> impl Iterator<Item = &u64> {
-    [Topic::User(user), Topic::Host(user)].into_iter().filter_map(|topic| topics.get(&topic)).flatten()
+    [Topic::User(user), Topic::Host(user), Topic::Rooms(user)]
+        .into_iter()
+        .filter_map(|topic| topics.get(&topic))
+        .flatten()
 }
 
 /// Takes a connection out of topics and returns those that are now empty.

@@ -22,7 +22,7 @@ impl TopicLocks {
     /// Locks a topic until the guard is dropped.
     pub(super) async fn lock(&self, topic: Topic) -> MutexGuard<'_, ()> {
         let id = match topic {
-            Topic::User(id) | Topic::Presence(id) | Topic::Host(id) => id.0,
+            Topic::User(id) | Topic::Presence(id) | Topic::Host(id) | Topic::Rooms(id) => id.0,
             Topic::Conversation(id) => id.0,
             Topic::Nodes => 0,
         };

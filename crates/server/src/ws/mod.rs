@@ -4,6 +4,7 @@ mod connection;
 mod ending;
 mod frames;
 pub(crate) mod framing;
+mod room;
 mod subscriptions;
 mod uploads;
 pub(crate) mod wire;
@@ -20,6 +21,8 @@ use parlor_protocol::close::Close;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout_at;
 use wire::{Bounds, Moved, Stop, Wire};
+
+pub(crate) use room::Visit;
 
 /// The subprotocol.
 pub const SUBPROTOCOL: &str = "parlor.v1";

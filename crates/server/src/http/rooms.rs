@@ -1,0 +1,46 @@
+//! The sockets of broadcast rooms, at the paths that the profile declares.
+//!
+//! A user who may not join is refused before the socket is opened, and so are pages of other sites, since a browser
+//! sends cookies from these too.
+
+use super::{
+    Edge,
+    credentials::{Caller, Visitor},
+    errors::Refusal,
+    handshake::Handshake,
+};
+use crate::{app::App, bridge::names::is_group, profile::rooms::WhoMayJoin, ws::Visit};
+use axum::{
+    extract::FromRequestParts as _,
+    http::request::Parts,
+    response::{IntoResponse, Response},
+};
+use parlor_protocol::error::Code;
+
+/// Whether a path is that of a room.
+pub(super) fn is_room(app: &App, path: &str) -> bool {
+    app.bridge.as_ref().is_some_and(|bridge| bridge.is_room(path))
+}
+
+/// Opens a socket in a room.
+pub(super) async fn open(edge: &Edge, parts: &mut Parts) -> Result<Response, Response> {
+    let refuse = |code: Code| Refusal::from(code).into_response();
+    let visitor = Visitor::from_request_parts(parts, edge).await.map_err(IntoResponse::into_response)?;
+    let bridge = edge.app.bridge.as_ref().ok_or_else(|| refuse(Code::NotFound))?;
+    let (room, group) = bridge.room_at(parts.uri.path()).ok_or_else(|| refuse(Code::NotFound))?;
+    let Visitor(Caller { actor, ends, .. }) = visitor;
+    if actor.is_none() && room.join == WhoMayJoin::SignedIn {
+        // Channels answers 403, and no page sees more than that.
+        return Err(refuse(Code::NotAllowed));
+    }
+    if !is_group(&group) {
+        return Err(refuse(Code::NotFound));
+    }
+    let handshake = Handshake::from_request_parts(parts, edge).await?;
+    let user = actor.map(|actor| (actor, ends));
+    let visit = Visit::begin(&edge.app, bridge, (room, &group), user).await;
+    let visit = visit.map_err(|problem| Refusal(problem).into_response())?;
+    let (response, upgrade) = handshake.accept(None);
+    tokio::spawn(visit.serve(upgrade));
+    Ok(response)
+}
