@@ -7,6 +7,7 @@ use crate::{
     patch,
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use utoipa::ToSchema;
 
 /// `POST /v1/session`
@@ -21,6 +22,35 @@ pub struct SignIn {
     /// Answer with a bearer token in the body and set no cookie.
     #[serde(default)]
     pub token: bool,
+}
+
+/// `POST /v1/host/recheck`
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"users": [7, "8"]}))]
+pub struct Recheck {
+    /// The host's ids of users; none means all.
+    #[serde(default)]
+    pub users: Vec<HostId>,
+}
+
+/// The host's id of a user.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum HostId {
+    /// A number.
+    Number(i64),
+    /// A text, such as a UUID.
+    Text(String),
+}
+
+impl fmt::Display for HostId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(id) => id.fmt(formatter),
+            Self::Text(id) => formatter.write_str(id),
+        }
+    }
 }
 
 /// `POST /v1/users`, if sign-up is enabled.

@@ -163,6 +163,7 @@ async fn execute(app: &App, command: AdminCommand) -> Result<AdminReply, Problem
         }
         AdminCommand::ListUsers { after } => Ok(AdminReply::Users(app.store.list_users(after, USERS_PER_PAGE).await?)),
         AdminCommand::SetPassword { login, password } => {
+            app.identity.check_accounts()?;
             let user = find_user(app, &login).await?;
             let password_hash = app.identity.hash_password(password).await?;
             submit(app, Change::SetPassword { user, password_hash, keep: None }).await
@@ -200,6 +201,7 @@ async fn add_user(
     password: String,
     if_absent: bool,
 ) -> Result<AdminReply, Problem> {
+    app.identity.check_accounts()?;
     let login = login::validate(login)?;
     let found = async || {
         let account = app.store.credentials(login.clone()).await?;

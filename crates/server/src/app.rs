@@ -15,7 +15,7 @@ use crate::{
         Hub,
         recovery::{self, Recovery},
     },
-    identity::{self, Identity, actor::Actor},
+    identity::{self, Identity, actor::Actor, host_users::HostUsers},
     metrics::Metrics,
     presence::{self, Presence},
     profile::{Profile, ProfileError},
@@ -61,6 +61,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// Sign-ins and sessions.
     pub identity: Identity,
+    /// The host's people as users.
+    pub host_users: Arc<HostUsers>,
     /// The files of messages.
     pub files: Arc<Files>,
     /// Counters.
@@ -113,6 +115,9 @@ pub enum Error {
     /// The bridge to the channel layer of that application.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
+    /// The client of the callback.
+    #[error("the callback cannot be used: {0}")]
+    Callback(#[from] reqwest::Error),
 }
 
 impl App {
@@ -139,7 +144,6 @@ impl App {
         let node = Epoch(environment.random_id());
         let fingerprints = Key::new(&store.secret("fingerprints", environment.random()).await?);
         let rules = Arc::new(rules(&config, fingerprints));
-        let secret = store.secret("places", environment.random()).await?;
         let metrics = Arc::new(Metrics::new());
         let (hub, node_messages) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         layer.join(Topic::Nodes).await?;
@@ -164,15 +168,9 @@ impl App {
         let parts = (node, erasure, committed);
         let options = commit_options(&config, (&store, layer), &rules, &environment, &metrics, parts);
         let (commit, writer) = Commit::start(options, &supervisor);
-        let identity = identity::Dependencies {
-            store: store.clone(),
-            commit: commit.clone(),
-            environment: environment.clone(),
-            metrics: metrics.clone(),
-            files: files.clone(),
-            sessions,
-            secret,
-        };
+        let parts = (&store, &commit, &files, &hub);
+        let started = start_identity((&config, &environment, &metrics), parts, sessions, &supervisor).await?;
+        tasks.extend(started.tasks);
         let (index, consumer) = start_index(&config, &environment, &store, &metrics, node).await?.unzip();
         let interval = intervals(&config).interval;
         let consumers = consumer.map(|consumer| ConsumerHandle::start(consumer, followed, interval, &supervisor));
@@ -181,7 +179,8 @@ impl App {
             queries: UserLimiter::new(config.limits.user_queries_max, store_timeout(&config)),
             host_requests: UserLimiter::new(HOST_REQUESTS_MAX, store_timeout(&config)),
             search: searcher(&config, &store, index.as_ref()),
-            identity: Identity::new(&config, identity),
+            identity: started.identity,
+            host_users: started.host_users,
             config,
             environment,
             store,
@@ -270,6 +269,27 @@ impl App {
         self.presence.finish().await;
         self.store.close().await;
     }
+}
+
+/// Starts what finds out who somebody is.
+async fn start_identity(
+    (config, environment, metrics): (&Config, &Environment, &Arc<Metrics>),
+    (store, commit, files, hub): (&Store, &Commit, &Arc<Files>, &Arc<Hub>),
+    sessions: Coalescer<[u8; 32], Option<ActiveSession>>,
+    supervisor: &Supervisor,
+) -> Result<identity::assembly::Started, Error> {
+    let secret = store.secret("places", environment.random()).await?;
+    let host_secret = store.secret("host_sessions", environment.random()).await?;
+    let with = identity::Dependencies {
+        store: store.clone(),
+        commit: commit.clone(),
+        environment: environment.clone(),
+        metrics: metrics.clone(),
+        files: files.clone(),
+        sessions,
+        secret,
+    };
+    Ok(identity::assembly::start(config, with, (hub.clone(), host_secret), supervisor)?)
 }
 
 /// The index, and the consumer that feeds it.

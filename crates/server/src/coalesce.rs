@@ -22,6 +22,12 @@ type Question<Ask, Answer> = (Ask, oneshot::Sender<Result<Answer, Problem>>);
 #[derive(Debug)]
 pub struct Coalescer<Ask, Answer>(mpsc::Sender<Question<Ask, Answer>>);
 
+impl<Ask, Answer> Clone for Coalescer<Ask, Answer> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<Ask: Send + 'static, Answer: Send + 'static> Coalescer<Ask, Answer> {
     /// Starts the task. `read` takes some questions and returns their answers in the same order.
     pub(crate) fn start<Reading>(

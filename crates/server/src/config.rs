@@ -7,6 +7,7 @@
 //! Absent on purpose: changing anything while the server runs.
 
 mod contradictions;
+mod identity;
 mod layers;
 mod setting;
 
@@ -26,6 +27,7 @@ use parlor_protocol::{limits::Limits, params::History};
 use serde::{Deserialize, Deserializer, de};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
+pub use identity::{CallbackConfig, DjangoConfig, IdentityConfig, ProviderKind, SessionEngine};
 pub use layers::Layers;
 pub use setting::{Setting, SettingSource};
 
@@ -84,6 +86,12 @@ pub struct Config {
     pub stop: StopConfig,
     /// Users and sessions.
     pub accounts: AccountsConfig,
+    /// Who the people are.
+    pub identity: IdentityConfig,
+    /// The Django application whose people they are.
+    pub django: DjangoConfig,
+    /// The URL that says who people are.
+    pub callback: CallbackConfig,
     /// Rules for groups.
     pub groups: GroupsConfig,
     /// Access to the metrics.

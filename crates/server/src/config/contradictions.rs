@@ -1,6 +1,6 @@
 //! Settings that are each valid but contradict each other. The server refuses to start with them, and names them.
 
-use super::{Config, Setting, SettingSource};
+use super::{Config, ProviderKind, SessionEngine, Setting, SettingSource};
 use std::collections::BTreeMap;
 
 /// The minimum ratio of silence to heartbeat interval, in fifths: the reply needs time to arrive.
@@ -21,12 +21,61 @@ pub(super) fn find(config: &Config, settings: &BTreeMap<String, Setting>) -> Vec
         )
     };
     let is_set = |path: &str| settings.get(path).is_some_and(|setting| setting.source != SettingSource::Default);
-    let pairs =
-        time_conflicts(config).into_iter().chain(limit_conflicts(config, is_set)).chain(location_conflicts(config));
+    let pairs = identity_conflicts(config)
+        .into_iter()
+        .chain(time_conflicts(config))
+        .chain(limit_conflicts(config, is_set))
+        .chain(location_conflicts(config));
     let found = pairs.filter(|(is_contradiction, ..)| *is_contradiction);
     found
         .map(|(_, one, other, why)| format!("{} and {} contradict each other: {why}", describe(one), describe(other)))
         .collect()
+}
+
+fn identity_conflicts(config: &Config) -> [Conflict; 6] {
+    let (identity, django) = (&config.identity, &config.django);
+    let providers = "identity.providers";
+    let has = |kind: ProviderKind| identity.providers.contains(&kind);
+    let has_django = has(ProviderKind::DjangoSession);
+    let is_unknown = |backend: &String| !django.backends.contains(backend);
+    [
+        (
+            identity.providers.is_empty(),
+            providers,
+            "identity.sign_in_url",
+            "nobody could sign in; name at least one provider",
+        ),
+        (
+            has_django && django.secret_key.is_empty(),
+            providers,
+            "django.secret_key",
+            "without the key of the application nothing of its sessions can be believed",
+        ),
+        (
+            has_django && config.host.database.is_none(),
+            providers,
+            "host.database",
+            "people are read from the host's database",
+        ),
+        (
+            has(ProviderKind::Callback) && (config.callback.url.is_empty() || config.callback.cookies.is_empty()),
+            providers,
+            "callback.url",
+            "a URL and the names of the cookies are needed to ask the host",
+        ),
+        (
+            has_django && django.session_engine == SessionEngine::File && django.session_folder.is_none(),
+            "django.session_engine",
+            "django.session_folder",
+            "sessions in files are in a folder",
+        ),
+        (
+            django.backends_inactive.iter().any(is_unknown),
+            "django.backends_inactive",
+            "django.backends",
+            "a backend of the first is not among the second",
+        ),
+    ]
 }
 
 fn time_conflicts(config: &Config) -> [Conflict; 3] {
@@ -119,6 +168,14 @@ mod tests {
     #[test]
     fn contradicting_settings_are_refused_by_name_and_sound_ones_are_not() {
         let contradictions: &[Contradiction] = &[
+            (&[("identity.providers", "")], ["identity.providers", "identity.sign_in_url"]),
+            (&[("identity.providers", "django_session")], ["identity.providers", "django.secret_key"]),
+            (
+                &[("identity.providers", "django_session,accounts"), ("django.secret_key", "x")],
+                ["identity.providers", "host.database"],
+            ),
+            (&[("identity.providers", "callback")], ["identity.providers", "callback.url"]),
+            (&[("django.backends_inactive", "a.B")], ["django.backends_inactive", "django.backends"]),
             (
                 &[("socket.ping_interval_ms", "60000")],
                 ["socket.ping_interval_ms = 60000 (", "socket.silence_ms = 35000 (default)"],

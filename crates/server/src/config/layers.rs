@@ -282,7 +282,10 @@ mod tests {
         let file = "[store]\nurl = \"postgres://ada:se@cret@db/x\"\n[metrics]\ntoken = \"secret\"\n\
                     [files]\ns3_access_key_id = \"id\"\ns3_secret_access_key = \"secret\"\n\
                     [host]\ndatabase = \"mysql://ada:se@cret@db/x\"\n\
-                    [bridge]\nredis = \"redis://:se@cret@a/1, unix:///b?pass=secret\"\nencryption_keys = [\"secret\"]\n";
+                    [bridge]\nredis = \"redis://:se@cret@a/1, unix:///b?pass=secret\"\nencryption_keys = [\"secret\"]\n\
+                    [identity]\nrecheck_secret = \"secret\"\n\
+                    [django]\nsecret_key = \"secret\"\nsecret_key_fallbacks = [\"secret\"]\n\
+                    [callback]\nurl = \"http://ada:se@cret@site/x\"\n";
         let (config, settings) = load(file, &[], &[]).load().expect("all is right");
         let shown: Vec<_> = settings.iter().map(Setting::display_value).collect();
         assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");

@@ -45,11 +45,17 @@ impl Setting {
     #[must_use]
     pub fn display_value(&self) -> String {
         match (self.path.as_str(), &self.value) {
-            ("metrics.token" | "files.s3_secret_access_key", Value::String(secret)) if !secret.is_empty() => {
-                "\"(hidden)\"".to_owned()
+            (
+                "metrics.token" | "files.s3_secret_access_key" | "identity.recheck_secret" | "django.secret_key",
+                Value::String(secret),
+            ) if !secret.is_empty() => "\"(hidden)\"".to_owned(),
+            ("django.secret_key_fallbacks", Value::Array(secrets)) if !secrets.is_empty() => {
+                "[\"(hidden)\"]".to_owned()
+            }
+            ("store.url" | "host.database" | "callback.url", Value::String(url)) => {
+                Value::from(without_password(url)).to_string()
             }
             ("bridge.encryption_keys", Value::Array(keys)) if !keys.is_empty() => "[\"(hidden)\"]".to_owned(),
-            ("store.url" | "host.database", Value::String(url)) => Value::from(without_password(url)).to_string(),
             ("bridge.redis", Value::String(urls)) => {
                 let shown: Vec<_> = urls.split(',').map(|url| without_query(&without_password(url.trim()))).collect();
                 Value::from(shown.join(", ")).to_string()

@@ -64,7 +64,11 @@ impl State {
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
-        let (receipts, presence) = self.person(user).map(|row| (row.receipts, row.presence))?;
+        let row = self.person(user)?;
+        let (receipts, presence) = (row.receipts, row.presence);
+        if profile.name.is_some() && row.external_id.is_some() {
+            return Err(Problem::new(Code::NotAllowed).with_detail("the name is that in the application"));
+        }
         let name = profile.name.as_ref().map(|name| text::name(name, rules.limits.name_chars_max)).transpose()?;
         if profile.receipts == Some(true) && !rules.messages.receipts {
             return Err(Problem::new(Code::NotAllowed).with_detail("receipts are off for everybody here"));

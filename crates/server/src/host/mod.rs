@@ -8,6 +8,7 @@
 
 mod columns;
 mod connection;
+pub mod django;
 mod error;
 mod mysql;
 mod placeholders;

@@ -83,8 +83,7 @@ impl Pages {
 
     /// Serves the page itself. It starts as the inbox or as the sign-in page, depending on whether the browser has a
     /// session cookie, valid or not; the script corrects it.
-    async fn page(&self, headers: &HeaderMap) -> Option<File> {
-        let is_in = brings_cookie(headers);
+    async fn page(&self, is_in: bool) -> Option<File> {
         match self {
             Self::BuiltIn(_) => self.file(if is_in { INDEX } else { SIGNED_OUT }).await,
             Self::Folder(_) => {
@@ -115,7 +114,13 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Edge>)> {
 }
 
 async fn index(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let page = edge.shared.pages.page(&headers).await.ok_or(Code::NotFound)?;
+    let is_in = brings_cookie(&edge.app, &headers);
+    let sign_in_url = &edge.app.config.identity.sign_in_url;
+    if !is_in && !edge.app.identity.has_accounts() && !sign_in_url.is_empty() {
+        let to = [(header::LOCATION, sign_in_url.replace("{return}", "%2F")), (header::VARY, "Cookie".to_owned())];
+        return Ok((StatusCode::SEE_OTHER, to).into_response());
+    }
+    let page = edge.shared.pages.page(is_in).await.ok_or(Code::NotFound)?;
     Ok(page.answer("text/html; charset=utf-8", &headers))
 }
 

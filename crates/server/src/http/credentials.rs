@@ -8,7 +8,14 @@ use super::{Edge, errors::Refusal};
 use crate::{
     address::visitor,
     app::App,
-    identity::{ClientKey, actor::Actor, sign_in::Client, token::Token},
+    config::ProviderKind,
+    identity::{
+        ClientKey,
+        actor::Actor,
+        host_sessions::{HostSessions, Visitor},
+        sign_in::Client,
+        token::Token,
+    },
     listener::Peer,
     origin::Origin,
 };
@@ -75,12 +82,21 @@ impl Caller {
     pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Problem> {
         let address = visitor(address_of(app, parts));
         let ends = app.hub.session_ends();
-        let (token, by) = match (bearer(&parts.headers), cookie(&parts.headers, is_https(app, parts))) {
-            (Some(token), _) => (token, Some(By::Bearer)),
-            (None, Some(token)) => (token, Some(By::Cookie)),
-            (None, None) => return Ok(Self { address, by: None, actor: None, ends }),
-        };
-        Ok(Self { address, by, actor: app.identity.find_session(&token).await?, ends })
+        if let Some(token) = bearer(&parts.headers) {
+            return Ok(Self { address, by: Some(By::Bearer), actor: app.identity.find_session(&token).await?, ends });
+        }
+        let (mut by, mut failure) = (None, None);
+        for provider in app.identity.providers() {
+            let Some(found) = find(app, parts, *provider, address).await else { continue };
+            by = Some(By::Cookie);
+            match found {
+                Ok(None) => {}
+                Ok(actor) => return Ok(Self { address, by, actor, ends }),
+                // Another provider may know them.
+                Err(problem) => failure = Some(problem),
+            }
+        }
+        failure.map_or(Ok(Self { address, by, actor: None, ends }), Err)
     }
 
     /// Returns the key under which this request is counted.
@@ -97,6 +113,22 @@ impl Caller {
         let device = device.filter(Token::is_well_formed);
         Client { address: self.address, agent: agent.unwrap_or_default(), previous: self.actor, device }
     }
+}
+
+/// Looks up whom a provider knows by the cookies of a request; none if it brings nothing of this provider.
+async fn find(
+    app: &App,
+    parts: &Parts,
+    provider: ProviderKind,
+    address: IpAddr,
+) -> Option<Result<Option<Actor>, Problem>> {
+    if provider == ProviderKind::Accounts {
+        let token = cookie(&parts.headers, is_https(app, parts))?;
+        return Some(app.identity.find_session(&token).await);
+    }
+    let credential = app.identity.host()?.credential(provider, &cookie_lines(&parts.headers))?;
+    let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    Some(app.identity.find_host_session(credential, Visitor { address, agent }).await)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Actor
@@ -261,9 +293,19 @@ fn cookie_named(headers: &HeaderMap, wanted: &str) -> Option<Token> {
         .map(|(_, value)| Token(value.to_owned()))
 }
 
+fn cookie_lines(headers: &HeaderMap) -> Vec<&[u8]> {
+    headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect()
+}
+
 /// Returns whether a browser brings a session cookie, valid or not.
-pub(super) fn brings_cookie(headers: &HeaderMap) -> bool {
-    [false, true].into_iter().any(|is_https| cookie(headers, is_https).is_some())
+pub(super) fn brings_cookie(app: &App, headers: &HeaderMap) -> bool {
+    app.identity.providers().iter().any(|provider| match provider {
+        ProviderKind::Accounts => [false, true].into_iter().any(|is_https| cookie(headers, is_https).is_some()),
+        host => {
+            let credential = |sessions: &HostSessions| sessions.credential(*host, &cookie_lines(headers));
+            app.identity.host().and_then(credential).is_some()
+        }
+    })
 }
 
 /// Returns the headers that set the cookies of the session and of the browser.

@@ -20,7 +20,8 @@ use utoipa::ToSchema;
 
 /// The site's name, and what a sign-in page needs to know.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(example = json!({"name": "Parlor", "sign_up": false, "session_days": 30}))]
+#[schema(example = json!({"name": "Parlor", "sign_up": false, "session_days": 30, "accounts": true,
+    "sign_in_url": null, "sign_out_url": null}))]
 pub(super) struct Site {
     /// The name of the site.
     name: String,
@@ -28,6 +29,12 @@ pub(super) struct Site {
     sign_up: bool,
     /// Days after which an unused session ends.
     session_days: u32,
+    /// Whether users have accounts here, and so sign in here.
+    accounts: bool,
+    /// Where users sign in who have no account here; `{return}` in it stands for the path to come back to.
+    sign_in_url: Option<String>,
+    /// Where these users sign out.
+    sign_out_url: Option<String>,
 }
 
 pub(super) async fn live() -> Json<Health> {
@@ -78,8 +85,17 @@ pub(super) fn in_force(config: &Config) -> LimitsAnswer {
 
 pub(super) async fn site(State(edge): State<Edge>) -> Json<Site> {
     let config = &edge.app.config;
-    let accounts = &config.accounts;
-    Json(Site { name: config.name.clone(), sign_up: accounts.sign_up, session_days: accounts.session_days })
+    let (accounts, identity) = (&config.accounts, &config.identity);
+    let has_accounts = edge.app.identity.has_accounts();
+    let address = |url: &String| Some(url.clone()).filter(|url| !url.is_empty() && !has_accounts);
+    Json(Site {
+        name: config.name.clone(),
+        sign_up: accounts.sign_up && has_accounts,
+        session_days: accounts.session_days,
+        accounts: has_accounts,
+        sign_in_url: address(&identity.sign_in_url),
+        sign_out_url: address(&identity.sign_out_url),
+    })
 }
 
 /// On the main address it needs the operator's token; without a configured token it does not exist.

@@ -18,6 +18,7 @@ mod groups;
 mod handshake;
 mod headers;
 mod health;
+mod host;
 mod me;
 mod messages;
 mod middleware;

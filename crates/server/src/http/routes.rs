@@ -3,7 +3,7 @@
 use super::{
     assets, conversations, events,
     extract::Page,
-    files, groups, health, me, messages, openapi, pictures, presence,
+    files, groups, health, host, me, messages, openapi, pictures, presence,
     route::{Route, delete, get, patch, post, put},
     schema, search, sessions, socket, users,
 };
@@ -17,7 +17,7 @@ use parlor_protocol::{
     },
     http::{
         Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
-        PutPassword, PutTyping, Sessions, SignIn, SignUp, SignedIn,
+        PutPassword, PutTyping, Recheck, Sessions, SignIn, SignUp, SignedIn,
     },
     limits::LimitsAnswer,
     model::Upload,
@@ -55,14 +55,17 @@ fn of_users() -> Vec<Route> {
             .says("Signs in. Sets the session cookie, or answers a bearer token where `token` is true.")
             .takes::<SignIn>(r#"{"login": "ada", "password": "correct horse battery staple"}"#)
             .answers_like::<SignedIn>(me)
-            .refuses(&[WrongCredentials, WrongOrigin, TextTooLong]),
-        delete("/v1/session", sessions::sign_out).for_anybody().says("Signs out.").refuses(&[WrongOrigin]),
+            .refuses(&[WrongCredentials, WrongOrigin, TextTooLong, NotAllowed]),
+        delete("/v1/session", sessions::sign_out)
+            .for_anybody()
+            .says("Signs out. A session of the host ends there only.")
+            .refuses(&[WrongOrigin, NotAllowed]),
         post("/v1/users", users::sign_up)
             .for_anybody()
             .says("Creates an account, if the operator allows it, and signs in.")
             .takes::<SignUp>(r#"{"login": "ada", "name": "Ada Lovelace", "password": "correct horse battery staple"}"#)
             .answers_like::<SignedIn>(me)
-            .refuses(&[SignUpOff, NameTaken, WrongOrigin, TextEmpty, TextTooLong, TextControl]),
+            .refuses(&[SignUpOff, NotAllowed, NameTaken, WrongOrigin, TextEmpty, TextTooLong, TextControl]),
         get("/v1/me", me::get)
             .says("Returns the signed-in user.")
             .query::<me::Since>()
@@ -92,7 +95,9 @@ fn of_users() -> Vec<Route> {
                 r#"{"sessions": [{"id": 3, "created_at": "2026-11-20T08:00:00.000Z", "seen_at":
                 "2026-11-22T09:12:00.000Z", "agent": "Mozilla/5.0", "current": true}], "next": null}"#,
             ),
-        delete("/v1/me/sessions/{id}", sessions::end).says("Ends one of the user's own sessions.").refuses(&[NotFound]),
+        delete("/v1/me/sessions/{id}", sessions::end)
+            .says("Ends one of the user's own sessions.")
+            .refuses(&[NotFound, NotAllowed]),
         get("/v1/pictures/{id}", pictures::get)
             .says("Returns the picture of a user or a group.")
             .answers_bytes("image/*")
@@ -340,7 +345,18 @@ fn of_the_server() -> Vec<Route> {
         get("/v1/site", health::site)
             .for_anybody()
             .says("Returns the name of the site.")
-            .answers_like::<health::Site>(r#"{"name": "Parlor", "sign_up": false, "session_days": 30}"#),
+            .answers_like::<health::Site>(
+                r#"{"name": "Parlor", "sign_up": false, "session_days": 30, "accounts": true, "sign_in_url": null,
+                    "sign_out_url": null}"#,
+            ),
+        post("/v1/host/recheck", host::recheck)
+            .for_anybody()
+            .says(
+                "Checks sessions of the host at once, of these users or of all, with the secret of the configuration as \
+                 bearer token. An empty body means all.",
+            )
+            .takes::<Recheck>(r#"{"users": [7, "8"]}"#)
+            .refuses(&[NotFound, NotSignedIn, Unavailable]),
         get("/livez", health::live).says("Returns whether the server runs.").answers_like::<Health>(ok),
         get("/readyz", health::ready)
             .says("Returns whether the server can serve: 503 while it stops or has no store.")

@@ -63,7 +63,7 @@ pub(super) async fn sign_out(
     parts: Parts,
 ) -> Result<Response, Refusal> {
     if let Some(actor) = caller.actor {
-        edge.app.identity.end_session(actor.user, actor.session).await?;
+        edge.app.identity.sign_out(actor).await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(header::SET_COOKIE, no_cookie(&edge.app, &parts));

@@ -22,7 +22,7 @@ use parlor_protocol::{
     limits::Limits,
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -293,6 +293,11 @@ impl Hub {
         for connection in state.connections.values() {
             connection.outbox.close(why);
         }
+    }
+
+    /// Returns the sessions of all connections.
+    pub fn connected_sessions(&self) -> HashSet<SessionId> {
+        self.lock().connections.values().map(|connection| connection.session).collect()
     }
 
     /// Returns how many connections are attached.

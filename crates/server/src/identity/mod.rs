@@ -5,12 +5,19 @@
 //! ends a session is a change and goes through `commit`, which closes the session's connections.
 //!
 //! Absent on purpose: a cache of sessions. Each request looks its session up (concurrent look-ups share one indexed
-//! read), so a session that has ended is refused at once.
+//! read), so a session that has ended is refused at once. What is remembered in memory is only whether the host has
+//! confirmed a session of its own (`known_sessions.rs`).
 
 pub mod actor;
+pub(crate) mod assembly;
+pub(crate) mod django;
+pub(crate) mod host_sessions;
+pub mod host_users;
 pub(crate) mod known_places;
+pub(crate) mod known_sessions;
 mod passwords;
 mod pictures;
+pub(crate) mod providers;
 pub(crate) mod rate_limit;
 mod sessions;
 pub(crate) mod sign_in;
@@ -19,15 +26,16 @@ pub(crate) mod token;
 use crate::{
     coalesce::Coalescer,
     commit::Commit,
-    config::{AccountsConfig, Config},
+    config::{AccountsConfig, Config, ProviderKind},
     environment::Environment,
     files::Files,
     metrics::Metrics,
     store::{Store, sessions::ActiveSession},
 };
+use host_sessions::HostSessions;
 use known_places::SignInAttempts;
 use parlor_protocol::{
-    error::Problem,
+    error::{Code, Problem},
     ids::{SessionId, UserId},
     limits::Limits,
 };
@@ -73,6 +81,8 @@ pub struct Identity {
     files: Arc<Files>,
     limits: Limits,
     accounts: AccountsConfig,
+    providers: Vec<ProviderKind>,
+    host: Option<Arc<HostSessions>>,
     passwords: Passwords,
     attempts: SignInAttempts,
     requests: RateLimiter<ClientKey>,
@@ -92,9 +102,10 @@ pub(crate) enum ClientKey {
 }
 
 impl Identity {
-    /// Creates it with all counters at zero.
+    /// Creates it with all counters at zero. `host`: the sessions of the host; none where people only have accounts
+    /// here.
     #[must_use]
-    pub(crate) fn new(config: &Config, with: Dependencies) -> Self {
+    pub(crate) fn new(config: &Config, with: Dependencies, host: Option<Arc<HostSessions>>) -> Self {
         let limits = &config.limits;
         let remembered = limits.attempts_remembered_max;
         let requests = limits.requests_per_second_max.saturating_mul(10);
@@ -111,6 +122,8 @@ impl Identity {
             last_seen: Mutex::default(),
             limits: limits.clone(),
             accounts: config.accounts.clone(),
+            providers: config.identity.providers.clone(),
+            host,
             store: with.store,
             commit: with.commit,
             environment: with.environment,
@@ -118,6 +131,30 @@ impl Identity {
             files: with.files,
             sessions: with.sessions,
         }
+    }
+
+    /// Returns where people come from, in the order in which they are looked for.
+    pub(crate) fn providers(&self) -> &[ProviderKind] {
+        &self.providers
+    }
+
+    /// Returns the sessions of the host; none where people only have accounts here.
+    pub(crate) fn host(&self) -> Option<&HostSessions> {
+        self.host.as_deref()
+    }
+
+    /// Returns whether people sign in here with an account.
+    pub(crate) fn has_accounts(&self) -> bool {
+        self.providers.contains(&ProviderKind::Accounts)
+    }
+
+    /// # Errors
+    /// `not_allowed` where nobody has an account here.
+    pub(crate) fn check_accounts(&self) -> Result<(), Problem> {
+        if self.has_accounts() {
+            return Ok(());
+        }
+        Err(Problem::new(Code::NotAllowed).with_detail("people sign in to the application, not here"))
     }
 
     /// Counts a request, or refuses it.

@@ -3,6 +3,7 @@
 //! Invariant: there are never more blocks of memory to hash in than checks at once. They are kept and used again:
 //! allocators do not always give large blocks back that many threads ask for and free.
 
+use super::django;
 use crate::config::Config;
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
@@ -50,6 +51,15 @@ impl Memory {
         }
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(blocks);
         hashed.ok().and_then(|()| Output::new(out).ok())
+    }
+
+    /// Whether a password is that of a hash, of Parlor or of Django.
+    fn is_right_for(&self, password: &str, hash: &str) -> bool {
+        if is_foreign(hash) && django::passwords::argon2(hash).is_none() {
+            return django::passwords::is_right(password, hash);
+        }
+        let hash = PasswordHash::new(django::passwords::argon2(hash).unwrap_or(hash));
+        hash.is_ok_and(|hash| self.is_right(password, &hash))
     }
 
     /// Whether a password is that of a hash.
@@ -111,11 +121,10 @@ impl Passwords {
         let memory = self.memory.clone();
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            PasswordHash::new(&hash).is_ok_and(|hash| {
-                let composed = composed(&password);
-                // Earlier versions hashed the password as it was typed.
-                memory.is_right(&composed, &hash) || (composed != password && memory.is_right(&password, &hash))
-            })
+            let composed = composed(&password);
+            let is_right = |password: &str| memory.is_right_for(password, &hash);
+            // Django, and earlier versions, hash the password as it was typed.
+            is_right(&composed) || (composed != password && is_right(&password))
         })
         .await
         .map_err(|_| Code::Internal.into())
@@ -132,6 +141,11 @@ impl Passwords {
         });
         hashed.await.ok().flatten().ok_or_else(|| Code::Internal.into())
     }
+}
+
+/// Returns whether a hash was made by the host, and is to be replaced by one of Parlor's.
+pub(super) fn is_foreign(hash: &str) -> bool {
+    django::passwords::is_encoded(hash)
 }
 
 /// A password as it is hashed, in the normal form NFC: keyboards write one letter in several ways.

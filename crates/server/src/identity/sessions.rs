@@ -1,10 +1,10 @@
 //! Sessions: looking them up, listing them, ending them, and keeping when each was last used.
 
-use super::{Identity, actor::Actor, token::Token};
+use super::{ClientKey, Identity, actor::Actor, host_sessions::Visitor, providers::Credential, token::Token};
 use crate::{
     domain::change::{Change, Which},
     environment::rfc3339,
-    store::sessions::SessionSummary,
+    store::sessions::{ActiveSession, SessionSummary},
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -24,13 +24,34 @@ const LAST_SEEN_PENDING_MAX: usize = 100_000;
 const LAST_SEEN_BATCH_MAX: usize = 1000;
 
 impl Identity {
-    /// Returns the user and session that a token names.
+    /// Returns the user and session that a token names; none where people have no accounts here.
     pub(crate) async fn find_session(&self, token: &Token) -> Result<Option<Actor>, Problem> {
-        let now_ms = self.environment.now_ms();
-        let found = self.sessions.ask(token.hash()).await?;
-        let Some(found) = found.filter(|found| found.seen_at >= self.sessions_expired_before()) else {
+        if !self.has_accounts() {
             return Ok(None);
-        };
+        }
+        let found = self.sessions.ask(token.hash()).await?;
+        let found = found.filter(|found| found.seen_at >= self.sessions_expired_before() && !found.is_host);
+        Ok(found.map(|found| self.used(&found)))
+    }
+
+    /// Returns the user and session of the host that a request's cookies name.
+    pub(crate) async fn find_host_session(
+        &self,
+        credential: Credential,
+        visitor: Visitor<'_>,
+    ) -> Result<Option<Actor>, Problem> {
+        let Some(host) = &self.host else { return Ok(None) };
+        // An address that has used up its requests does not reach the host.
+        let address = ClientKey::Address(visitor.address);
+        if self.requests.remaining(&address, self.environment.steady_ms()).uses == 0 {
+            return Ok(None);
+        }
+        Ok(host.find(credential, visitor).await?.map(|found| self.used(&found)))
+    }
+
+    /// Notes that a session is used.
+    fn used(&self, found: &ActiveSession) -> Actor {
+        let now_ms = self.environment.now_ms();
         // The difference may be negative: a clock that was ahead has left times in the future.
         if (now_ms - found.seen_at).abs() > LAST_SEEN_PRECISION_MS {
             let mut last_seen = self.last_seen();
@@ -38,7 +59,7 @@ impl Identity {
                 last_seen.insert(found.session, now_ms);
             }
         }
-        Ok(Some(Actor { user: found.user, session: found.session }))
+        Actor { user: found.user, session: found.session }
     }
 
     /// Writes when sessions were last used.
@@ -79,11 +100,24 @@ impl Identity {
     /// Ends one of the user's own sessions.
     pub(crate) async fn end_own_session(&self, actor: Actor, session: SessionId) -> Result<(), Problem> {
         let own = self.store.list_sessions(actor.user, i64::MIN).await?;
-        if own.iter().all(|listed| listed.id != session) {
-            return Err(Code::NotFound.into());
+        let listed = own.iter().find(|listed| listed.id == session).ok_or(Problem::from(Code::NotFound))?;
+        if listed.is_host {
+            return Err(host_ends_it());
         }
         self.commit.submit(Change::EndSessions { user: actor.user, which: Which::One(session) }).await?;
         Ok(())
+    }
+
+    /// Signs out of a session of Parlor.
+    ///
+    /// # Errors
+    /// `not_allowed` for a session of the host: its cookie would begin it again at once.
+    pub(crate) async fn sign_out(&self, actor: Actor) -> Result<(), Problem> {
+        let all = self.store.list_sessions(actor.user, i64::MIN).await?;
+        if all.iter().any(|listed| listed.id == actor.session && listed.is_host) {
+            return Err(host_ends_it());
+        }
+        self.end_session(actor.user, actor.session).await
     }
 
     /// Ends a session. One that has already ended is no error.
@@ -107,4 +141,8 @@ impl Identity {
     fn last_seen(&self) -> MutexGuard<'_, HashMap<SessionId, i64>> {
         self.last_seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn host_ends_it() -> Problem {
+    Problem::new(Code::NotAllowed).with_detail("this is a session of the application: sign out there")
 }

@@ -7,7 +7,7 @@ use crate::{
         login,
     },
     metrics::PasswordCheckLabels,
-    store::sessions,
+    store::sessions::{self, ACCOUNTS},
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -42,6 +42,7 @@ pub(crate) struct NewSession {
 impl Identity {
     /// Signs in with login name and password.
     pub(crate) async fn sign_in(&self, login: &str, password: String, client: Client) -> Result<NewSession, Problem> {
+        self.check_accounts()?;
         check_length(&password, &self.limits)?;
         let login = login::normalize(login).unwrap_or_default();
         let account = self.store.credentials(login.clone()).await?;
@@ -51,13 +52,36 @@ impl Identity {
         let hash = account.as_ref().and_then(|account| account.password_hash.clone());
         let of = if hash.is_some() { "account" } else { "nobody" };
         self.metrics.password_checks.get_or_create(&PasswordCheckLabels { of }).inc();
-        let checked = self.passwords.check(password, hash.as_deref()).await;
+        let checked = self.passwords.check(password.clone(), hash.as_deref()).await;
         // An attempt whose password was not checked does not count.
         let is_right = checked.inspect_err(|_| self.attempts.give_back(&attempt))?;
         let user = account.filter(|_| is_right).map(|account| account.user);
         let user = user.ok_or(Problem::from(Code::WrongCredentials))?;
         self.attempts.give_back(&attempt);
+        let hash = self.upgraded(user, &password, hash).await;
         self.begin_session(user, hash, client).await
+    }
+
+    /// Replaces a hash that the host has made by one of Parlor's, and returns the one in force. If that fails, the old
+    /// one stays.
+    async fn upgraded(&self, user: UserId, password: &str, hash: Option<String>) -> Option<String> {
+        let from = hash?;
+        if !passwords::is_foreign(&from) {
+            return Some(from);
+        }
+        let hashed = self.passwords.hash(password.to_owned(), self.environment.random()).await;
+        let upgraded = async {
+            let to = hashed?;
+            let change = Change::UpgradePassword { user, from: from.clone(), to: to.clone() };
+            self.commit.submit(change).await.map(|_| to)
+        };
+        match upgraded.await {
+            Ok(to) => Some(to),
+            Err(problem) => {
+                tracing::warn!(code = problem.code.name(), "a password hash of the host was not upgraded");
+                Some(from)
+            }
+        }
     }
 
     /// Creates an account and signs in.
@@ -68,6 +92,7 @@ impl Identity {
         password: String,
         client: Client,
     ) -> Result<NewSession, Problem> {
+        self.check_accounts()?;
         if !self.accounts.sign_up {
             return Err(Code::SignUpOff.into());
         }
@@ -93,6 +118,7 @@ impl Identity {
 
     /// Sets a user's own password. All their other sessions end.
     pub(crate) async fn change_password(&self, actor: Actor, current: String, new: String) -> Result<(), Problem> {
+        self.check_accounts()?;
         check_length(&current, &self.limits)?;
         check_new(&new, &self.limits)?;
         // Attempts are counted per session, so that wrong attempts elsewhere do not lock the user out here.
@@ -137,8 +163,9 @@ impl Identity {
             password_hash,
             token_hash: token.hash(),
             now_ms: self.environment.now_ms(),
-            agent: client.agent.chars().filter(|character| !character.is_control()).take(AGENT_CHARS_MAX).collect(),
+            agent: kept_agent(&client.agent),
             expired_before: self.sessions_expired_before(),
+            provider: ACCOUNTS,
         };
         let session = self.store.insert_session(new).await?;
         let session = session.ok_or(Problem::from(Code::WrongCredentials))?;
@@ -150,6 +177,11 @@ impl Identity {
         self.remember_place(user, client.address, &device).await;
         Ok(NewSession { actor: Actor { user, session }, token, device })
     }
+}
+
+/// Returns what is kept of the name that a client gives itself.
+pub(super) fn kept_agent(agent: &str) -> String {
+    agent.chars().filter(|character| !character.is_control()).take(AGENT_CHARS_MAX).collect()
 }
 
 fn check_length(password: &str, limits: &Limits) -> Result<(), Problem> {

@@ -5,12 +5,17 @@ use super::{Result, Store, bulk_params::BulkParams, clock::CLOCK_AHEAD_MS, colum
 use parlor_protocol::ids::{SessionId, UserId};
 use std::collections::HashMap;
 
+/// The provider of sessions that begin with a sign-in at Parlor.
+pub(crate) const ACCOUNTS: &str = "accounts";
+
 /// A session found by its token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ActiveSession {
     pub(crate) session: SessionId,
     pub(crate) user: UserId,
     pub(crate) seen_at: i64,
+    /// Whether it stands for a session of the host, which only the host ends.
+    pub(crate) is_host: bool,
 }
 
 /// A session in its owner's list.
@@ -20,6 +25,8 @@ pub(crate) struct SessionSummary {
     pub(crate) created_at: i64,
     pub(crate) seen_at: i64,
     pub(crate) agent: String,
+    /// Whether it stands for a session of the host.
+    pub(crate) is_host: bool,
 }
 
 /// A session to be created.
@@ -33,6 +40,8 @@ pub(crate) struct NewSession {
     pub(crate) agent: String,
     /// Sessions last used before this have expired and are deleted.
     pub(crate) expired_before: i64,
+    /// Whose session it is.
+    pub(crate) provider: &'static str,
 }
 
 impl Store {
@@ -47,10 +56,18 @@ impl Store {
             }
             let sql = "DELETE FROM sessions WHERE user_id = $1 AND seen_at < $2";
             transaction.execute(sql, &[new.user.0.into(), new.expired_before.into()])?;
-            let sql = "INSERT INTO sessions (user_id, token_hash, created_at, seen_at, agent) \
-                       VALUES ($1, $2, $3, $3, $4) RETURNING id";
-            let parameters = [new.user.0.into(), new.token_hash.as_slice().into(), new.now_ms.into(), new.agent.into()];
-            transaction.query_one(sql, &parameters, |row| column(row, 0).map(SessionId)).map(Some)
+            // Two requests with one session of the host may both begin it.
+            let sql = "INSERT INTO sessions (user_id, token_hash, created_at, seen_at, agent, provider) \
+                       VALUES ($1, $2, $3, $3, $4, $5) ON CONFLICT (token_hash) DO UPDATE SET seen_at = $3 \
+                       WHERE sessions.user_id = $1 RETURNING id";
+            let parameters = [
+                new.user.0.into(),
+                new.token_hash.as_slice().into(),
+                new.now_ms.into(),
+                new.agent.into(),
+                new.provider.into(),
+            ];
+            transaction.query_optional(sql, &parameters, |row| column(row, 0).map(SessionId))
         })
         .await
     }
@@ -58,7 +75,7 @@ impl Store {
     /// Returns the session of each token, if it has not ended and its user is not disabled. The caller checks whether
     /// it has expired.
     pub(crate) async fn find_sessions(&self, token_hashes: Vec<[u8; 32]>) -> Result<Vec<Option<ActiveSession>>> {
-        let sql = "SELECT s.token_hash, s.id, s.user_id, s.seen_at FROM v \
+        let sql = "SELECT s.token_hash, s.id, s.user_id, s.seen_at, s.provider FROM v \
                    JOIN sessions s ON s.token_hash = v.token_hash JOIN users u ON u.id = s.user_id AND u.disabled = 0";
         self.query(move |connection| {
             let mut params = BulkParams::new(["token_hash"]);
@@ -70,7 +87,9 @@ impl Store {
                 let mut reader = RowReader::new(row);
                 let hash: [u8; 32] = reader.bytes()?;
                 let (session, user) = (SessionId(reader.int()?), UserId(reader.int()?));
-                found.insert(hash, ActiveSession { session, user, seen_at: reader.int()? });
+                let seen_at = reader.int()?;
+                let is_host = reader.text()? != ACCOUNTS;
+                found.insert(hash, ActiveSession { session, user, seen_at, is_host });
                 Ok(())
             })?;
             Ok(token_hashes.iter().map(|hash| found.get(hash).copied()).collect())
@@ -80,7 +99,7 @@ impl Store {
 
     /// Returns a user's sessions, newest first.
     pub(crate) async fn list_sessions(&self, user: UserId, expired_before: i64) -> Result<Vec<SessionSummary>> {
-        let sql = "SELECT id, created_at, seen_at, agent FROM sessions WHERE user_id = $1 AND seen_at >= $2 \
+        let sql = "SELECT id, created_at, seen_at, agent, provider FROM sessions WHERE user_id = $1 AND seen_at >= $2 \
                    ORDER BY id DESC";
         self.query(move |connection| {
             connection.query(sql, &[user.0.into(), expired_before.into()], |row| {
@@ -89,6 +108,7 @@ impl Store {
                     created_at: column(row, 1)?,
                     seen_at: column(row, 2)?,
                     agent: column(row, 3)?,
+                    is_host: column::<String>(row, 4)? != ACCOUNTS,
                 })
             })
         })

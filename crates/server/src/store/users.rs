@@ -1,6 +1,12 @@
 //! Reads users for signing in and for the operator. `commit` writes them.
 
-use super::{Result, Store, column};
+use super::{
+    Result, Store,
+    bulk_params::BulkParams,
+    column,
+    rows::{RowReader, USER},
+};
+use crate::domain::rows::UserRow;
 use parlor_protocol::ids::UserId;
 
 /// What signing in needs to know about a user.
@@ -45,6 +51,43 @@ impl Store {
     /// Returns the hash of a user's password.
     pub(crate) async fn password_hash(&self, user: UserId) -> Result<Option<String>> {
         let sql = "SELECT password_hash FROM users WHERE id = $1";
+        let found = self
+            .query(move |connection| connection.query_optional(sql, &[user.0.into()], |row| column(row, 0)))
+            .await?;
+        Ok(found.flatten())
+    }
+
+    /// Returns the users with these ids of the host.
+    pub(crate) async fn users_by_external_id(&self, external_ids: Vec<String>) -> Result<Vec<UserRow>> {
+        let sql = format!("SELECT {USER} FROM v JOIN users u ON u.external_id = v.external_id");
+        self.query(move |connection| {
+            let mut params = BulkParams::new(["external_id"]);
+            for external_id in &external_ids {
+                params.push([external_id.as_str().into()]);
+            }
+            let mut users = Vec::with_capacity(external_ids.len());
+            params.for_each(connection, &sql, |row| {
+                users.push(RowReader::new(row).user()?);
+                Ok(())
+            })?;
+            Ok(users)
+        })
+        .await
+    }
+
+    /// Returns users of the host in the order of their ids, starting after `after`.
+    pub(crate) async fn host_users(&self, after: UserId, limit: i64) -> Result<Vec<UserRow>> {
+        let sql =
+            format!("SELECT {USER} FROM users u WHERE u.id > $1 AND u.external_id IS NOT NULL ORDER BY u.id LIMIT $2");
+        self.query(move |connection| {
+            connection.query(&sql, &[after.0.into(), limit.into()], |row| RowReader::new(row).user())
+        })
+        .await
+    }
+
+    /// Returns the host's id of a user; none for one who is not the host's.
+    pub(crate) async fn external_id(&self, user: UserId) -> Result<Option<String>> {
+        let sql = "SELECT external_id FROM users WHERE id = $1";
         let found = self
             .query(move |connection| connection.query_optional(sql, &[user.0.into()], |row| column(row, 0)))
             .await?;

@@ -1,0 +1,49 @@
+//! The `Cookie` header as Django reads it (`django.http.cookie.parse_cookie`): the last of several cookies of a name
+//! wins, and quoted values are unquoted as Python's `http.cookies` does.
+
+/// Returns the value of the last cookie of this name in the lines of the header.
+pub(crate) fn cookie<'a>(lines: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Option<String> {
+    let mut found = None;
+    for line in lines {
+        // Bytes are characters of Latin-1, as in WSGI.
+        let line: String = line.iter().copied().map(char::from).collect();
+        for pair in line.split(';') {
+            let (key, value) = pair.split_once('=').unwrap_or(("", pair));
+            let (key, value) = (key.trim(), value.trim());
+            if key == name && !(key.is_empty() && value.is_empty()) {
+                found = Some(unquoted(value));
+            }
+        }
+    }
+    found
+}
+
+/// `"…"` without its quotes, `\ooo` as the character of this octal number, and `\x` as x.
+fn unquoted(value: &str) -> String {
+    let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return value.to_owned();
+    };
+    let characters: Vec<char> = inner.chars().collect();
+    let mut text = String::with_capacity(inner.len());
+    let mut at = 0;
+    while let Some(&character) = characters.get(at) {
+        at += 1;
+        if character != '\\' || at == characters.len() {
+            text.push(character);
+            continue;
+        }
+        let octal: String = characters[at..].iter().take(3).collect();
+        let is_octal = octal.len() == 3
+            && octal.starts_with(['0', '1', '2', '3'])
+            && octal.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        if is_octal {
+            let number = u8::from_str_radix(&octal, 8).expect("three octal digits up to 377");
+            text.push(char::from(number));
+            at += 3;
+        } else {
+            text.push(characters[at]);
+            at += 1;
+        }
+    }
+    text
+}

@@ -1,0 +1,411 @@
+//! Sessions of the host as sessions of Parlor: each that is alive there has a row here, so that everything that ends a
+//! session and closes its sockets is the same for both.
+//!
+//! Invariants: a row is made only after the host has confirmed the session, and ends once the host says that it has
+//! ended, at the latest with the next check. Somebody whose session is in use waits for the host's database neither for
+//! a request nor for a socket. How many wait for the host is limited, for each address and for all.
+
+use super::{
+    actor::Actor,
+    host_users::HostUsers,
+    known_sessions::{Check, KnownSession, KnownSessions, SessionHash},
+    providers::{Credential, HostSession, Provider, Verdict},
+};
+use crate::{
+    coalesce::Coalescer,
+    commit::Commit,
+    config::{Config, ProviderKind},
+    domain::change::{Change, Which},
+    environment::Environment,
+    hub::Hub,
+    store::{
+        Store,
+        sessions::{ActiveSession, NewSession},
+    },
+};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::{SessionId, UserId},
+};
+use sha2::Sha256;
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How many requests of one address, and of all, may wait for the host at once.
+const ADDRESS_ASKING_MAX: usize = 64;
+const ASKING_MAX: usize = 512;
+/// How often the host is asked for one request, because a check was requested meanwhile.
+const ASKED_AGAIN_MAX: u32 = 3;
+/// When a request that found too many others waiting should be tried again.
+const RETRY_AFTER_MS: u64 = 1000;
+/// How long a session is checked again that is neither used nor connected, in rounds of checks.
+const IDLE_ROUNDS: i64 = 4;
+
+/// Everything that it uses.
+#[derive(Debug)]
+pub(crate) struct HostSessionsOptions {
+    pub(crate) store: Store,
+    pub(crate) commit: Commit,
+    pub(crate) environment: Environment,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) users: Arc<HostUsers>,
+    /// The sources, in their order.
+    pub(crate) providers: Vec<Provider>,
+    /// Looks rows up by their hashes.
+    pub(crate) rows: Coalescer<SessionHash, Option<ActiveSession>>,
+    /// The key under which credentials are hashed.
+    pub(crate) secret: Vec<u8>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct HostSessions {
+    with: HostSessionsOptions,
+    known: KnownSessions,
+    asking: Asking,
+    sessions_max: usize,
+    session_ms: i64,
+    recheck: Duration,
+    /// How often the host has asked for a check: an answer from before is asked for again.
+    requested: AtomicU64,
+}
+
+/// The client of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visitor<'a> {
+    pub(crate) address: IpAddr,
+    pub(crate) agent: &'a str,
+}
+
+impl HostSessions {
+    pub(crate) fn new(config: &Config, with: HostSessionsOptions) -> Self {
+        Self {
+            with,
+            known: KnownSessions::default(),
+            asking: Asking::default(),
+            sessions_max: config.limits.sessions_max as usize,
+            session_ms: i64::from(config.accounts.session_days) * 24 * 60 * 60 * 1000,
+            recheck: Duration::from_millis(config.identity.recheck_ms),
+            requested: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns what the lines of a `Cookie` header name, for a provider.
+    pub(crate) fn credential(&self, kind: ProviderKind, lines: &[&[u8]]) -> Option<Credential> {
+        self.provider(kind)?.credential(lines)
+    }
+
+    /// Returns the user and session that a credential stands for; none if it is nobody's.
+    ///
+    /// # Errors
+    /// `unavailable`: the store or the host does not answer, or too many requests wait for it.
+    pub(crate) async fn find(
+        &self,
+        credential: Credential,
+        visitor: Visitor<'_>,
+    ) -> Result<Option<ActiveSession>, Problem> {
+        let hash = self.hash(&credential);
+        let steady_ms = self.with.environment.steady_ms();
+        if self.known.is_nobody(&hash, steady_ms) {
+            return Ok(None);
+        }
+        let row = self.with.rows.ask(hash).await?;
+        let row = row.filter(|row| row.seen_at >= self.with.environment.ageing_ms() - self.session_ms);
+        if let (Some(row), Some(known)) = (row, self.known.used(&hash, steady_ms))
+            && known.actor == actor_of(row)
+            && self.is_trusted(credential.provider, known, steady_ms)
+        {
+            return Ok(Some(row));
+        }
+        let _permit = self.asking.take(visitor.address)?;
+        self.ask(&credential, hash, row, visitor).await
+    }
+
+    fn is_trusted(&self, kind: ProviderKind, known: Check, steady_ms: i64) -> bool {
+        let trusted_ms = self.provider(kind).map_or(0, Provider::trusted_ms);
+        let is_over = known.expires_at.is_some_and(|expires_at| expires_at <= self.with.environment.now_ms());
+        !is_over && steady_ms - known.checked_ms <= trusted_ms
+    }
+
+    async fn ask(
+        &self,
+        credential: &Credential,
+        hash: SessionHash,
+        mut row: Option<ActiveSession>,
+        visitor: Visitor<'_>,
+    ) -> Result<Option<ActiveSession>, Problem> {
+        let Some(provider) = self.provider(credential.provider) else { return Ok(None) };
+        for _ in 0..ASKED_AGAIN_MAX {
+            let (asked_ms, requested) = (self.with.environment.steady_ms(), self.requested.load(Ordering::SeqCst));
+            let verdict = provider.ask(credential.clone()).await;
+            row = match verdict {
+                Ok(Verdict::SignedIn(host)) => self.begin((credential, hash), host, row, visitor, asked_ms).await?,
+                Ok(Verdict::Nobody) => {
+                    self.end(&hash, row.map(actor_of)).await?;
+                    self.known.insert_nobody(hash, asked_ms);
+                    None
+                }
+                Err(problem) => return self.outlive(provider, (credential, hash), row).ok_or(problem).map(Some),
+            };
+            // Something may have ended at the host while it answered.
+            if self.requested.load(Ordering::SeqCst) == requested {
+                break;
+            }
+        }
+        Ok(row)
+    }
+
+    /// Makes the row of a session that the host has confirmed, unless it exists.
+    async fn begin(
+        &self,
+        (credential, hash): (&Credential, SessionHash),
+        host: HostSession,
+        row: Option<ActiveSession>,
+        visitor: Visitor<'_>,
+        asked_ms: i64,
+    ) -> Result<Option<ActiveSession>, Problem> {
+        let external_id = host.user.external_id.clone();
+        let users = self.with.users.put(vec![host.user]).await?;
+        let Some(&user) = users.get(&external_id) else { return Ok(None) };
+        let row = match row {
+            Some(row) if row.user == user => row,
+            other => {
+                // The same session of the host, now of somebody else.
+                self.end(&hash, other.map(actor_of)).await?;
+                let session = self.insert(credential.provider, hash, user, visitor).await?;
+                let Some(session) = session else { return Ok(None) };
+                ActiveSession { session, user, seen_at: self.with.environment.now_ms(), is_host: true }
+            }
+        };
+        let check = Check { actor: actor_of(row), checked_ms: asked_ms, expires_at: host.expires_at };
+        let credential = credential.clone();
+        self.known.insert(hash, KnownSession { credential, external_id, check, used_ms: asked_ms });
+        Ok(Some(row))
+    }
+
+    async fn insert(
+        &self,
+        provider: ProviderKind,
+        hash: SessionHash,
+        user: UserId,
+        visitor: Visitor<'_>,
+    ) -> Result<Option<SessionId>, Problem> {
+        let new = NewSession {
+            user,
+            password_hash: None,
+            token_hash: hash,
+            now_ms: self.with.environment.now_ms(),
+            agent: super::sign_in::kept_agent(visitor.agent),
+            expired_before: self.with.environment.ageing_ms() - self.session_ms,
+            provider: provider.name(),
+        };
+        // None: the user has been disabled in the meantime.
+        let Some(session) = self.with.store.insert_session(new).await? else { return Ok(None) };
+        let all = self.with.store.list_sessions(user, i64::MIN).await?;
+        for oldest in all.iter().skip(self.sessions_max) {
+            self.end_row(Actor { user, session: oldest.id }).await?;
+        }
+        Ok(Some(session))
+    }
+
+    /// Returns the user of a session that the host cannot be asked about now, if it was alive lately.
+    fn outlive(
+        &self,
+        provider: &Provider,
+        (credential, hash): (&Credential, SessionHash),
+        row: Option<ActiveSession>,
+    ) -> Option<ActiveSession> {
+        let row = row.filter(|_| provider.kind() == ProviderKind::DjangoSession)?;
+        let (steady_ms, now_ms) = (self.with.environment.steady_ms(), self.with.environment.now_ms());
+        let known = self.known.used(&hash, steady_ms);
+        if known.and_then(|known| known.expires_at).is_some_and(|expires_at| expires_at <= now_ms) {
+            return None;
+        }
+        let ago_ms = known.map_or(now_ms - row.seen_at, |known| steady_ms - known.checked_ms).max(0);
+        if ago_ms > provider.outage_ms() {
+            return None;
+        }
+        if known.is_none() {
+            let check = Check { actor: actor_of(row), checked_ms: steady_ms - ago_ms, expires_at: None };
+            let (credential, external_id) = (credential.clone(), String::new());
+            self.known.insert(hash, KnownSession { credential, external_id, check, used_ms: steady_ms });
+        }
+        Some(row)
+    }
+
+    /// Checks the sessions in use again and again.
+    pub(crate) async fn run(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(self.recheck).await;
+            // What fails is logged where it fails, and tried again in the next round.
+            _ = self.check(None).await;
+        }
+    }
+
+    /// Checks sessions at once: those of the users with these ids of the host, or all.
+    ///
+    /// # Errors
+    /// `unavailable`: the host or the store does not answer. Sessions that could not be checked stay.
+    pub(crate) async fn check_now(&self, external_ids: &[String]) -> Result<(), Problem> {
+        self.requested.fetch_add(1, Ordering::SeqCst);
+        self.known.forget_nobody();
+        if external_ids.is_empty() {
+            return self.check(None).await;
+        }
+        self.with.users.follow(external_ids).await?;
+        self.check(Some(&external_ids.iter().map(String::as_str).collect())).await
+    }
+
+    async fn check(&self, only: Option<&BTreeSet<&str>>) -> Result<(), Problem> {
+        let steady_ms = self.with.environment.steady_ms();
+        let round_ms = i64::try_from(self.recheck.as_millis()).unwrap_or(i64::MAX / IDLE_ROUNDS);
+        let is_meant = |known: &KnownSession| {
+            let id = known.external_id.as_str();
+            only.is_none_or(|only| id.is_empty() || only.contains(id))
+        };
+        let connected = self.with.hub.connected_sessions();
+        let in_use = self.known.in_use(&connected, steady_ms - IDLE_ROUNDS * round_ms, is_meant);
+        let mut result = Ok(());
+        for provider in &self.with.providers {
+            let sessions: Vec<_> =
+                in_use.iter().filter(|(_, known)| known.credential.provider == provider.kind()).collect();
+            let asked_ms = self.with.environment.steady_ms();
+            let credentials = sessions.iter().map(|(_, known)| known.credential.clone()).collect();
+            let verdicts = provider.ask_all(credentials).await;
+            let applied = self.apply(provider, &sessions, verdicts, asked_ms).await;
+            result = result.and(applied);
+        }
+        result
+    }
+
+    async fn apply(
+        &self,
+        provider: &Provider,
+        sessions: &[&(SessionHash, KnownSession)],
+        verdicts: Vec<Result<Verdict, Problem>>,
+        asked_ms: i64,
+    ) -> Result<(), Problem> {
+        let (mut users, mut ended, mut failure) = (HashMap::new(), BTreeSet::new(), None);
+        for ((hash, known), verdict) in sessions.iter().zip(verdicts) {
+            match verdict {
+                Ok(Verdict::SignedIn(host))
+                    if known.external_id.is_empty() || host.user.external_id == known.external_id =>
+                {
+                    self.known.confirm(hash, asked_ms, host.expires_at);
+                    users.insert(host.user.external_id.clone(), host.user);
+                }
+                Ok(_) => {
+                    self.end(hash, Some(known.check.actor)).await?;
+                    ended.insert(known.external_id.clone());
+                }
+                Err(problem) => {
+                    if asked_ms - known.check.checked_ms > provider.outage_ms() {
+                        self.end(hash, Some(known.check.actor)).await?;
+                    }
+                    failure = Some(problem);
+                }
+            }
+        }
+        self.with.users.put(users.into_values().collect()).await?;
+        // Perhaps because their user was disabled.
+        self.with.users.follow(&ended.into_iter().collect::<Vec<_>>()).await?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn end(&self, hash: &SessionHash, actor: Option<Actor>) -> Result<(), Problem> {
+        if let Some(actor) = actor {
+            self.end_row(actor).await?;
+        }
+        self.known.remove(hash);
+        Ok(())
+    }
+
+    /// Ends a session. One that has already ended is no error.
+    async fn end_row(&self, Actor { user, session }: Actor) -> Result<(), Problem> {
+        match self.with.commit.submit(Change::EndSessions { user, which: Which::One(session) }).await {
+            Err(problem) if problem.code == Code::NotFound => Ok(()),
+            ended => ended.map(drop),
+        }
+    }
+
+    fn provider(&self, kind: ProviderKind) -> Option<&Provider> {
+        self.with.providers.iter().find(|provider| provider.kind() == kind)
+    }
+
+    fn hash(&self, credential: &Credential) -> SessionHash {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.with.secret).expect("a key may have any length");
+        mac.update(credential.provider.name().as_bytes());
+        mac.update(b"\0");
+        mac.update(credential.key.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+fn actor_of(row: ActiveSession) -> Actor {
+    Actor { user: row.user, session: row.session }
+}
+
+/// Counts the requests that wait for the host.
+#[derive(Debug, Default)]
+struct Asking(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A request that waits for the host.
+#[derive(Debug)]
+struct AskingPermit(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr);
+
+impl Asking {
+    fn take(&self, address: IpAddr) -> Result<AskingPermit, Problem> {
+        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = asking.values().sum();
+        let own = asking.entry(address).or_default();
+        if all >= ASKING_MAX || *own >= ADDRESS_ASKING_MAX {
+            let problem = Problem::new(Code::Unavailable).with_detail("too many requests wait for the application");
+            if *own == 0 {
+                asking.remove(&address);
+            }
+            return Err(problem.with_retry_after_ms(RETRY_AFTER_MS));
+        }
+        *own += 1;
+        Ok(AskingPermit(self.0.clone(), address))
+    }
+}
+
+impl Drop for AskingPermit {
+    fn drop(&mut self) {
+        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = asking.get_mut(&self.1) {
+            *own -= 1;
+            if *own == 0 {
+                asking.remove(&self.1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_waits_for_the_host_more_often_than_its_share_and_nobody_more_than_all() {
+        let asking = Asking::default();
+        let address = |number: u8| IpAddr::from([127, 0, 0, number]);
+        let take = |number: u8| asking.take(address(number));
+        let own: Vec<_> = (0..ADDRESS_ASKING_MAX).map(|_| take(1).expect("room")).collect();
+        assert_eq!(take(1).expect_err("its share is used").code, Code::Unavailable);
+        let others: Vec<_> = (2..9).flat_map(|number| (0..ADDRESS_ASKING_MAX).map(move |_| number)).map(take).collect();
+        assert!(others.iter().all(Result::is_ok));
+        assert!(take(20).is_err(), "all together have a limit");
+        drop((own, others));
+        assert!(take(1).is_ok());
+        assert!(asking.0.lock().expect("not poisoned").len() <= 1);
+    }
+}
