@@ -2,7 +2,7 @@
  * The user's settings: name and picture, appearance, password, and sessions.
  *
  * @import {Client} from '../sdk/client.js'
- * @import {Me, Session} from '../sdk/wire.js'
+ * @import {Me, Session, Site} from '../sdk/wire.js'
  */
 import { Account } from '../sdk/account.js';
 import { Problem } from '../sdk/problem.js';
@@ -48,6 +48,11 @@ export class ParlorSettings extends HTMLElement {
   #signOut = h('button', {
     class: 'button warn', type: 'button', onclick: () => emit(this, 'parlor-sign-out'),
   }, dialogSay.signOut);
+  #signOutLink = h('a', { class: 'button warn', hidden: true }, dialogSay.signOut);
+  /** @type {HTMLElement|null} */
+  #passwordPart = null;
+  /** People have accounts here, so that sessions can be ended here. */
+  #accounts = true;
   #outNote = h('p', { class: 'why', role: 'alert', hidden: true });
   #login = h('p', { class: 'note' });
   /** A setting is being saved; its old value is not shown again in the meantime. */
@@ -76,11 +81,11 @@ export class ParlorSettings extends HTMLElement {
           }, this.#name.box, this.#saveName)),
         part(dialogSay.appearance, themeChoice()),
         part(dialogSay.privacy, this.#receipts.box, this.#presence.box, this.#privacyNote),
-        part(dialogSay.password, h('form', {
+        this.#passwordPart = part(dialogSay.password, h('form', {
           class: 'stack', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#changePassword(event),
         }, this.#current.box, this.#next.box, this.#savePassword, this.#passwordNote)),
         part(dialogSay.sessions, this.#sessions, this.#sessionsNote),
-        h('section', { class: 'part last' }, this.#login, this.#signOut, this.#outNote)));
+        h('section', { class: 'part last' }, this.#login, this.#signOut, this.#signOutLink, this.#outNote)));
   }
 
   /** Shows the page, and loads what it shows. @param {Client} client */
@@ -89,6 +94,18 @@ export class ParlorSettings extends HTMLElement {
     this.account = new Account(client);
     this.#passwordNote.hidden = this.#outNote.hidden = true;
     setText(this.#pictureNote, dialogSay.pictureHint);
+    void client.http.site().then((site) => this.#suit(site), () => {});
+    void this.#loadSessions();
+  }
+
+  /** Shows only what people can do here who sign in elsewhere. @param {Site} site */
+  #suit(site) {
+    this.#accounts = site.accounts;
+    if (this.#passwordPart) this.#passwordPart.hidden = !site.accounts;
+    this.#saveName.parentElement?.toggleAttribute('hidden', !site.accounts);
+    this.#signOut.hidden = !site.accounts;
+    this.#signOutLink.hidden = site.accounts || !site.sign_out_url;
+    if (site.sign_out_url) this.#signOutLink.href = site.sign_out_url;
     void this.#loadSessions();
   }
 
@@ -242,7 +259,7 @@ export class ParlorSettings extends HTMLElement {
       },
     }, dialogSay.endSession);
     return h('li', {}, h('div', {}, h('b', { class: 'one-line' }, agent), h('span', {}, seen)),
-      session.current ? h('span', { class: 'chip settled' }, dialogSay.thisDevice) : end);
+      session.current ? h('span', { class: 'chip settled' }, dialogSay.thisDevice) : this.#accounts ? end : null);
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * The sign-in page, also for signing up if the operator allows it. Errors are shown at the field they are about.
+ * The sign-in page, also for signing up if the operator allows it, or a link to where people sign in. Errors are shown
+ * at the field they are about.
  *
  * @import {Http} from '../sdk/http.js'
  * @import {Site} from '../sdk/wire.js'
@@ -53,6 +54,10 @@ export class ParlorSignIn extends HTMLElement {
     this.http = http;
     this.className = 'parlor sign-in';
     setAttribute(this, 'role', 'main');
+    if (!site.accounts) {
+      this.#showLink(site);
+      return;
+    }
     const form = h('form', { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       h('div', { class: 'brand' }, mark(), site.name),
       h('div', { class: 'card' }, this.#title, this.#name.box, this.#login.box, this.#password.box, this.#go,
@@ -62,6 +67,17 @@ export class ParlorSignIn extends HTMLElement {
     document.title = `${dialogSay.signIn} · ${isolated(site.name)}`;
     this.#draw();
     this.#login.input.focus();
+  }
+
+  /** Shows where people sign in who have no account here. @param {Site} site */
+  #showLink(site) {
+    const back = encodeURIComponent(location.pathname + location.search + location.hash);
+    const address = site.sign_in_url?.replace('{return}', back);
+    const link = address ? h('a', { class: 'button main', href: address }, dialogSay.signIn) : null;
+    this.replaceChildren(h('div', { class: 'brand' }, mark(), site.name),
+      h('div', { class: 'card' }, h('h1', {}, dialogSay.signIn), link), h('p', { class: 'fine' }, dialogSay.by));
+    document.title = `${dialogSay.signIn} · ${isolated(site.name)}`;
+    link?.focus();
   }
 
   #turn() {

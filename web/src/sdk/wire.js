@@ -75,7 +75,8 @@
  * @typedef {{presence: Presence[]}} Watched
  * @typedef {{users: User[], next: string|null}} Users
  * @typedef {{sessions: Session[], next: string|null}} Sessions
- * @typedef {{name: string, sign_up: boolean, session_days: number}} Site
+ * @typedef {{name: string, sign_up: boolean, session_days: number, accounts: boolean, sign_in_url: string|null,
+ *   sign_out_url: string|null}} Site
  *
  * @typedef {{scope: string, version: number, prev: number}} Scoped
  * @typedef {Scoped & {type: 'message.created', message: Message, sender: User, sender_read_seq: number|null}} MessageCreated
