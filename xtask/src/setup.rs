@@ -16,7 +16,7 @@ struct Need {
     root: bool,
 }
 
-const NEEDS: [Need; 12] = [
+const NEEDS: [Need; 13] = [
     Need {
         what: "a PostgreSQL server (`postgres` on the PATH or below /usr/lib/postgresql)",
         for_what: "the store's conformance suite",

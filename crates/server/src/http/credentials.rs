@@ -63,7 +63,7 @@ pub(super) struct Anybody(pub(super) Caller);
 
 /// The caller of a socket handshake on a page of this site, signed in or not.
 #[derive(Clone, Debug)]
-pub(super) struct Visitor(pub(super) Caller);
+pub(super) struct SocketVisitor(pub(super) Caller);
 
 const COOKIE: &str = "parlor_session";
 const COOKIE_HTTPS: &str = "__Host-parlor_session";
@@ -178,7 +178,7 @@ where
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Visitor
+impl<S: Send + Sync> FromRequestParts<S> for SocketVisitor
 where
     Edge: FromRef<S>,
 {

@@ -5,7 +5,7 @@
 
 use super::{
     Edge,
-    credentials::{Caller, Visitor},
+    credentials::{Caller, SocketVisitor},
     errors::Refusal,
     handshake::Handshake,
 };
@@ -25,10 +25,10 @@ pub(super) fn is_room(app: &App, path: &str) -> bool {
 /// Opens a socket in a room.
 pub(super) async fn open(edge: &Edge, parts: &mut Parts) -> Result<Response, Response> {
     let refuse = |code: Code| Refusal::from(code).into_response();
-    let visitor = Visitor::from_request_parts(parts, edge).await.map_err(IntoResponse::into_response)?;
+    let visitor = SocketVisitor::from_request_parts(parts, edge).await.map_err(IntoResponse::into_response)?;
     let bridge = edge.app.bridge.as_ref().ok_or_else(|| refuse(Code::NotFound))?;
     let (room, group) = bridge.room_at(parts.uri.path()).ok_or_else(|| refuse(Code::NotFound))?;
-    let Visitor(Caller { actor, ends, .. }) = visitor;
+    let SocketVisitor(Caller { actor, ends, .. }) = visitor;
     if actor.is_none() && room.join == WhoMayJoin::SignedIn {
         // Channels answers 403, and no page sees more than that.
         return Err(refuse(Code::NotAllowed));
