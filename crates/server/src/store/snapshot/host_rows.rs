@@ -21,6 +21,9 @@ use parlor_protocol::{
 };
 use std::collections::{HashMap, HashSet};
 
+/// The members of a direct conversation, and what it is about.
+type Pair = (Vec<UserId>, Option<ContextKey>);
+
 /// A message of a direct conversation that has no row yet.
 #[derive(Clone, Debug)]
 pub struct UnmirroredMessage {
@@ -174,12 +177,12 @@ impl Snapshot<'_> {
     fn direct_pairs(
         &mut self,
         conversations: impl Iterator<Item = ConversationId>,
-    ) -> Result<HashMap<ConversationId, (Vec<UserId>, Option<ContextKey>)>> {
+    ) -> Result<HashMap<ConversationId, Pair>> {
         let mut params = BulkParams::new(["id"]);
         for conversation in conversations.collect::<HashSet<_>>() {
             params.push([conversation.0.into()]);
         }
-        let mut pairs = HashMap::<ConversationId, (Vec<UserId>, Option<ContextKey>)>::new();
+        let mut pairs = HashMap::<ConversationId, Pair>::new();
         params.for_each(
             self.connection(),
             "SELECT c.id, m.user_id, x.kind, x.external_id FROM v \
