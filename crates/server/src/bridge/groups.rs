@@ -198,7 +198,7 @@ mod tests {
     use crate::config::Config;
 
     fn room(frame: &str) -> Arc<RoomProfile> {
-        let keys = format!("path = \"/ws/a/\"\ngroup = \"a\"\njoin = \"everyone\"\n{frame}");
+        let keys = format!("path = \"ws/a/\"\ngroup = \"a\"\njoin = \"everyone\"\n{frame}");
         Arc::new(toml::from_str(&keys).expect("a room"))
     }
 

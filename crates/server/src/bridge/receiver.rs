@@ -1,7 +1,7 @@
 //! Receives the messages for this node's queue (core).
 //!
-//! Invariant: the queue is read as long as Redis answers, whoever listens, so it never fills. A message is taken at
-//! most once, as in Channels; there is no queue of messages in flight.
+//! Invariant: the queue is read as long as Redis answers, also without sockets, so it never fills. A message is taken
+//! at most once, as in Channels; there is no queue of messages in flight.
 
 use super::{
     Shared,

@@ -116,6 +116,7 @@ impl GroupEvent {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RoomKeys {
+    /// As Django writes it, without the first `/`.
     path: String,
     group: String,
     join: WhoMayJoin,
@@ -137,7 +138,7 @@ impl<'de> Deserialize<'de> for RoomProfile {
         }
         Ok(Self {
             group,
-            path: keys.path,
+            path: format!("/{}", keys.path),
             join: keys.join,
             types: keys.types,
             frame: keys.frame,
@@ -149,9 +150,11 @@ impl<'de> Deserialize<'de> for RoomProfile {
 
 /// Returns the names in braces of a path, each of which is a whole part of it.
 fn path_names(path: &str) -> Result<Vec<&str>, String> {
-    let parts = path.strip_prefix('/').ok_or_else(|| format!("the path {path:?} does not begin with /"))?;
+    if path.starts_with('/') {
+        return Err(format!("the path {path:?} begins with /, which is not written here"));
+    }
     let mut names = Vec::new();
-    for part in parts.split('/') {
+    for part in path.split('/') {
         match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
             Some(name) if !name.is_empty() && is_plain(name) && !names.contains(&name) => {
                 names.push(name);
@@ -203,19 +206,19 @@ mod tests {
     #[test]
     fn a_room_is_declared_in_a_few_lines() {
         let found = room(
-            "path = \"/ws/auctions/{id}/\"\ngroup = \"auction_{id}\"\njoin = \"signed_in\"\n\
+            "path = \"ws/auctions/{id}/\"\ngroup = \"auction_{id}\"\njoin = \"signed_in\"\n\
                           frame = { field = \"data\" }\nping = { type = \"ping\" }\npong = { type = \"pong\" }\n",
         );
         let found = found.expect("a room");
         assert_eq!(found.group.text(&[("id", "7")]), "auction_7");
         assert_eq!((found.join, found.frame), (WhoMayJoin::SignedIn, FramePart::Field("data".to_owned())));
-        let short = room("path = \"/ws/a/\"\ngroup = \"a\"\njoin = \"everyone\"\n").expect("a room");
+        let short = room("path = \"ws/a/\"\ngroup = \"a\"\njoin = \"everyone\"\n").expect("a room");
         assert_eq!((short.frame, short.types), (FramePart::Message, vec![]));
     }
 
     #[test]
     fn a_path_is_matched_part_by_part() {
-        let found = room("path = \"/ws/auctions/{id}/\"\ngroup = \"auction_{id}\"\njoin = \"everyone\"\n");
+        let found = room("path = \"ws/auctions/{id}/\"\ngroup = \"auction_{id}\"\njoin = \"everyone\"\n");
         let found = found.expect("a room");
         assert_eq!(found.matches("/ws/auctions/7/"), Some(vec![("id", "7")]));
         for other in ["/ws/auctions/7", "/ws/auctions//", "/ws/auctions/7/8/", "/ws/auctions/a:b/", "/ws/a/7/", "/"] {
@@ -226,14 +229,14 @@ mod tests {
     #[test]
     fn what_a_room_cannot_have_is_refused() {
         for (keys, why) in [
-            ("path = \"ws/a/\"\ngroup = \"a\"\njoin = \"everyone\"\n", "does not begin with /"),
-            ("path = \"/ws/{a\"\ngroup = \"a\"\njoin = \"everyone\"\n", "not allowed"),
-            ("path = \"/ws/{a}/{a}\"\ngroup = \"a\"\njoin = \"everyone\"\n", "not allowed"),
-            ("path = \"/ws/a\"\ngroup = \"a_{id}\"\njoin = \"everyone\"\n", "{id} is not known"),
-            ("path = \"/ws/a\"\ngroup = \"a\"\njoin = \"nobody\"\n", "unknown variant `nobody`"),
-            ("path = \"/ws/a\"\ngroup = \"a\"\n", "missing field `join`"),
-            ("path = \"/ws/a\"\ngroup = \"a\"\njoin = \"everyone\"\nframes = \"x\"\n", "unknown field `frames`"),
-            ("path = \"/ws/a\"\ngroup = \"a\"\njoin = \"everyone\"\nping = {}\n", "belong together"),
+            ("path = \"/ws/a/\"\ngroup = \"a\"\njoin = \"everyone\"\n", "begins with /"),
+            ("path = \"ws/{a\"\ngroup = \"a\"\njoin = \"everyone\"\n", "not allowed"),
+            ("path = \"ws/{a}/{a}\"\ngroup = \"a\"\njoin = \"everyone\"\n", "not allowed"),
+            ("path = \"ws/a\"\ngroup = \"a_{id}\"\njoin = \"everyone\"\n", "{id} is not known"),
+            ("path = \"ws/a\"\ngroup = \"a\"\njoin = \"nobody\"\n", "unknown variant `nobody`"),
+            ("path = \"ws/a\"\ngroup = \"a\"\n", "missing field `join`"),
+            ("path = \"ws/a\"\ngroup = \"a\"\njoin = \"everyone\"\nframes = \"x\"\n", "unknown field `frames`"),
+            ("path = \"ws/a\"\ngroup = \"a\"\njoin = \"everyone\"\nping = {}\n", "belong together"),
         ] {
             let error = room(keys).expect_err(keys);
             assert!(error.contains(why), "{keys}: {error}");

@@ -96,16 +96,16 @@ fn start(binary: &Path, options: &[&str]) -> MariaDb {
         folder = folder.display(),
         options = options.join(" "),
     );
-    let shell = spawn(&script);
+    let server = MariaDb { _shell: spawn(&script), port, folder };
     for _ in 0..600 {
         let ping = client("mariadb-admin", port).arg("ping").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if ping.is_ok_and(|status| status.success()) && folder.join("server-pid").exists() {
-            return MariaDb { _shell: shell, port, folder };
+        if ping.is_ok_and(|status| status.success()) && server.folder.join("server-pid").exists() {
+            return server;
         }
         // waits for: the server to accept connections, checked repeatedly
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    panic!("MariaDB did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+    panic!("MariaDB did not start: {}", fs::read_to_string(server.folder.join("log")).unwrap_or_default());
 }
 
 fn spawn(script: &str) -> Child {

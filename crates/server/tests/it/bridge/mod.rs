@@ -25,14 +25,14 @@ use tokio_tungstenite::{
 const LONG: Duration = Duration::from_secs(30);
 const ROOMS: &str = r#"
 [[rooms]]
-path = "/ws/account-codes/"
+path = "ws/account-codes/"
 group = "account_code_updates"
 join = "signed_in"
 ping = { type = "ping" }
 pong = { type = "pong" }
 
 [[rooms]]
-path = "/ws/auctions/{id}/"
+path = "ws/auctions/{id}/"
 group = "auction_{id}"
 join = "everyone"
 types = ["auction.bid"]

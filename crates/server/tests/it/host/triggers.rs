@@ -295,7 +295,7 @@ async fn a_column_that_nobody_fills_and_one_that_is_absent_are_errors(host: Test
     assert_eq!(triggers::table_errors(&host.database, &profile()).await, Ok(Vec::new()));
     let table = host.database.quoted("Site_message");
     host.run(&format!("ALTER TABLE {table} ADD COLUMN priority integer NOT NULL DEFAULT 1")).await;
-    host.run(&format!("ALTER TABLE site_file RENAME COLUMN file TO path")).await;
+    host.run("ALTER TABLE site_file RENAME COLUMN file TO path").await;
     let found = triggers::table_errors(&host.database, &profile()).await.expect("columns");
     assert_eq!(found, ["the table site_file has no column file"], "a default fills a column");
     host.run(&format!("DROP TABLE {table}")).await;

@@ -46,7 +46,7 @@ async fn every_change_of_a_row_is_published_as_what_it_is(cluster: TestCluster) 
         let event = next_event(subscriber, is_durable).await;
         assert_eq!((&event["type"], &event["message"]["text"]), (&"message.created".into(), &"hello".into()));
     }
-    row.text = "hello again".to_owned();
+    "hello again".clone_into(&mut row.text);
     cluster.put(&row).await;
     let event = next_event(&mut ben, is_durable).await;
     assert_eq!((&event["type"], &event["message"]["text"]), (&"message.updated".into(), &"hello again".into()));
@@ -69,7 +69,7 @@ async fn every_change_of_a_row_is_published_as_what_it_is(cluster: TestCluster) 
     let event = next_event(&mut ben, is_durable).await;
     assert_eq!((&event["members"][0]["read_seq"], &event["unread"]), (&2.into(), &0.into()));
     // Several things at once are fetched.
-    row.text = "third".to_owned();
+    "third".clone_into(&mut row.text);
     row.is_read = false;
     row.hidden_by_recipient = true;
     row.row = key(3);

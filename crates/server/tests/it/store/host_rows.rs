@@ -191,7 +191,7 @@ async fn a_change_of_the_text_is_an_edit_and_an_older_row_reverts_no_edit(cluste
     let mut row = cluster.row(1, "Ada", "Ben", "On tram 16").await;
     let place = cluster.put_new(&row).await;
     cluster.clock.fetch_add(1_000_000_000, Ordering::Relaxed);
-    row.text = "On tram 18".to_owned();
+    "On tram 18".clone_into(&mut row.text);
     row.subject = Some(" Umbrella ".to_owned());
     let edited = cluster.put(&row).await;
     assert!(edited.changed && !edited.is_new);
