@@ -25,6 +25,7 @@ mod name_words;
 mod open;
 mod param;
 pub mod pictures;
+mod positions;
 mod postgres;
 mod presence;
 mod row;

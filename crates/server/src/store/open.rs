@@ -46,7 +46,7 @@ pub struct StoreOptions {
 const POSTGRES_WRITERS: u32 = 3;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 8] = [
+static MIGRATIONS: [(&str, &str, &str); 9] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -86,6 +86,11 @@ static MIGRATIONS: [(&str, &str, &str); 8] = [
         "0008_host_users",
         include_str!("../../migrations/sqlite/0008_host_users.sql"),
         include_str!("../../migrations/postgres/0008_host_users.sql"),
+    ),
+    (
+        "0009_positions",
+        include_str!("../../migrations/sqlite/0009_positions.sql"),
+        include_str!("../../migrations/postgres/0009_positions.sql"),
     ),
 ];
 

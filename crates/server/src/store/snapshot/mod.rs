@@ -9,6 +9,7 @@ mod heads;
 mod host_rows;
 mod members;
 mod messages;
+mod mirror;
 mod read_from;
 mod search;
 mod users;
@@ -24,6 +25,7 @@ use parlor_protocol::{
 pub(crate) use heads::SyncStatus;
 pub use host_rows::{MirroredRow, UnmirroredMessage, UnmirroredMessages};
 pub use messages::PageAnchor;
+pub use mirror::HostRowFlags;
 pub(crate) use search::{SEARCHED_CONVERSATIONS_MAX, SearchScope, SearchedConversation};
 
 /// A fixed state of the store. It lives on a store thread, for one unit of work.

@@ -1,0 +1,40 @@
+//! How far consumers that have no database of their own have read, and their leases.
+
+use super::{
+    Result, Store,
+    consumers::{self, ConsumerPosition, Lease, LeaseRequest},
+};
+
+impl Store {
+    /// Acquires the lease of a consumer, if it is free, and returns how far it has read.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub async fn acquire_consumer(
+        &self,
+        name: &'static str,
+        request: LeaseRequest,
+    ) -> Result<Option<(Lease, ConsumerPosition)>> {
+        self.write(move |transaction| {
+            consumers::ensure(transaction, name)?;
+            consumers::acquire(transaction, name, request)
+        })
+        .await
+    }
+
+    /// Records how far a consumer has read and extends its lease; returns whether this node still has it.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub async fn advance_consumer(&self, lease: Lease, position: ConsumerPosition, until_ms: i64) -> Result<bool> {
+        self.write(move |transaction| consumers::advance(transaction, &lease, &position, until_ms)).await
+    }
+
+    /// Releases the lease of a consumer.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub async fn release_consumer(&self, lease: Lease) -> Result<()> {
+        self.write(move |transaction| consumers::release(transaction, &lease)).await
+    }
+}
