@@ -1,0 +1,70 @@
+//! The columns of the host's tables, read at the start and again with every scan.
+
+use super::host_tables::HostTables;
+use crate::host::{HostColumn, HostError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The columns of the profile's tables, by the table's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TableColumns(BTreeMap<String, Vec<HostColumn>>);
+
+/// What is wrong with the tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TableErrors {
+    /// Rows cannot be read.
+    pub(super) reading: Vec<String>,
+    /// Rows cannot be inserted.
+    pub(super) inserting: Vec<String>,
+}
+
+impl TableColumns {
+    /// Reads the columns of a profile's tables.
+    pub(super) async fn read(tables: &HostTables) -> Result<Self, HostError> {
+        let profile = &tables.profile;
+        let attachments = profile.attachments.as_ref().map(|table| &table.table);
+        let context = profile.context.as_ref().map(|table| &table.table);
+        let mut found = BTreeMap::new();
+        for name in [Some(&profile.messages.table), attachments, context].into_iter().flatten() {
+            found.insert(name.clone(), tables.database.columns(name).await?);
+        }
+        Ok(Self(found))
+    }
+
+    /// Returns whether a table has a column.
+    pub(super) fn has(&self, table: &str, column: &str) -> bool {
+        self.0.get(table).is_some_and(|columns| columns.iter().any(|known| known.name == column))
+    }
+
+    /// Compares the message table with its profile.
+    pub(super) fn errors(&self, tables: &HostTables) -> TableErrors {
+        let table = &tables.profile.messages;
+        let columns = self.0.get(&table.table).map(Vec::as_slice).unwrap_or_default();
+        if columns.is_empty() {
+            let absent = format!("there is no table {}, or it may not be read", table.table);
+            return TableErrors { reading: vec![absent], inserting: Vec::new() };
+        }
+        let mut named: BTreeSet<&str> = table.columns().into_iter().collect();
+        named.extend(table.updated_at.as_deref());
+        named.extend(table.defaults.keys().map(String::as_str));
+        let absent = named.iter().filter(|name| !self.has(&table.table, name));
+        let unknown = columns
+            .iter()
+            .filter(|column| !column.is_nullable && !column.has_default && !named.contains(column.name.as_str()));
+        TableErrors {
+            reading: absent.map(|name| format!("the table {} has no column {name}", table.table)).collect(),
+            inserting: unknown
+                .map(|column| {
+                    format!("{} of {} needs a value: give it one in [messages.defaults]", column.name, table.table)
+                })
+                .collect(),
+        }
+    }
+
+    /// Returns whether a message may be about nothing.
+    pub(super) fn is_context_optional(&self, tables: &HostTables) -> bool {
+        let table = &tables.profile.messages;
+        let Some(context) = &table.context else { return true };
+        let columns = self.0.get(&table.table).map(Vec::as_slice).unwrap_or_default();
+        columns.iter().any(|column| column.name == *context && column.is_nullable)
+    }
+}
