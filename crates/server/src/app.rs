@@ -17,6 +17,7 @@ use crate::{
     },
     identity::{self, Identity, actor::Actor, host_users::HostUsers},
     metrics::Metrics,
+    mirror::{Mirror, MirrorOptions},
     presence::{self, Presence},
     profile::{Profile, ProfileError},
     search::Searcher,
@@ -89,6 +90,10 @@ pub struct App {
     pub host_side: OnceLock<Arc<dyn HostSide>>,
     /// The bridge to the channel layer of the web application, if there is one.
     pub bridge: Option<Arc<Bridge>>,
+    /// What the mirror uses; none without an application beside Parlor.
+    pub(crate) mirror_options: Option<MirrorOptions>,
+    /// The mirror of the application's messages.
+    pub mirror: Option<Arc<Mirror>>,
     /// What messages are found by; none where search is switched off.
     pub index: Option<Index>,
     consumers: Mutex<Vec<ConsumerHandle>>,
@@ -165,15 +170,15 @@ impl App {
         tasks.extend(late.map(|late| supervisor.run("start", late)));
         let bridge = Bridge::start(&config, profile.as_deref(), &environment, &metrics, &supervisor)?;
         let (committed, followed) = watch::channel(version);
-        let parts = (node, erasure, committed);
-        let options = commit_options(&config, (&store, layer), &rules, &environment, &metrics, parts);
-        let (commit, writer) = Commit::start(options, &supervisor);
+        let with = commit_options(&config, (&store, layer), &rules, &environment, &metrics, (node, erasure, committed));
+        let (commit, writer) = Commit::start(with.clone(), &supervisor);
         let parts = (&store, &commit, &files, &hub);
         let started = start_identity((&config, &environment, &metrics), parts, sessions, &supervisor).await?;
         tasks.extend(started.tasks);
+        let mirror_options = MirrorOptions::new(&config, profile.as_ref(), with, &commit, &started.host_users);
+        let mirror = start_mirror(mirror_options.as_ref(), &followed, &supervisor);
         let (index, consumer) = start_index(&config, &environment, &store, &metrics, node).await?.unzip();
-        let interval = intervals(&config).interval;
-        let consumers = consumer.map(|consumer| ConsumerHandle::start(consumer, followed, interval, &supervisor));
+        let consumers = consumer.map(|consumer| start_consumer(consumer, &config, followed, &supervisor));
         Ok(Arc::new(Self {
             resumes,
             queries: UserLimiter::new(config.limits.user_queries_max, store_timeout(&config)),
@@ -193,8 +198,10 @@ impl App {
             typing,
             supervisor,
             profile,
-            host_side: OnceLock::new(),
             bridge,
+            mirror_options,
+            host_side: mirror.clone().map_or_else(OnceLock::new, |mirror| OnceLock::from(mirror as Arc<dyn HostSide>)),
+            mirror,
             index,
             consumers: Mutex::new(consumers.into_iter().collect()),
             is_draining: watch::Sender::new(false),
@@ -249,6 +256,9 @@ impl App {
     /// Commits everything in the queue and closes the store. Called after [`App::drain`], when the edges are done.
     pub async fn stop(&self) {
         self.drain();
+        if let Some(mirror) = &self.mirror {
+            mirror.stop().await;
+        }
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             writer.stop().await;
@@ -312,6 +322,24 @@ async fn start_index(
         node,
     });
     Ok(Some((index, consumer)))
+}
+
+fn start_consumer(
+    consumer: SearchIndexer,
+    config: &Config,
+    committed: watch::Receiver<Version>,
+    supervisor: &Supervisor,
+) -> ConsumerHandle {
+    ConsumerHandle::start(consumer, committed, intervals(config).interval, supervisor)
+}
+
+fn start_mirror(
+    options: Option<&MirrorOptions>,
+    committed: &watch::Receiver<Version>,
+    supervisor: &Supervisor,
+) -> Option<Arc<Mirror>> {
+    let options = options.filter(|options| options.config.enabled)?;
+    Some(Arc::new(Mirror::start(options.clone(), committed.clone(), supervisor)))
 }
 
 /// The look-ups that concurrent requests share.

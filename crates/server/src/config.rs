@@ -9,6 +9,7 @@
 mod contradictions;
 mod identity;
 mod layers;
+mod mirror;
 mod setting;
 
 use crate::{
@@ -29,6 +30,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 pub use identity::{CallbackConfig, DjangoConfig, IdentityConfig, ProviderKind, SessionEngine};
 pub use layers::Layers;
+pub use mirror::{CompatConfig, MirrorConfig, TriggerMode};
 pub use setting::{Setting, SettingSource};
 
 /// The text of `parlor.default.toml`.
@@ -100,6 +102,8 @@ pub struct Config {
     pub compat: CompatConfig,
     /// The bridge to the application's channel layer.
     pub bridge: BridgeConfig,
+    /// The mirror of its message table.
+    pub mirror: MirrorConfig,
     /// All limits.
     pub limits: Limits,
 }
@@ -283,15 +287,6 @@ pub struct AccountsConfig {
 pub struct GroupsConfig {
     /// The history that new members see by default.
     pub history: History,
-}
-
-/// `[compat]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CompatConfig {
-    /// The profile of the application: a name or a path.
-    #[serde(deserialize_with = "none_if_empty")]
-    pub profile: Option<String>,
 }
 
 /// `[bridge]`

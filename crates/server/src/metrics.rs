@@ -2,6 +2,9 @@
 //!
 //! Absent on purpose: labels with values from outside (names, addresses, paths with ids).
 
+mod mirror;
+
+use mirror::MirrorMetrics;
 use parlor_protocol::close::Close;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -77,6 +80,8 @@ pub struct Metrics {
     pub search_lag_seconds: Gauge<f64, AtomicU64>,
     /// How long a search takes.
     pub search_seconds: Histogram,
+    /// Of the mirror.
+    pub mirror: MirrorMetrics,
     /// Reads for users that are running.
     pub queries_under_way: Gauge,
     /// Changes by users that wait for their commit or are in it.
@@ -184,6 +189,7 @@ impl Metrics {
             search_lag_versions: Gauge::default(),
             search_lag_seconds: Gauge::default(),
             search_seconds: Histogram::new(exponential_buckets(0.0002, 2.0, 16)),
+            mirror: MirrorMetrics::default(),
             queries_under_way: Gauge::default(),
             changes_under_way: Gauge::default(),
             store_connections_busy: Gauge::default(),
@@ -193,6 +199,7 @@ impl Metrics {
             tasks: Gauge::default(),
         };
         metrics.register();
+        metrics.register_mirror();
         metrics
     }
 
@@ -247,6 +254,19 @@ impl Metrics {
     /// Counts messages of the bridge that were dropped.
     pub fn bridge_dropped_many(&self, reason: &'static str, count: u64) {
         self.bridge_drops.get_or_create(&DropLabels { reason }).inc_by(count);
+    }
+
+    fn register_mirror(&mut self) {
+        let (registry, mirror) = (&mut self.registry, &self.mirror);
+        let help = "Whether the mirror runs and the host's database answers";
+        registry.register("mirror_connected", help, mirror.connected.clone());
+        registry.register("mirror_rows", "Rows of the host that became messages", mirror.rows.clone());
+        registry.register("mirror_removed", "Messages whose rows the host deleted", mirror.removed.clone());
+        let help = "Times a row of the host could not be mirrored";
+        registry.register("mirror_rows_refused", help, mirror.rows_refused.clone());
+        registry.register("mirror_written", "Rows inserted into the host's table", mirror.written.clone());
+        registry.register("mirror_refused", "Changes that the host's database refused", mirror.refused.clone());
+        registry.register("mirror_repaired", "Rows that a scan found to be different", mirror.repaired.clone());
     }
 
     /// Returns all metrics in the `OpenMetrics` text format.

@@ -1,13 +1,15 @@
-//! Only the commit and the layer itself call `publish` of the channel layer (I1), and ephemeral events.
+//! Only the commit and the layer itself call `publish` of the channel layer (I1), ephemeral events, and the mirror: rows
+//! for old sockets, which are no events.
 
 use super::{
     rust_source::find,
     source_tree::{Finding, Tree},
 };
 
-const PLACES: [&str; 4] = [
+const PLACES: [&str; 5] = [
     "crates/server/src/commit/",
     "crates/server/src/channel_layer/",
+    "crates/server/src/mirror/",
     "crates/server/src/presence/",
     "crates/server/src/typing.rs",
 ];

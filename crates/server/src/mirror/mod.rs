@@ -1,5 +1,316 @@
-//! The mirror of the host's message table.
+//! The mirror keeps Parlor's store and the host's message table equal, both ways, while both are written.
+//!
+//! One task on one node does it (`task.rs`): it makes the store equal to rows that the host wrote (`apply.rs`), writes
+//! to the host what Parlor's own clients did (`outbound.rs`), and scans the table for what was missed (`scan.rs`).
+//! Invariants: whatever is repeated changes nothing; a row is applied by this task only, one state after the other;
+//! the host's database may be slow or gone, and nobody who is connected waits for it.
+//!
+//! Absent on purpose: an order of rows other than that of their ids, and cursors over the host's changes.
 
+mod apply;
+pub(crate) mod backfill;
+pub(crate) mod check;
+mod contexts;
+mod host_tables;
+mod keys;
 pub mod message_row;
+mod old_pages;
+mod outbound;
 pub mod outbox;
+mod scan;
+mod schema;
+mod task;
 pub mod triggers;
+
+use crate::{
+    channel_layer::ChannelLayer,
+    commit::{Commit, CommitOptions},
+    config::{Config, MirrorConfig},
+    domain::Rules,
+    environment::Environment,
+    host::{HostDatabase, HostError, HostOptions, django::UserTable},
+    identity::host_users::HostUsers,
+    metrics::Metrics,
+    profile::Profile,
+    store::{
+        self, Store,
+        consumers::{ConsumerPosition, Lease},
+    },
+    supervisor::Supervisor,
+};
+use apply::Applier;
+use contexts::HostContexts;
+use host_tables::{HostTables, NewRow};
+use message_row::{HostMessageRow, HostPerson};
+use parlor_protocol::{
+    cursor::Cursor,
+    error::{Code, Problem},
+    ids::{Epoch, UserId, Version},
+    model::ContextKey,
+};
+use schema::TableColumns;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use task::ApplyRequest;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tracing::warn;
+
+/// How many rows may wait to be applied at once for callers.
+const REQUESTS_MAX: usize = 1000;
+/// How long a caller waits for its row to be applied, which happens anyway.
+const APPLY_WAIT: Duration = Duration::from_secs(2);
+
+/// Everything that the mirror uses.
+#[derive(Clone, Debug)]
+pub(crate) struct MirrorOptions {
+    pub(crate) config: MirrorConfig,
+    pub(crate) host: HostDatabase,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) user_table: UserTable,
+    pub(crate) users: Arc<HostUsers>,
+    pub(crate) store: Store,
+    pub(crate) commit: Commit,
+    pub(crate) layer: Arc<dyn ChannelLayer>,
+    pub(crate) environment: Environment,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) node: Epoch,
+}
+
+impl MirrorOptions {
+    /// Returns what the mirror uses, if there is an application to mirror. It has connections of its own to the host's
+    /// database.
+    pub(crate) fn new(
+        config: &Config,
+        profile: Option<&Arc<Profile>>,
+        with: CommitOptions,
+        commit: &Commit,
+        users: &Arc<HostUsers>,
+    ) -> Option<Self> {
+        let (profile, url) = profile.cloned().zip(config.host.database.clone())?;
+        let timeout = Duration::from_millis(config.host.timeout_ms);
+        Some(Self {
+            config: config.mirror.clone(),
+            host: HostDatabase::new(HostOptions { url, connections: config.host.connections, timeout }),
+            profile,
+            user_table: config.django.user_table(),
+            users: users.clone(),
+            store: with.store,
+            commit: commit.clone(),
+            layer: with.layer,
+            environment: with.environment,
+            metrics: with.metrics,
+            rules: with.rules,
+            node: with.node,
+        })
+    }
+}
+
+/// The mirror, as the old sockets use it.
+#[derive(Debug)]
+pub struct Mirror {
+    options: MirrorOptions,
+    tables: HostTables,
+    requests: mpsc::Sender<ApplyRequest>,
+    stop: watch::Sender<bool>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A row to be sent.
+#[derive(Clone, Debug)]
+pub struct NewHostRow {
+    /// Who sends it.
+    pub sender: UserId,
+    /// To whom.
+    pub recipient: UserId,
+    /// What it is about.
+    pub context: Option<ContextKey>,
+    /// Its text.
+    pub text: String,
+    /// Its subject.
+    pub subject: Option<String>,
+}
+
+/// Why the mirror cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MirrorError {
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("{}", problem_text(.0))]
+    Problem(Problem),
+    /// The tables are not as the profile says.
+    #[error("{0}")]
+    Tables(String),
+}
+
+impl From<Problem> for MirrorError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+fn problem_text(problem: &Problem) -> &str {
+    problem.detail.as_deref().unwrap_or(&problem.title)
+}
+
+/// How far the mirror has read the store's changes, and its lease.
+#[derive(Debug)]
+struct Position {
+    lease: Lease,
+    durable: ConsumerPosition,
+    cursor: Cursor,
+}
+
+impl Position {
+    fn move_to(&mut self, version: Version) {
+        self.cursor.version = version;
+    }
+}
+
+impl Mirror {
+    /// Starts the mirror. `committed` changes with each commit.
+    pub(crate) fn start(options: MirrorOptions, committed: watch::Receiver<Version>, supervisor: &Supervisor) -> Self {
+        let tables = tables(&options);
+        let (requests, received) = mpsc::channel(REQUESTS_MAX);
+        let (stop, stopped) = watch::channel(false);
+        let task = task::MirrorTask::new(options.clone());
+        let task = supervisor.run_until_stopped("mirror", task.run(received, committed, stopped));
+        Self { options, tables, requests, stop, task: Mutex::new(Some(task)) }
+    }
+
+    /// Lets it finish its step and release its lease.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // It has no result; a failure was logged when it happened.
+            drop(task.await);
+        }
+    }
+
+    /// Returns the user of an id in the host's user table; none if there is no such user.
+    ///
+    /// # Errors
+    /// `unavailable`: the host's database does not answer.
+    pub async fn user_of(&self, external_id: &str) -> Result<Option<UserId>, Problem> {
+        Ok(self.options.users.ensure(&[external_id.to_owned()]).await?.remove(external_id))
+    }
+
+    /// Sends a message: its row is committed in the host's table first, then applied to the store. Returns the row.
+    ///
+    /// # Errors
+    /// `unavailable`: the host's database does not answer, and the row may exist; `not_found`: somebody is not a user
+    /// of the host; `invalid_field`: the database refuses the row.
+    pub async fn send(&self, new: NewHostRow) -> Result<HostMessageRow, Problem> {
+        let people = self.people(&[new.sender, new.recipient]).await?;
+        let person = |user: UserId| people.get(&user).cloned().ok_or(Problem::from(Code::NotFound));
+        let (sender, recipient) = (person(new.sender)?, person(new.recipient)?);
+        let now_ms = self.options.environment.now_ms();
+        let row = NewRow {
+            sender: sender.id.clone(),
+            recipient: recipient.id.clone(),
+            context: new.context.map(|key| key.id),
+            text: new.text,
+            subject: new.subject,
+            created_at_ms: now_ms,
+            is_read: false,
+        };
+        let key = keys::of_send(self.options.environment.random());
+        let row_id = self.tables.insert_once(&key, &row, now_ms).await.map_err(|error| refusal(&error))?;
+        self.options.metrics.mirror.written.inc();
+        self.apply(row_id).await;
+        Ok(HostMessageRow {
+            row_id,
+            sender,
+            recipient,
+            context: row.context,
+            text: row.text,
+            subject: row.subject,
+            created_at_ms: now_ms,
+            is_read: false,
+            attachments: Vec::new(),
+        })
+    }
+
+    /// Marks a row as read, in the host's table first. Returns whether the reader is its recipient.
+    ///
+    /// # Errors
+    /// `unavailable`: the host's database does not answer.
+    pub async fn mark_read(&self, reader: UserId, row_id: i64) -> Result<bool, Problem> {
+        let reader = self.external_id(reader).await?;
+        let is_own = self.tables.mark_read(&reader, &[row_id]).await.map_err(|error| refusal(&error))? > 0;
+        if is_own {
+            self.apply(row_id).await;
+        }
+        Ok(is_own)
+    }
+
+    /// Returns how many rows a user has not read, as the application counts them.
+    ///
+    /// # Errors
+    /// `unavailable`: the host's database does not answer.
+    pub async fn unread_count(&self, user: UserId) -> Result<i64, Problem> {
+        let user = self.external_id(user).await?;
+        self.tables.unread_count(&user).await.map_err(|error| refusal(&error))
+    }
+
+    /// Asks the task to apply a row, and waits until it did. If it does not in time, the row is applied later.
+    async fn apply(&self, row_id: i64) {
+        let (done, applied) = oneshot::channel();
+        if self.requests.try_send(ApplyRequest { row_id, done }).is_ok() {
+            drop(timeout(APPLY_WAIT, applied).await);
+        }
+    }
+
+    async fn external_id(&self, user: UserId) -> Result<String, Problem> {
+        self.options.users.external_id_of(user).await?.ok_or_else(|| Code::NotFound.into())
+    }
+
+    async fn people(&self, users: &[UserId]) -> Result<HashMap<UserId, HostPerson>, Problem> {
+        let users = users.to_vec();
+        let rows = self.options.store.read(move |snapshot| snapshot.user_rows(users.into_iter())).await?;
+        let people = rows.into_iter().filter_map(|row| {
+            let id = row.external_id?;
+            Some((row.id, HostPerson { id, name: row.name, login: row.login }))
+        });
+        Ok(people.collect())
+    }
+}
+
+/// What a user reads of an error. The log has its text, which may name tables and addresses.
+fn refusal(error: &HostError) -> Problem {
+    if error.is_outage() {
+        return Problem::new(Code::Unavailable).with_detail("the application's database does not answer");
+    }
+    warn!(%error, "the host's database refused a message or a question of an old socket");
+    Problem::new(Code::InvalidField).with_detail("the application's database refuses it")
+}
+
+fn tables(options: &MirrorOptions) -> HostTables {
+    HostTables { database: options.host.clone(), profile: options.profile.clone() }
+}
+
+fn applier(options: &MirrorOptions) -> Applier {
+    Applier {
+        tables: tables(options),
+        columns: TableColumns::default(),
+        store: options.store.clone(),
+        commit: options.commit.clone(),
+        users: options.users.clone(),
+        layer: options.layer.clone(),
+        environment: options.environment.clone(),
+        metrics: options.metrics.clone(),
+        contexts: HostContexts::default(),
+        refused: HashSet::new(),
+        unread_again: Vec::new(),
+    }
+}

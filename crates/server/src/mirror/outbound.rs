@@ -1,0 +1,306 @@
+//! Writes to the host what Parlor's own clients did: sent, edited, deleted, hidden and read messages.
+//!
+//! It reads the store's changes from a durable position. Invariants: a message has one row, whatever is repeated,
+//! because its key is inserted with the row; a row that the host has changed since it was last read is left to be read
+//! first; only rows that were read here become read there.
+
+use super::{
+    MirrorError, Position,
+    apply::{Announce, Applier, attachment},
+    host_tables::{NewRow, Side, TableRow},
+    keys,
+};
+use crate::{
+    domain::{
+        Rules,
+        change::{HostMessage, HostRowKey},
+        host_content::HostContent,
+        rows::{HostRow, MessageRow, UserRow},
+    },
+    store::snapshot::{UnmirroredMessage, UnmirroredMessages},
+};
+use parlor_protocol::{
+    ids::{ConversationId, Scope, Seq, UserId, Version},
+    model::ContextKey,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+use tracing::warn;
+
+/// How many messages one step reads.
+const MESSAGES_MAX: usize = 200;
+/// How many bytes of text end a step.
+const BYTES_MAX: usize = 1024 * 1024;
+/// How many commits one step reads.
+const COMMITS_MAX: i64 = 1000;
+/// How many rows of one scope one step changes.
+const SCOPE_ROWS_MAX: usize = 500;
+/// How many refused messages, and rows that the host made unread again, are remembered.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// See the module documentation.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub(super) rules: Arc<Rules>,
+    /// Messages that the host refused, each logged once.
+    pub(super) refused: HashSet<(ConversationId, Seq)>,
+    /// Rows that the host made unread again: they stay so, although they are before the reader's marker.
+    pub(super) unread_again: HashSet<i64>,
+    /// Rows cannot be inserted, because a column of the table is not in the profile.
+    pub(super) cannot_insert: bool,
+}
+
+/// What happened in the store after a position.
+struct News {
+    unmirrored: Vec<UnmirroredMessage>,
+    changed: Vec<MessageRow>,
+    scopes: BTreeSet<Scope>,
+    users: HashMap<UserId, UserRow>,
+    /// Up to here everything was read.
+    to: Version,
+    is_all: bool,
+}
+
+impl Outbound {
+    /// Does one step. Returns whether there may be more to do; none if the position is not one of this store, which
+    /// was restored from a backup.
+    pub(super) async fn step(
+        &mut self,
+        applier: &mut Applier,
+        position: &mut Position,
+    ) -> Result<Option<bool>, MirrorError> {
+        self.note_unread_again(applier);
+        let Some(news) = read(applier, position).await? else { return Ok(None) };
+        let from = position.cursor.version;
+        let mut is_all_read = true;
+        let mut inserted = Vec::new();
+        for unmirrored in &news.unmirrored {
+            inserted.extend(self.insert(applier, unmirrored, &news.users).await?);
+        }
+        applier.apply(&inserted, &BTreeSet::new(), Announce::All).await?;
+        let mut touched = self.change(applier, &news.changed).await?;
+        for scope in &news.scopes {
+            let (read, is_more) = self.mark_read(applier, *scope).await?;
+            is_all_read &= !is_more;
+            touched.extend(read);
+            if let Scope::User(user) = *scope {
+                touched.extend(self.hide(applier, user, from).await?);
+            }
+        }
+        let touched: Vec<i64> = touched.into_iter().collect();
+        applier.apply(&touched, &BTreeSet::new(), Announce::All).await?;
+        self.note_unread_again(applier);
+        if is_all_read {
+            position.move_to(news.to);
+        }
+        Ok(Some(!(news.is_all && is_all_read)))
+    }
+
+    fn note_unread_again(&mut self, applier: &mut Applier) {
+        if self.unread_again.len() + applier.unread_again.len() > REMEMBERED_MAX {
+            self.unread_again.clear();
+        }
+        self.unread_again.extend(applier.unread_again.drain(..));
+    }
+
+    /// Inserts the row of a message, unless the conversation is none of the host's; returns its id.
+    async fn insert(
+        &mut self,
+        applier: &Applier,
+        unmirrored: &UnmirroredMessage,
+        users: &HashMap<UserId, UserRow>,
+    ) -> Result<Option<i64>, MirrorError> {
+        let UnmirroredMessage { message, recipient, context } = unmirrored;
+        let external = |user: &UserId| users.get(user).and_then(|row| row.external_id.clone());
+        let (Some(sender), Some(recipient)) = (external(&message.sender), external(recipient)) else { return Ok(None) };
+        if !has_rows_about(applier, context.as_ref()) {
+            return Ok(None);
+        }
+        if self.cannot_insert {
+            self.refuse(applier, message, "a column of the table is not in the profile");
+            return Ok(None);
+        }
+        let row = NewRow {
+            sender,
+            recipient,
+            context: context.as_ref().map(|key| key.id.clone()),
+            text: host_text(message),
+            subject: message.details.subject.clone(),
+            created_at_ms: message.created_at,
+            is_read: false,
+        };
+        let key = keys::of_message(message);
+        match applier.tables.insert_once(&key, &row, applier.environment.now_ms()).await {
+            Ok(id) => {
+                applier.metrics.mirror.written.inc();
+                Ok(Some(id))
+            }
+            Err(error) if error.is_outage() => Err(error.into()),
+            Err(error) => {
+                self.refuse(applier, message, &error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Writes changed texts and deletes rows of deleted messages; returns the rows that it touched.
+    async fn change(&mut self, applier: &Applier, changed: &[MessageRow]) -> Result<BTreeSet<i64>, MirrorError> {
+        let of_users = |row: &&MessageRow| row.details.edited_at.is_some() || row.details.deleted;
+        let changed: BTreeMap<(ConversationId, Seq), &MessageRow> =
+            changed.iter().filter(of_users).map(|row| ((row.conversation, row.seq), row)).collect();
+        let places: Vec<(ConversationId, Seq)> = changed.keys().copied().collect();
+        let rows = applier.store.read(move |snapshot| snapshot.host_rows_by_message(&places)).await?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.key.id).collect();
+        let current = applier.tables.read(&ids).await?;
+        let mut touched = BTreeSet::new();
+        for known in rows {
+            let Some(message) = known.place.and_then(|place| changed.get(&place)) else { continue };
+            let Some(Ok(row)) = current.get(&known.key.id) else { continue };
+            touched.insert(row.id);
+            let now_ms = applier.environment.now_ms();
+            let written = if message.details.deleted {
+                applier.tables.delete(row.id, now_ms).await
+            } else if self.is_changed_here(message, row, &known) {
+                let subject = message.details.subject.as_deref();
+                applier.tables.write_text(row.id, &host_text(message), subject, now_ms).await
+            } else {
+                continue;
+            };
+            match written {
+                Ok(()) => {}
+                Err(error) if error.is_outage() => return Err(error.into()),
+                Err(error) => self.refuse(applier, message, &error.to_string()),
+            }
+        }
+        Ok(touched)
+    }
+
+    /// Returns whether a message says something else than its row, and the row is as it was last read.
+    fn is_changed_here(&self, message: &MessageRow, row: &TableRow, known: &HostRow) -> bool {
+        let put = content(row, known.key.table.clone(), (known.sender, known.recipient));
+        let limits = &self.rules.limits;
+        let shown = HostContent::of(&put, limits.text_chars_max, limits.subject_chars_max);
+        let is_same = shown.text == host_text(message) && shown.subject == message.details.subject;
+        let fingerprint = self.rules.fingerprints.of_host_text(&row.text, row.subject.as_deref());
+        !is_same && fingerprint == known.text_fingerprint
+    }
+
+    /// Marks rows as read that their recipients have read here; returns them, and whether there may be more.
+    async fn mark_read(&self, applier: &Applier, scope: Scope) -> Result<(Vec<i64>, bool), MirrorError> {
+        let rows = applier.store.read(move |snapshot| snapshot.host_rows_read_here(scope, SCOPE_ROWS_MAX)).await?;
+        let is_full = rows.len() == SCOPE_ROWS_MAX;
+        let mut read: BTreeMap<UserId, Vec<i64>> = BTreeMap::new();
+        let table = applier.tables.name();
+        for row in rows {
+            if row.key.table == table && !self.unread_again.contains(&row.key.id) {
+                read.entry(row.recipient).or_default().push(row.key.id);
+            }
+        }
+        for (user, ids) in &read {
+            if let Some(recipient) = applier.users.external_id_of(*user).await? {
+                applier.tables.mark_read(&recipient, ids).await?;
+            }
+        }
+        let ids: Vec<i64> = read.into_values().flatten().collect();
+        let is_more = is_full && !ids.is_empty();
+        Ok((ids, is_more))
+    }
+
+    /// Hides rows from the side of a user who hid their messages here.
+    async fn hide(&self, applier: &Applier, user: UserId, since: Version) -> Result<Vec<i64>, MirrorError> {
+        let read = move |snapshot: &mut crate::store::snapshot::Snapshot<'_>| {
+            snapshot.host_rows_hidden_here(user, since, SCOPE_ROWS_MAX)
+        };
+        let rows = applier.store.read(read).await?;
+        let ids_of = |is_shown: fn(&HostRow, UserId) -> bool| -> Vec<i64> {
+            rows.iter().filter(|row| is_shown(row, user)).map(|row| row.key.id).collect()
+        };
+        let sent = ids_of(|row, user| row.sender == user && !row.hidden_by_sender);
+        let received = ids_of(|row, user| row.recipient == user && !row.hidden_by_recipient);
+        applier.tables.hide(Side::Sender, &sent).await?;
+        applier.tables.hide(Side::Recipient, &received).await?;
+        Ok(sent.into_iter().chain(received).collect())
+    }
+
+    fn refuse(&mut self, applier: &Applier, message: &MessageRow, reason: &str) {
+        applier.metrics.mirror.refused.inc();
+        let place = (message.conversation, message.seq);
+        if self.refused.len() < REMEMBERED_MAX && self.refused.insert(place) {
+            warn!(conversation = %place.0, seq = %place.1, reason, "a message is not written to the host");
+        }
+    }
+}
+
+/// Reads what happened after a position; none if the position is not one of this store.
+async fn read(applier: &Applier, position: &Position) -> Result<Option<News>, MirrorError> {
+    let from = position.cursor;
+    let commits = applier.store.commits_after(from.version, COMMITS_MAX).await?;
+    let is_cut = i64::try_from(commits.len()).is_ok_and(|count| count == COMMITS_MAX);
+    let last = commits.last().map(|commit| commit.last).filter(|_| is_cut);
+    // Commits are remembered for minutes only. After a longer outage all scopes are looked at.
+    let is_complete = commits.first().is_none_or(|first| first.first.0 <= from.version.0 + 1);
+    let mut scopes: BTreeSet<Scope> =
+        commits.into_iter().flat_map(|commit| commit.scopes).map(|(scope, _)| scope).collect();
+    let read = applier.store.read(move |snapshot| {
+        if !snapshot.is_valid(from)? {
+            return Ok(None);
+        }
+        if !is_complete {
+            scopes.extend(snapshot.mirrored_users()?.into_iter().map(Scope::User));
+        }
+        let UnmirroredMessages { messages, to, more } =
+            snapshot.messages_without_host_row(from.version, MESSAGES_MAX, BYTES_MAX)?;
+        let (changed, is_changed_cut) = snapshot.messages_changed_after(from.version, MESSAGES_MAX, BYTES_MAX)?;
+        let changed_to = changed.last().filter(|_| is_changed_cut).map(MessageRow::version);
+        let to = [changed_to, last].into_iter().flatten().fold(to, Version::min);
+        let people = messages.iter().flat_map(|found| [found.message.sender, found.recipient]);
+        let users = snapshot.user_rows(people)?;
+        Ok(Some(News {
+            unmirrored: messages.into_iter().filter(|found| found.message.id.0 <= to.0).collect(),
+            changed: changed.into_iter().filter(|row| row.version() <= to).collect(),
+            scopes,
+            users: users.into_iter().map(|row| (row.id, row)).collect(),
+            to,
+            is_all: !more && !is_changed_cut && !is_cut,
+        }))
+    });
+    Ok(read.await?)
+}
+
+/// Returns whether the host can have a row for a message about this.
+pub(super) fn has_rows_about(applier: &Applier, context: Option<&ContextKey>) -> bool {
+    match (&applier.tables.profile.context, context) {
+        (None, context) => context.is_none(),
+        (Some(table), Some(key)) => table.kind == key.kind,
+        (Some(_), None) => applier.columns.is_context_optional(&applier.tables),
+    }
+}
+
+/// Returns what a row says of a message: its text, or the names of its files.
+pub(super) fn host_text(message: &MessageRow) -> String {
+    if !message.text.is_empty() {
+        return message.text.clone();
+    }
+    let names: Vec<&str> = message.details.attachments.iter().map(|attachment| attachment.name.as_str()).collect();
+    names.join(", ")
+}
+
+/// Returns a row as a change, to see what is shown of it.
+pub(super) fn content(row: &TableRow, table: String, (sender, recipient): (UserId, UserId)) -> HostMessage {
+    HostMessage {
+        row: HostRowKey { table, id: row.id },
+        sender,
+        recipient,
+        context: None,
+        text: row.text.clone(),
+        subject: row.subject.clone(),
+        created_at: row.created_at_ms,
+        is_read: row.is_read,
+        hidden_by_sender: row.hidden_by_sender,
+        hidden_by_recipient: row.hidden_by_recipient,
+        attachments: row.files.iter().map(attachment).collect(),
+        sent_as: None,
+    }
+}
