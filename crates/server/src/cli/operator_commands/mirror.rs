@@ -1,7 +1,8 @@
-//! `parlor mirror install`, `status` and `uninstall`: the triggers in the host's database. They need no data folder.
+//! `parlor mirror`: the triggers in the host's database, which need no data folder; the initial copy and the check.
 
+use super::mirror_copy;
 use crate::{
-    cli::{CliError, CliErrorKind, ConfigArgs, block_on, print_line},
+    cli::{CliError, CliErrorKind, ConfigArgs, OperatorArgs, block_on, print_line},
     config::Config,
     host::{HostDatabase, HostError, HostKind, HostOptions},
     mirror::triggers::{self, WatchedTable},
@@ -38,6 +39,19 @@ pub(in crate::cli) enum MirrorCommand {
         #[command(flatten)]
         args: MirrorArgs,
     },
+    /// Copy all messages of the application. No server may be running.
+    Backfill {
+        /// Only count.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        args: OperatorArgs,
+    },
+    /// Compare all messages of the application with Parlor's. No server may be running.
+    Check {
+        #[command(flatten)]
+        args: OperatorArgs,
+    },
 }
 
 /// The arguments that these commands share.
@@ -58,16 +72,17 @@ struct Host {
 }
 
 pub(in crate::cli) fn run_mirror(command: &MirrorCommand) -> Result<(), CliError> {
-    let (MirrorCommand::Install { args, .. } | MirrorCommand::Status { args } | MirrorCommand::Uninstall { args, .. }) =
-        command;
-    let answer = args.config.load([]).and_then(|(config, _)| {
-        let host = Host::of(&config)?;
-        match command {
-            MirrorCommand::Install { dry_run, .. } => install(&host, *dry_run, args.json),
-            MirrorCommand::Status { .. } => status(&host, args.json),
-            MirrorCommand::Uninstall { dry_run, .. } => uninstall(&host, *dry_run, args.json),
-        }
-    });
+    match command {
+        MirrorCommand::Install { dry_run, args } => with_host(args, |host| install(host, *dry_run, args.json)),
+        MirrorCommand::Status { args } => with_host(args, |host| status(host, args.json)),
+        MirrorCommand::Uninstall { dry_run, args } => with_host(args, |host| uninstall(host, *dry_run, args.json)),
+        MirrorCommand::Backfill { dry_run, args } => mirror_copy::backfill(*dry_run, args),
+        MirrorCommand::Check { args } => mirror_copy::check(args),
+    }
+}
+
+fn with_host(args: &MirrorArgs, work: impl FnOnce(&Host) -> Result<(), CliError>) -> Result<(), CliError> {
+    let answer = args.config.load([]).and_then(|(config, _)| work(&Host::of(&config)?));
     answer.map_err(|error| CliError { is_json: args.json, ..error })
 }
 

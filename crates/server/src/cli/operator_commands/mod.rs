@@ -3,6 +3,7 @@
 pub(super) mod context;
 pub(super) mod database;
 pub(super) mod mirror;
+mod mirror_copy;
 pub(super) mod user;
 
 use super::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line, print_line};

@@ -1,0 +1,123 @@
+//! `parlor mirror backfill` and `parlor mirror check`. No server may be running: one that runs copies and compares by
+//! itself, and would change what is compared.
+
+use super::{lock, print_result};
+use crate::{
+    cli::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line},
+    config::Config,
+    environment::Environment,
+    mirror::{
+        MirrorError, MirrorOptions,
+        backfill::{self, Progress},
+        check::{self, CheckReport},
+    },
+    server,
+};
+use serde_json::json;
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal as _, Write as _},
+};
+
+pub(in crate::cli) fn backfill(is_dry_run: bool, args: &OperatorArgs) -> Result<(), CliError> {
+    copy(is_dry_run, args).map_err(|error| CliError { is_json: args.json, ..error })
+}
+
+fn copy(is_dry_run: bool, args: &OperatorArgs) -> Result<(), CliError> {
+    let is_quiet = args.json;
+    let report = |progress: &Progress| {
+        if !is_quiet {
+            show(progress);
+        }
+    };
+    let copied = with_mirror(args, async |options| backfill::run(options, is_dry_run, report).await)?;
+    let Progress { total, before, done, new, refused, .. } = copied;
+    let (rate, _) = copied.rate();
+    let text = if is_dry_run {
+        format!("The host has {total} messages, of which {before} are here. Nothing was copied.")
+    } else {
+        format!("{done} messages were copied, {rate} a second: {new} were new, {refused} cannot be mirrored.")
+    };
+    let value = json!({
+        "total": total, "known": before, "copied": done, "new": new, "refused": refused, "dry_run": is_dry_run,
+    });
+    print_result(args, &text, value);
+    Ok(())
+}
+
+/// Shows a bar on a terminal, and lines elsewhere.
+fn show(progress: &Progress) {
+    const WIDTH: u64 = 30;
+    let (rate, left) = progress.rate();
+    let (at, total) = (progress.before + progress.done, progress.total.max(1));
+    let filled = (at * WIDTH / total).min(WIDTH);
+    let left = left.map_or_else(String::new, |left| format!(", {} s left", left.as_secs()));
+    let counts = format!("{at} of {} messages, {rate} a second{left}", progress.total);
+    if std::io::stderr().is_terminal() {
+        let bar = "#".repeat(usize::try_from(filled).unwrap_or_default());
+        let line = format!("\r[{bar:30}] {counts}   {}", if at >= progress.total { "\n" } else { "" });
+        // It is not an error if nobody reads it.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    } else {
+        eprint_line(&format!("parlor: {counts}"));
+    }
+}
+
+pub(in crate::cli) fn check(args: &OperatorArgs) -> Result<(), CliError> {
+    compare(args).map_err(|error| CliError { is_json: args.json, ..error })
+}
+
+fn compare(args: &OperatorArgs) -> Result<(), CliError> {
+    let report = with_mirror(args, async |options| check::run(options).await)?;
+    let CheckReport { host_rows, known_rows, host_checksum, known_checksum, differences, different } = report;
+    let mut text = format!(
+        "The host has {host_rows} messages (checksum {host_checksum:016x}), of which {known_rows} are known here \
+         (checksum {known_checksum:016x}).\n"
+    );
+    for difference in &differences {
+        let _ = writeln!(text, "{difference}");
+    }
+    let _ = match different {
+        0 => write!(text, "Both sides are equal."),
+        1 => write!(text, "There is one difference."),
+        _ => write!(text, "There are {different} differences."),
+    };
+    let value = json!({
+        "host_rows": host_rows,
+        "known_rows": known_rows,
+        "host_checksum": format!("{host_checksum:016x}"),
+        "known_checksum": format!("{known_checksum:016x}"),
+        "different": different,
+        "differences": differences,
+    });
+    print_result(args, &text, value);
+    if different == 0 {
+        return Ok(());
+    }
+    Err(CliError::of(CliErrorKind::Damaged, "the two sides are not equal"))
+}
+
+/// Opens the store without a server and without a running mirror.
+fn with_mirror<T>(
+    args: &OperatorArgs,
+    work: impl AsyncFnOnce(&MirrorOptions) -> Result<T, MirrorError>,
+) -> Result<T, CliError> {
+    let (config, _) = args.load([])?;
+    let folder = lock(&config, args)?;
+    let mirror = crate::config::MirrorConfig { enabled: false, ..config.mirror.clone() };
+    let config = Config { mirror, ..config };
+    block_on(async {
+        let app = server::open(&folder, config, Environment::real()).await.map_err(CliError::new)?;
+        let done = match &app.mirror_options {
+            Some(options) => work(options).await.map_err(failure),
+            None => Err(CliError::usage("set compat.profile and host.database first")),
+        };
+        app.stop().await;
+        done
+    })
+}
+
+fn failure(error: MirrorError) -> CliError {
+    let kind = if matches!(error, MirrorError::Tables(_)) { CliErrorKind::Refused } else { CliErrorKind::Failed };
+    CliError::of(kind, error)
+}
