@@ -22,6 +22,7 @@ mod idempotent_sends;
 mod isolation;
 mod mariadb;
 mod message_actions;
+mod mirror;
 mod network_loss;
 mod old_sockets;
 mod openapi;
