@@ -175,7 +175,8 @@ impl App {
         let parts = (&store, &commit, &files, &hub);
         let started = start_identity((&config, &environment, &metrics), parts, sessions, &supervisor).await?;
         tasks.extend(started.tasks);
-        let mirror_options = MirrorOptions::new(&config, profile.as_ref(), with, &commit, &started.host_users);
+        let users = &started.host_users;
+        let mirror_options = MirrorOptions::new(&config, profile.as_ref(), with, &commit, users, bridge.as_ref());
         let mirror = start_mirror(mirror_options.as_ref(), &followed, &supervisor);
         let (index, consumer) = start_index(&config, &environment, &store, &metrics, node).await?.unzip();
         let consumers = consumer.map(|consumer| start_consumer(consumer, &config, followed, &supervisor));

@@ -13,6 +13,7 @@ use super::{
     schema::TableColumns,
 };
 use crate::{
+    bridge::Bridge,
     channel_layer::{ChannelLayer, Message, Publication, Topic},
     commit::Commit,
     domain::{
@@ -30,6 +31,7 @@ use parlor_protocol::{
     ids::{ConversationId, FileId, Seq, UserId},
     model::{Attachment, ContextKey},
 };
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
@@ -70,6 +72,7 @@ pub(super) struct Applier {
     pub(super) commit: Commit,
     pub(super) users: Arc<HostUsers>,
     pub(super) layer: Arc<dyn ChannelLayer>,
+    pub(super) bridge: Option<Arc<Bridge>>,
     pub(super) environment: Environment,
     pub(super) metrics: Arc<Metrics>,
     pub(super) contexts: HostContexts,
@@ -231,7 +234,7 @@ impl Applier {
         Ok(own.map(|(id, _, place)| (id, place)).collect())
     }
 
-    /// Publishes new rows to the old sockets of their people.
+    /// Publishes new rows to the old sockets of their people, and to the application's consumers.
     async fn publish(&self, new: Vec<(TableRow, UserId, UserId)>, announce: Announce) -> Result<(), MirrorError> {
         let is_shown = |row: &TableRow| match announce {
             Announce::All => true,
@@ -242,7 +245,14 @@ impl Applier {
         if new.is_empty() {
             return Ok(());
         }
-        self.publish_rows(new).await
+        let people = self.people_of(&new).await?;
+        if let Some(bridge) = &self.bridge {
+            for (row, ..) in &new {
+                bridge.host_message_is_new(&as_json(&shown(row.clone(), &people)));
+            }
+        }
+        self.publish_rows(new, &people).await;
+        Ok(())
     }
 
     /// Publishes rows that were sent after a time again, because files have been added to them.
@@ -258,21 +268,26 @@ impl Applier {
             let (sender, recipient) = (*users.get(&row.sender)?, *users.get(&row.recipient)?);
             Some((row, sender, recipient))
         });
-        self.publish_rows(known.collect()).await
+        let known: Vec<_> = known.collect();
+        let people = self.people_of(&known).await?;
+        self.publish_rows(known, &people).await;
+        Ok(())
     }
 
-    async fn publish_rows(&self, rows: Vec<(TableRow, UserId, UserId)>) -> Result<(), MirrorError> {
-        let people = self.people(rows.iter().flat_map(|(_, sender, recipient)| [*sender, *recipient])).await?;
+    async fn people_of(&self, rows: &[(TableRow, UserId, UserId)]) -> Result<HashMap<String, HostPerson>, MirrorError> {
+        self.people(rows.iter().flat_map(|(_, sender, recipient)| [*sender, *recipient])).await
+    }
+
+    async fn publish_rows(&self, rows: Vec<(TableRow, UserId, UserId)>, people: &HashMap<String, HostPerson>) {
         let publications = rows.into_iter().map(|(row, sender, recipient)| {
             let topics = if sender == recipient { vec![sender] } else { vec![sender, recipient] };
-            let text = serde_json::to_string(&shown(row, &people)).expect("it has string keys only");
+            let text = as_json(&shown(row, people)).to_string();
             Publication { topics: topics.into_iter().map(Topic::Host).collect(), payload: Message::event(&text) }
         });
         if let Err(cause) = self.layer.publish(publications.collect()).await {
             // The pages of the application show the rows when they are loaded again.
             warn!(%cause, "new rows of the host were not published to old sockets");
         }
-        Ok(())
     }
 
     /// Reads users as the host knows them.
@@ -352,4 +367,8 @@ fn media_type(name: &str) -> &'static str {
         "txt" => "text/plain",
         _ => "application/octet-stream",
     }
+}
+
+fn as_json(row: &HostMessageRow) -> Value {
+    serde_json::to_value(row).expect("it has string keys only")
 }

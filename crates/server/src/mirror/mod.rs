@@ -23,6 +23,7 @@ mod task;
 pub mod triggers;
 
 use crate::{
+    bridge::Bridge,
     channel_layer::ChannelLayer,
     commit::{Commit, CommitOptions},
     config::{Config, MirrorConfig},
@@ -78,6 +79,8 @@ pub(crate) struct MirrorOptions {
     pub(crate) store: Store,
     pub(crate) commit: Commit,
     pub(crate) layer: Arc<dyn ChannelLayer>,
+    /// Where the application's consumers hear of new rows.
+    pub(crate) bridge: Option<Arc<Bridge>>,
     pub(crate) environment: Environment,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rules: Arc<Rules>,
@@ -93,6 +96,7 @@ impl MirrorOptions {
         with: CommitOptions,
         commit: &Commit,
         users: &Arc<HostUsers>,
+        bridge: Option<&Arc<Bridge>>,
     ) -> Option<Self> {
         let (profile, url) = profile.cloned().zip(config.host.database.clone())?;
         let timeout = Duration::from_millis(config.host.timeout_ms);
@@ -105,6 +109,7 @@ impl MirrorOptions {
             store: with.store,
             commit: commit.clone(),
             layer: with.layer,
+            bridge: bridge.cloned(),
             environment: with.environment,
             metrics: with.metrics,
             rules: with.rules,
@@ -307,6 +312,7 @@ fn applier(options: &MirrorOptions) -> Applier {
         commit: options.commit.clone(),
         users: options.users.clone(),
         layer: options.layer.clone(),
+        bridge: options.bridge.clone(),
         environment: options.environment.clone(),
         metrics: options.metrics.clone(),
         contexts: HostContexts::default(),
