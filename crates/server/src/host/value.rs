@@ -102,12 +102,15 @@ impl HostRow {
         self.required(column, "a text", self.optional_text(column)?)
     }
 
-    /// Reads a text that may be NULL.
+    /// Reads a text that may be NULL. MySQL reports a text with a binary collation, such as `utf8mb4_bin`, as bytes.
     pub fn optional_text(&self, column: usize) -> Result<Option<String>, HostError> {
         match self.value(column)? {
             HostValue::Null => Ok(None),
             HostValue::Text(text) => Ok(Some(text.clone())),
             HostValue::Integer(number) => Ok(Some(number.to_string())),
+            HostValue::Bytes(bytes) if str::from_utf8(bytes).is_ok() => {
+                Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
+            }
             other => Err(unexpected(column, "a text", other)),
         }
     }

@@ -7,6 +7,7 @@ use super::{
     MirrorError, MirrorOptions, applier,
     apply::{Announce, Applied},
     schema::TableColumns,
+    triggers,
 };
 use crate::store::consumers::{ConsumerPosition, LeaseRequest};
 use parlor_protocol::ids::Version;
@@ -68,6 +69,7 @@ pub(crate) async fn run(
     if is_dry_run {
         return Ok(progress);
     }
+    triggers::ensure_tables(&options.host).await?;
     let now_ms = options.environment.now_ms();
     let request = LeaseRequest { holder: options.node, now_ms, until_ms: now_ms + LEASE_MS, is_alone: true };
     let Some((lease, position)) = options.store.acquire_consumer(NAME, request).await? else {

@@ -175,12 +175,6 @@ struct Position {
     cursor: Cursor,
 }
 
-impl Position {
-    fn move_to(&mut self, version: Version) {
-        self.cursor.version = version;
-    }
-}
-
 impl Mirror {
     /// Starts the mirror. `committed` changes with each commit.
     pub(crate) fn start(options: MirrorOptions, committed: watch::Receiver<Version>, supervisor: &Supervisor) -> Self {

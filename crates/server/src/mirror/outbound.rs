@@ -20,6 +20,7 @@ use crate::{
     store::snapshot::{UnmirroredMessage, UnmirroredMessages},
 };
 use parlor_protocol::{
+    cursor::Cursor,
     ids::{ConversationId, Scope, Seq, UserId, Version},
     model::ContextKey,
 };
@@ -58,8 +59,8 @@ struct News {
     changed: Vec<MessageRow>,
     scopes: BTreeSet<Scope>,
     users: HashMap<UserId, UserRow>,
-    /// Up to here everything was read.
-    to: Version,
+    /// Up to here everything was read, of the epoch in which it was read: an older one ends before these versions.
+    to: Cursor,
     is_all: bool,
 }
 
@@ -93,7 +94,7 @@ impl Outbound {
         applier.apply(&touched, &BTreeSet::new(), Announce::All).await?;
         self.note_unread_again(applier);
         if is_all_read {
-            position.move_to(news.to);
+            position.cursor = news.to;
         }
         Ok(Some(!(news.is_all && is_all_read)))
     }
@@ -262,7 +263,7 @@ async fn read(applier: &Applier, position: &Position) -> Result<Option<News>, Mi
             changed: changed.into_iter().filter(|row| row.version() <= to).collect(),
             scopes,
             users: users.into_iter().map(|row| (row.id, row)).collect(),
-            to,
+            to: Cursor { epoch: snapshot.cursor.epoch, version: to },
             is_all: !more && !is_changed_cut && !is_cut,
         }))
     });

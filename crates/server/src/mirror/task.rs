@@ -208,11 +208,19 @@ impl MirrorTask {
         let acquired = self.options.store.acquire_consumer(NAME, request).await?;
         self.is_first = false;
         let Some((lease, durable)) = acquired else { return Ok(false) };
-        let cursor = if durable.format == 0 { self.now().await? } else { durable.cursor };
+        let is_new = durable.format == 0;
+        let cursor = if is_new { self.now().await? } else { durable.cursor };
         self.position = Some(Position { lease, durable, cursor });
+        if is_new {
+            // What is sent from now on reaches the host, even if it is away until after a restart.
+            if let Err(cause) = self.write_position().await {
+                self.position = None;
+                return Err(cause);
+            }
+        }
         self.renew_at = self.options.environment.steady_ms() + LEASE_MS / 2;
         (self.read_version, self.scan, self.scan_at) = (None, None, Instant::now());
-        Ok(true)
+        Ok(self.position.is_some())
     }
 
     async fn now(&self) -> Result<Cursor, MirrorError> {
@@ -231,8 +239,10 @@ impl MirrorTask {
         }
         self.outbound.cannot_insert = !errors.inserting.is_empty();
         self.applier.columns = columns;
-        if self.options.config.triggers == TriggerMode::Install {
-            triggers::ensure(&self.options.host, &self.options.profile).await?;
+        match self.options.config.triggers {
+            TriggerMode::Install => triggers::ensure(&self.options.host, &self.options.profile).await?,
+            TriggerMode::None => triggers::ensure_tables(&self.options.host).await?,
+            TriggerMode::Manual => {}
         }
         self.applier.contexts.scan_again();
         self.scan = Some(Scan::default());
@@ -306,12 +316,19 @@ impl MirrorTask {
     }
 
     async fn save_position(&mut self) -> Result<(), MirrorError> {
-        let Some(position) = &mut self.position else { return Ok(()) };
+        let Some(position) = &self.position else { return Ok(()) };
         let steady = self.options.environment.steady_ms();
-        let has_moved = position.durable.format == 0 || position.durable.cursor != position.cursor;
+        let has_moved = position.durable.cursor != position.cursor;
         if steady < self.renew_at && !(has_moved && steady >= self.saved_at + SAVE_MS) {
             return Ok(());
         }
+        self.write_position().await
+    }
+
+    /// Writes the position and renews the lease, or notices that another node has it.
+    async fn write_position(&mut self) -> Result<(), MirrorError> {
+        let Some(position) = &mut self.position else { return Ok(()) };
+        let steady = self.options.environment.steady_ms();
         let durable = ConsumerPosition { format: 1, cursor: position.cursor, base: position.durable.base };
         let until_ms = self.options.environment.now_ms() + LEASE_MS;
         if self.options.store.advance_consumer(position.lease.clone(), durable, until_ms).await? {

@@ -70,10 +70,18 @@ pub fn install_sql(kind: HostKind, tables: &[WatchedTable]) -> Result<Vec<String
     if let Some(long) = tables.iter().find(|table| trigger_name("insert", &table.table).len() > NAME_MAX) {
         return Err(HostError::Refused(format!("the name of the table {} is too long for a trigger", long.table)));
     }
+    let mut sql = tables_sql(kind);
+    for table in tables {
+        sql.extend(create_triggers(kind, table));
+    }
+    Ok(sql)
+}
+
+/// Returns the statements that create the outbox and the map, unless they exist.
+fn tables_sql(kind: HostKind) -> Vec<String> {
     let (outbox, map) = (outbox_table(kind), map_table(kind));
-    let mut sql = Vec::new();
     match kind {
-        HostKind::Sqlite => sql.extend([
+        HostKind::Sqlite => vec![
             format!(
                 "CREATE TABLE IF NOT EXISTS {outbox} (seq INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, \
                  operation TEXT NOT NULL, row_id INTEGER NOT NULL)"
@@ -83,8 +91,8 @@ pub fn install_sql(kind: HostKind, tables: &[WatchedTable]) -> Result<Vec<String
                  row_id INTEGER NOT NULL)"
             ),
             format!("CREATE INDEX IF NOT EXISTS parlor_map_row ON {map} (table_name, row_id)"),
-        ]),
-        HostKind::Postgres => sql.extend([
+        ],
+        HostKind::Postgres => vec![
             "CREATE SCHEMA IF NOT EXISTS parlor".to_owned(),
             format!(
                 "CREATE TABLE IF NOT EXISTS {outbox} (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
@@ -95,8 +103,8 @@ pub fn install_sql(kind: HostKind, tables: &[WatchedTable]) -> Result<Vec<String
                  row_id bigint NOT NULL)"
             ),
             format!("CREATE INDEX IF NOT EXISTS parlor_map_row ON {map} (table_name, row_id)"),
-        ]),
-        HostKind::MySql => sql.extend([
+        ],
+        HostKind::MySql => vec![
             format!(
                 "CREATE TABLE IF NOT EXISTS {outbox} (seq bigint AUTO_INCREMENT PRIMARY KEY, \
                  table_name varchar(64) CHARACTER SET utf8mb4 NOT NULL, operation char(1) NOT NULL, \
@@ -107,12 +115,8 @@ pub fn install_sql(kind: HostKind, tables: &[WatchedTable]) -> Result<Vec<String
                  PRIMARY KEY, table_name varchar(64) CHARACTER SET utf8mb4 NOT NULL, row_id bigint NOT NULL, \
                  KEY parlor_map_row (table_name, row_id)) ENGINE = InnoDB"
             ),
-        ]),
+        ],
     }
-    for table in tables {
-        sql.extend(create_triggers(kind, table));
-    }
-    Ok(sql)
 }
 
 /// Returns the statements that remove everything that was installed, triggers first.
@@ -172,6 +176,17 @@ pub async fn ensure(database: &HostDatabase, profile: &Profile) -> Result<(), Ho
     }
     tracing::info!(missing = found.missing.join(", "), "installing the triggers of the mirror");
     run_all(database, install_sql(database.kind(), &tables)?).await
+}
+
+/// Creates the outbox and the map, if they are missing, and no triggers.
+///
+/// # Errors
+/// As for [`HostDatabase::query`].
+pub async fn ensure_tables(database: &HostDatabase) -> Result<(), HostError> {
+    if status(database, &[]).await?.has_tables {
+        return Ok(());
+    }
+    run_all(database, tables_sql(database.kind())).await
 }
 
 /// Returns what prevents the mirror from working with the host's tables, one line each: columns that the profile names

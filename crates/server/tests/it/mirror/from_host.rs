@@ -76,11 +76,13 @@ async fn deleted_rows_leave_nothing_behind(server: HostServer) {
 
 async fn a_row_whose_pair_is_changed_moves(server: HostServer) {
     let beside = Beside::start(&server, "findit").await;
+    beside.host.insert(1, 3, "hello").await;
     let row = beside.host.insert(1, 2, "for whom?").await;
+    until("both conversations are there", || async { beside.unread(2).await == 1 }).await;
     let (wrong, right) = (beside.conversation(1, 2).await, beside.conversation(1, 3).await);
     until_shown(&beside, 2, wrong, &["for whom?"]).await;
     beside.host.set(row, "recipient_id", 3).await;
-    until_shown(&beside, 3, right, &["for whom?"]).await;
+    until_shown(&beside, 3, right, &["hello", "for whom?"]).await;
     until_shown(&beside, 2, wrong, &[]).await;
 }
 
@@ -137,7 +139,7 @@ async fn rows_that_no_trigger_noticed_are_found_and_the_triggers_restored(server
     beside.host.set(known, "is_read", true).await;
     until_shown(&beside, 2, conversation, &["known", "unnoticed"]).await;
     until("the read row is read", || async { beside.unread(2).await == 1 }).await;
-    assert!(beside.app.metrics.mirror.repaired.get() > 0);
+    until("the repair is counted", || async { beside.app.metrics.mirror.repaired.get() > 0 }).await;
 }
 
 async fn without_triggers_rows_reads_and_deletions_are_found(server: HostServer) {

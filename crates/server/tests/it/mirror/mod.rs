@@ -402,10 +402,14 @@ async fn start_app(settings: &[(&'static str, String)]) -> (Arc<App>, Memory, mp
 }
 
 /// Waits until a condition holds.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl FnMut() -> F) {
+    until_or(|| what.to_owned(), condition).await;
+}
+
+async fn until_or<F: Future<Output = bool>>(what: impl Fn() -> String, mut condition: impl FnMut() -> F) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !condition().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
+        assert!(Instant::now() < deadline, "not in time: {}", what());
         // waits for: the condition
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -413,17 +417,34 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: i
 
 /// Waits until a user sees exactly these texts.
 pub(crate) async fn until_shown(beside: &Beside, user: i64, conversation: ConversationId, texts: &[&str]) {
-    let what = format!("{user} sees {texts:?}");
-    until(&what, || async { beside.texts(user, conversation).await == texts }).await;
+    let seen = std::cell::RefCell::new(Vec::new());
+    until_or(
+        || format!("{user} sees {texts:?}, but {:?}", seen.borrow()),
+        || async {
+            let texts_seen = beside.texts(user, conversation).await;
+            let is_so = texts_seen == texts;
+            seen.replace(texts_seen);
+            is_so
+        },
+    )
+    .await;
 }
 
 /// Waits until the host has exactly these messages: sender, recipient, text, whether it is read.
 pub(crate) async fn until_rows(host: &Host, expected: &[(i64, i64, &str, bool)]) {
-    until(&format!("the host has {expected:?}"), || async {
-        let rows = host.messages().await;
-        let rows: Vec<_> = rows.iter().map(|(_, from, to, text, read)| (*from, *to, text.as_str(), *read)).collect();
-        rows == expected
-    })
+    let seen = std::cell::RefCell::new(Vec::new());
+    until_or(
+        || format!("the host has {expected:?}, but {:?}", seen.borrow()),
+        || async {
+            let messages = host.messages().await;
+            let rows: Vec<_> =
+                messages.iter().map(|(_, from, to, text, read)| (*from, *to, text.as_str(), *read)).collect();
+            let is_so = rows == expected;
+            drop(rows);
+            seen.replace(messages);
+            is_so
+        },
+    )
     .await;
 }
 

@@ -24,15 +24,15 @@ async fn messages_edits_and_deletions_of_users_reach_the_host(server: HostServer
     until_shown(&beside, 1, conversation, &["hello"]).await;
     beside.heard().await;
     let seq = beside.send(1, conversation, "hi ☂").await;
-    until_rows(&beside.host, &[(2, 1, "hello", true), (1, 2, "hi ☂", false)]).await;
+    until_rows(&beside.host, &[(2, 1, "hello", false), (1, 2, "hi ☂", false)]).await;
     let (heard, _) = beside.heard().await;
     assert_eq!((heard.text.as_str(), heard.sender.id.as_str()), ("hi ☂", "1"));
     let (actor, text) = (beside.user(1).await, Some("hi there".to_owned()));
     let edit = Change::Edit { actor, conversation, seq, text, subject: None };
     beside.app.commit.submit(edit).await.expect("edited");
-    until_rows(&beside.host, &[(2, 1, "hello", true), (1, 2, "hi there", false)]).await;
+    until_rows(&beside.host, &[(2, 1, "hello", false), (1, 2, "hi there", false)]).await;
     beside.app.commit.submit(Change::Delete { actor, conversation, seq }).await.expect("deleted");
-    until_rows(&beside.host, &[(2, 1, "hello", true)]).await;
+    until_rows(&beside.host, &[(2, 1, "hello", false)]).await;
     beside.heard_nothing();
 }
 
