@@ -237,37 +237,44 @@ impl Outbound {
 /// Reads what happened after a position; none if the position is not one of this store.
 async fn read(applier: &Applier, position: &Position) -> Result<Option<News>, MirrorError> {
     let from = position.cursor;
-    let commits = applier.store.commits_after(from.version, COMMITS_MAX).await?;
-    let is_cut = i64::try_from(commits.len()).is_ok_and(|count| count == COMMITS_MAX);
-    let last = commits.last().map(|commit| commit.last).filter(|_| is_cut);
-    // Commits are remembered for minutes only. After a longer outage all scopes are looked at.
-    let is_complete = commits.first().is_none_or(|first| first.first.0 <= from.version.0 + 1);
-    let mut scopes: BTreeSet<Scope> =
-        commits.into_iter().flat_map(|commit| commit.scopes).map(|(scope, _)| scope).collect();
     let read = applier.store.read(move |snapshot| {
         if !snapshot.is_valid(from)? {
             return Ok(None);
-        }
-        if !is_complete {
-            scopes.extend(snapshot.mirrored_users()?.into_iter().map(Scope::User));
         }
         let UnmirroredMessages { messages, to, more } =
             snapshot.messages_without_host_row(from.version, MESSAGES_MAX, BYTES_MAX)?;
         let (changed, is_changed_cut) = snapshot.messages_changed_after(from.version, MESSAGES_MAX, BYTES_MAX)?;
         let changed_to = changed.last().filter(|_| is_changed_cut).map(MessageRow::version);
-        let to = [changed_to, last].into_iter().flatten().fold(to, Version::min);
         let people = messages.iter().flat_map(|found| [found.message.sender, found.recipient]);
         let users = snapshot.user_rows(people)?;
         Ok(Some(News {
-            unmirrored: messages.into_iter().filter(|found| found.message.id.0 <= to.0).collect(),
-            changed: changed.into_iter().filter(|row| row.version() <= to).collect(),
-            scopes,
+            unmirrored: messages,
+            changed,
+            scopes: BTreeSet::new(),
             users: users.into_iter().map(|row| (row.id, row)).collect(),
-            to: Cursor { epoch: snapshot.cursor.epoch, version: to },
-            is_all: !more && !is_changed_cut && !is_cut,
+            to: Cursor { epoch: snapshot.cursor.epoch, version: changed_to.map_or(to, |cut| cut.min(to)) },
+            is_all: !more && !is_changed_cut,
         }))
     });
-    Ok(read.await?)
+    let Some(mut news) = read.await? else { return Ok(None) };
+    // Read after the messages, so that no commit up to `to` is left out.
+    let commits = applier.store.commits_after(from.version, COMMITS_MAX).await?;
+    if i64::try_from(commits.len()).is_ok_and(|count| count == COMMITS_MAX)
+        && let Some(last) = commits.last()
+    {
+        (news.to.version, news.is_all) = (news.to.version.min(last.last), false);
+    }
+    let to = news.to.version;
+    news.unmirrored.retain(|found| found.message.id.0 <= to.0);
+    news.changed.retain(|row| row.version() <= to);
+    // Commits are remembered for minutes only. After a longer outage the scopes of all users are looked at.
+    let is_complete = commits.first().map_or(from.version >= to, |first| first.first.0 <= from.version.0 + 1);
+    if !is_complete {
+        let users = applier.store.read(|snapshot| snapshot.mirrored_users()).await?;
+        news.scopes.extend(users.into_iter().map(Scope::User));
+    }
+    news.scopes.extend(commits.into_iter().flat_map(|commit| commit.scopes).map(|(scope, _)| scope));
+    Ok(Some(news))
 }
 
 /// Returns whether the host can have a row for a message about this.

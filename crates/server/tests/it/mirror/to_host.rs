@@ -1,7 +1,10 @@
 //! What Parlor's users do is in the application's table.
 
 use super::{Beside, HostServer, key, on_all_hosts, until, until_rows, until_shown};
-use parlor::{domain::Change, mirror::NewHostRow};
+use parlor::{
+    domain::{Change, HostRowKey},
+    mirror::NewHostRow,
+};
 use parlor_protocol::{error::Code, ids::Seq, model::ContextKey};
 
 on_all_hosts! {
@@ -137,6 +140,13 @@ async fn a_message_that_the_host_makes_unread_again_stays_unread(server: HostSer
     let mark = Change::Mark { actor, conversation, delivered: Seq(0), read: Seq(1) };
     beside.app.commit.submit(mark).await.expect("marked");
     until_rows(&beside.host, &[(1, 2, "one", true)]).await;
+    // Before Parlor has read its own write again, it could not tell that the host changed it back.
+    until("Parlor knows that the row is read", || async {
+        let key = HostRowKey { table: "messages_table".to_owned(), id: row };
+        let known = beside.app.store.read(move |snapshot| snapshot.host_row(&key)).await.expect("read");
+        known.is_some_and(|known| known.is_read)
+    })
+    .await;
     beside.host.set(row, "is_read", false).await;
     beside.send(1, conversation, "two").await;
     until_rows(&beside.host, &[(1, 2, "one", false), (1, 2, "two", false)]).await;
