@@ -1,5 +1,6 @@
 """The two sites, and the files that configure nginx and Parlor for one of them."""
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ SITES = {
 def write_nginx_conf(folder: Path, port: int, host_port: int, sockets_port: int) -> Path:
     """Puts nginx.conf, which the book shows, into what nginx needs to run in a folder as any user."""
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o711)
+    # Its workers would run as another user, who cannot reach the folder.
+    user = "user root;\n" if os.geteuid() == 0 else ""
     server = (HERE / "nginx.conf").read_text()
     for shown, real in [(":8000;", host_port), (":8080;", sockets_port), (":80;", port)]:
         server = server.replace(f"127.0.0.1{shown}", f"127.0.0.1:{real};")
@@ -41,7 +43,7 @@ def write_nginx_conf(folder: Path, port: int, host_port: int, sockets_port: int)
     inside = server.replace("\n", "\n    ").rstrip()
     conf = folder / "nginx.conf"
     conf.write_text(
-        f"pid {folder / 'nginx.pid'};\nworker_processes 1;\nevents {{ worker_connections 1024; }}\n"
+        f"{user}pid {folder / 'nginx.pid'};\nworker_processes 1;\nevents {{ worker_connections 1024; }}\n"
         f"http {{\n{temporary}\n    access_log off;\n    {inside}\n}}\n")
     return conf
 

@@ -143,9 +143,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupted)
     temporary = None if options.folder else tempfile.TemporaryDirectory(prefix="parlor-example-")
     folder = (options.folder or Path(temporary.name)).resolve()
-    # nginx's workers may run as another user, and must reach their folder.
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o711)
     example = Example(options, folder)
     try:
         example.start()

@@ -28,7 +28,9 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let python = set_up(root)?;
     let mut start = program(python, &["examples/start.py"], root);
     start.args(arguments);
-    if !arguments.iter().any(|argument| argument.starts_with("--parlor") || argument.ends_with("channels")) {
+    let needs_no_build =
+        |argument: &&str| argument.starts_with("--parlor") || ["channels", "--help"].contains(argument);
+    if !arguments.iter().any(needs_no_build) {
         run_program(&mut cargo(&["build", "--release", "--package", "parlor"], root))?;
         start.arg("--parlor").arg(target(root)?.join("release/parlor"));
     }

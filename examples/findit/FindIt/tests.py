@@ -42,6 +42,11 @@ class MessageViews(TestCase):
         self.assertRedirects(answer, f"/inbox/?item_id={self.item.id}&recipient_id={self.ben.id}")
         self.assertEqual(self.thread(), ["Is it still there?"])
 
+    def test_what_is_no_number_names_nothing(self) -> None:
+        self.assertEqual(self.client.get("/inbox/?item_id=null&recipient_id=2").status_code, 404)
+        body = {"item_id": self.item.id, "recipient_id": "null", "message": "To nobody"}
+        self.assertEqual(self.client.post("/inbox/", body).status_code, 404)
+
     def test_archiving_hides_rows_for_oneself_and_later_rows_are_shown(self) -> None:
         self.say(self.ben, self.ada, "old")
         body = {"action": "archive", "item_id": self.item.id, "recipient_id": self.ben.id}

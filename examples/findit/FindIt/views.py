@@ -3,7 +3,7 @@ import json
 from django.contrib.auth import get_user_model, logout
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -35,11 +35,17 @@ def inbox(request: HttpRequest) -> HttpResponse:
     context = {"conversations": conversations(request.user.id, rows), "archived": archived}
     item_id, other_id = request.GET.get("item_id"), request.GET.get("recipient_id")
     if item_id and other_id and request.GET.get("view") != "list":
-        context["item"] = get_object_or_404(Item, pk=item_id)
-        context["other"] = get_object_or_404(get_user_model(), pk=other_id)
+        context["item"] = get_object_or_404(Item, pk=number_or_404(item_id))
+        context["other"] = get_object_or_404(get_user_model(), pk=number_or_404(other_id))
         thread = between(context["item"].id, request.user.id, context["other"].id)
         context["thread"] = thread.filter(hidden) if archived else thread.exclude(hidden)
     return render(request, "FindIt/inbox.html", context)
+
+
+def number_or_404(text: str) -> int:
+    if not text.isdecimal():
+        raise Http404
+    return int(text)
 
 
 def conversations(viewer_id: int, rows) -> list[dict[str, object]]:
@@ -52,8 +58,8 @@ def conversations(viewer_id: int, rows) -> list[dict[str, object]]:
 
 
 def send_by_form(request: HttpRequest) -> HttpResponse:
-    about = get_object_or_404(Item, pk=request.POST.get("item_id"))
-    other = get_object_or_404(get_user_model(), pk=request.POST.get("recipient_id"))
+    about = get_object_or_404(Item, pk=number_or_404(request.POST.get("item_id", "")))
+    other = get_object_or_404(get_user_model(), pk=number_or_404(request.POST.get("recipient_id", "")))
     text, image = request.POST.get("message", "").strip(), request.FILES.get("chat_image")
     if text or image:
         Message.objects.create(sender=request.user, recipient=other, item=about, content=text, image=image)

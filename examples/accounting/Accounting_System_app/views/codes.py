@@ -47,7 +47,8 @@ def code_json(code: AccountCode | JournalCode) -> dict[str, object]:
 @login_required
 def page(request: HttpRequest, kind: str) -> HttpResponse:
     model, _, title = kind_or_404(kind)
-    return render(request, "accounting/codes.html", {"kind": kind, "title": title, "codes": model.objects.order_by("code")})
+    context = {"kind": kind, "title": title, "codes": model.objects.order_by("code")}
+    return render(request, "accounting/codes.html", context)
 
 
 @login_required
