@@ -1,6 +1,7 @@
 """The two sites, and the files that configure nginx and Parlor for one of them."""
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,21 @@ def write_nginx_conf(folder: Path, port: int, host_port: int, sockets_port: int)
     return conf
 
 
+def write_profile(folder: Path, site: Site) -> str:
+    """Returns the profile's name, or the path of a copy in which the site's rule says who may write to whom."""
+    rule = site.folder / "allow.sql"
+    if not rule.exists():
+        return site.profile
+    profile = (HERE.parent / "compat" / f"{site.profile}.toml").read_text()
+    allow = f"allow = '''\n{rule.read_text()}'''"
+    changed, count = re.subn(r"^allow = .*$", lambda _: allow, profile, flags=re.M)
+    if count != 1:
+        raise ValueError(f"compat/{site.profile}.toml has {count} lines that begin with `allow = `")
+    copy = folder / f"{site.profile}.toml"
+    copy.write_text(changed)
+    return str(copy)
+
+
 def text(value: object) -> str:
     """A value of TOML, which writes texts and lists of texts as JSON does."""
     return json.dumps(value)
@@ -75,7 +91,7 @@ def write_parlor_conf(
         f"backends_inactive = {text(site.backends[:-1])}",
         "",
         "[compat]",
-        f"profile = {text(site.profile)}",
+        f"profile = {text(write_profile(folder, site))}",
     ]
     if redis:
         lines += ["", "[bridge]", f"redis = {text(redis)}"]

@@ -79,3 +79,19 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_book_shows_the_configuration_of_nginx_that_the_examples_run_with() {
+        let root = crate::root();
+        let read = |path: &str| fs::read_to_string(root.join(path)).expect("a page");
+        let conf = read("examples/nginx.conf");
+        for site in SITES {
+            let page = read(&format!("docs/integrate/from-channels-{site}.md"));
+            assert!(page.contains(&format!("```nginx\n{conf}```\n")), "{site}");
+        }
+    }
+}

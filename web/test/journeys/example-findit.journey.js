@@ -23,6 +23,11 @@ async function write({ page }, text) {
   await page.getByRole('button', { name: 'Send' }).click();
 }
 
+/** @param {VisitorPage} visitor @param {string[]} lines */
+async function shows(visitor, lines) {
+  await until(() => thread(visitor), (found) => found.join('\n') === lines.join('\n'), `the page shows ${lines}`);
+}
+
 /** Loads the page again, which is then live again. @param {VisitorPage} visitor */
 async function reload(visitor) {
   await visitor.page.reload();
@@ -40,6 +45,75 @@ async function openBoth(site, browser) {
   await ben.page.goto(`${ben.origin}/inbox/?item_id=${item}&recipient_id=${me}`);
   await ben.socketIsOpen();
   return { ada, ben };
+}
+
+/** @param {string} time HH:MM in UTC @returns {boolean} whether that is now, or was just now */
+function isNow(time) {
+  const minutes = [0, 1].map((ago) => new Date(Date.now() - ago * 60_000).toISOString().slice(11, 16));
+  return minutes.includes(time);
+}
+
+test('FindIt: the finder and the owner write to each other live, and reload to the same messages', () =>
+  runExample('findit', async ({ site, browser }) => {
+    const { ada, ben } = await openBoth(site, browser);
+    await write(ada, 'Is it the one with the chemistry book?');
+    await shows(ben, ['other: Is it the one with the chemistry book?']);
+    await write(ben, 'It is. Shall we meet?');
+    await shows(ada, ['own: Is it the one with the chemistry book?', 'other: It is. Shall we meet?']);
+    for (let number = 1; number <= 20; number += 1) await write(ada, `And more ${number}`);
+    await until(() => thread(ben), (all) => all.at(-1) === 'other: And more 20', 'the last message is there');
+    for (const visitor of [ada, ben]) {
+      const before = await thread(visitor);
+      const distance = await visitor.page.locator('#bubbles').evaluate((log) =>
+        log.scrollHeight - log.scrollTop - log.clientHeight);
+      assert.ok(distance < 2, `the thread is ${distance} pixels from its end`);
+      const times = await visitor.page.locator('.bubble time').allTextContents();
+      assert.deepEqual(times.filter((time) => !isNow(time)), []);
+      await reload(visitor);
+      assert.deepEqual(await thread(visitor), before);
+    }
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
+  }));
+
+test('FindIt: the old page and Parlor’s inbox of both people end equal, through a kill of either side', () =>
+  runExample('findit', async ({ site, browser }) => {
+    const { ada, ben } = await openBoth(site, browser);
+    await write(ada, 'One, from the old page');
+    await shows(ben, ['other: One, from the old page']);
+    const [newAda, newBen] = [await ada.openInbox(), await ben.openInbox()];
+    for (const user of [newAda, newBen]) await user.openConversation(ITEM);
+    await newBen.send('Two, from the new inbox');
+    await shows(ada, ['own: One, from the old page', 'other: Two, from the new inbox']);
+    await newAda.bubble('Two, from the new inbox').waitFor();
+
+    await site.kill('parlor');
+    await ada.page.request.post(`${ada.origin}/inbox/`, { form: await formOf(ada, 'Three, by a form meanwhile') });
+    await newBen.bubble('Three, by a form meanwhile').waitFor();
+    await site.kill('django');
+    await newAda.send('Four, while Django is away');
+    await newBen.bubble('Four, while Django is away').waitFor();
+    await reload(ben);
+    await write(ben, 'Five, from the old page');
+    await newAda.bubble('Five, from the old page').waitFor();
+
+    const texts = ['One, from the old page', 'Two, from the new inbox', 'Three, by a form meanwhile',
+      'Four, while Django is away', 'Five, from the old page'];
+    for (const user of [newAda, newBen]) {
+      await until(() => user.texts(), (found) => found.join() === texts.join(), 'the inbox shows all');
+    }
+    for (const [visitor, own] of /** @type {const} */ ([[ada, [0, 2, 3]], [ben, [1, 4]]])) {
+      await reload(visitor);
+      await shows(visitor, texts.map((text, index) =>
+        `${/** @type {readonly number[]} */ (own).includes(index) ? 'own' : 'other'}: ${text}`));
+    }
+    assert.deepEqual([...ada.errors, ...ben.errors, ...newAda.errors, ...newBen.errors], []);
+  }));
+
+/** The fields of the page's form. @param {VisitorPage} visitor @param {string} text */
+async function formOf({ page }, text) {
+  const fields = await page.locator('#composer').evaluate((/** @type {HTMLFormElement} */ form) =>
+    Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)])));
+  return { ...fields, message: text };
 }
 
 test('FindIt before Parlor: the two people of a conversation are in two rooms and hear nothing of each other', () =>

@@ -34,10 +34,11 @@ export class ExampleSite {
   /** @type {ChildProcess|null} */
   #process = null;
 
-  /** @param {'findit'|'accounting'} name @param {'parlor'|'channels'} [realtime] @returns {Promise<void>} */
-  start(name, realtime = 'parlor') {
+  /** @param {'findit'|'accounting'} name @param {'parlor'|'channels'} [realtime] @param {string[]} [more] flags
+   * @returns {Promise<void>} */
+  start(name, realtime = 'parlor', more = []) {
     const parlor = realtime === 'parlor' ? ['--parlor', binary()] : [];
-    const flags = [join(root, 'examples/start.py'), name, '--json', '--realtime', realtime, ...parlor];
+    const flags = [join(root, 'examples/start.py'), name, '--json', '--realtime', realtime, ...parlor, ...more];
     const child = spawn(python(), flags, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     let errors = '';
@@ -54,11 +55,14 @@ export class ExampleSite {
     });
   }
 
-  /** Kills a part, and waits until it has been started again. @param {'django'|'parlor'} part */
+  /** Kills a part with its workers, and waits until it has been started again and answers.
+   * @param {'django'|'parlor'} part */
   async kill(part) {
     const before = this.pids[part];
-    process.kill(before, 'SIGKILL');
+    process.kill(-before, 'SIGKILL');
     await until(() => this.pids[part], (pid) => pid !== before, `${part} is started again`);
+    const address = `http://127.0.0.1:${this.port}${part === 'django' ? '/login/' : '/theme.css'}`;
+    await until(() => fetch(address).then(({ ok }) => ok, () => false), Boolean, `${part} answers`);
   }
 
   /** Signs a person in, in a browser context of their own. @param {Browser} browser @param {string} person
@@ -122,13 +126,13 @@ export class VisitorPage {
 
 /** Runs a journey with an example and a browser, and closes them.
  * @param {'findit'|'accounting'} name @param {(place: {site: ExampleSite, browser: Browser}) => Promise<void>} journey
- * @param {'parlor'|'channels'} [realtime] */
-export async function runExample(name, journey, realtime = 'parlor') {
+ * @param {'parlor'|'channels'} [realtime] @param {string[]} [more] flags of examples/start.py */
+export async function runExample(name, journey, realtime = 'parlor', more = []) {
   const site = new ExampleSite();
   /** @type {Browser|undefined} */
   let browser;
   try {
-    await site.start(name, realtime);
+    await site.start(name, realtime, more);
     browser = await openBrowser();
     await journey({ site, browser });
   } finally {
