@@ -87,7 +87,8 @@ test('FindIt: the old page and Parlor’s inbox of both people end equal, throug
     await newAda.bubble('Two, from the new inbox').waitFor();
 
     await site.kill('parlor');
-    await ada.page.request.post(`${ada.origin}/inbox/`, { form: await formOf(ada, 'Three, by a form meanwhile') });
+    const form = await formOf(ada, 'Three, by a form meanwhile');
+    await ada.page.evaluate((fields) => fetch('/inbox/', { method: 'POST', body: new URLSearchParams(fields) }), form);
     await newBen.bubble('Three, by a form meanwhile').waitFor();
     await site.kill('django');
     await newAda.send('Four, while Django is away');
