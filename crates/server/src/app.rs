@@ -167,14 +167,13 @@ impl App {
             supervisor.run("collector", files::collect(files.clone())),
             supervisor.run("presence", presence.clone().run()),
         ]);
-        tasks.extend(late.map(|late| supervisor.run("start", late)));
         let bridge = Bridge::start(&config, profile.as_deref(), &environment, &metrics, &supervisor)?;
         let (committed, followed) = watch::channel(version);
         let with = commit_options(&config, (&store, layer), &rules, &environment, &metrics, (node, erasure, committed));
         let (commit, writer) = Commit::start(with.clone(), &supervisor);
         let parts = (&store, &commit, &files, &hub);
         let started = start_identity((&config, &environment, &metrics), parts, sessions, &supervisor).await?;
-        tasks.extend(started.tasks);
+        tasks.extend(started.tasks.into_iter().chain(late.map(|late| supervisor.run("start", late))));
         let users = &started.host_users;
         let mirror_options = MirrorOptions::new(&config, profile.as_ref(), with, &commit, users, bridge.as_ref());
         let mirror = start_mirror(mirror_options.as_ref(), &followed, &supervisor);

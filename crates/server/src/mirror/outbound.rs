@@ -17,7 +17,7 @@ use crate::{
         host_content::HostContent,
         rows::{HostRow, MessageRow, UserRow},
     },
-    store::snapshot::{UnmirroredMessage, UnmirroredMessages},
+    store::snapshot::{Snapshot, UnmirroredMessage, UnmirroredMessages},
 };
 use parlor_protocol::{
     cursor::Cursor,
@@ -211,9 +211,7 @@ impl Outbound {
 
     /// Hides rows from the side of a user who hid their messages here.
     async fn hide(&self, applier: &Applier, user: UserId, since: Version) -> Result<Vec<i64>, MirrorError> {
-        let read = move |snapshot: &mut crate::store::snapshot::Snapshot<'_>| {
-            snapshot.host_rows_hidden_here(user, since, SCOPE_ROWS_MAX)
-        };
+        let read = move |snapshot: &mut Snapshot<'_>| snapshot.host_rows_hidden_here(user, since, SCOPE_ROWS_MAX);
         let rows = applier.store.read(read).await?;
         let ids_of = |is_shown: fn(&HostRow, UserId) -> bool| -> Vec<i64> {
             rows.iter().filter(|row| is_shown(row, user)).map(|row| row.key.id).collect()
@@ -270,8 +268,10 @@ async fn read(applier: &Applier, position: &Position) -> Result<Option<News>, Mi
     // Commits are remembered for minutes only. After a longer outage the scopes of all users are looked at.
     let is_complete = commits.first().map_or(from.version >= to, |first| first.first.0 <= from.version.0 + 1);
     if !is_complete {
-        let users = applier.store.read(|snapshot| snapshot.mirrored_users()).await?;
-        news.scopes.extend(users.into_iter().map(Scope::User));
+        let read = |snapshot: &mut Snapshot<'_>| {
+            Ok(snapshot.mirrored_users()?.into_iter().map(Scope::User).collect::<Vec<_>>())
+        };
+        news.scopes.extend(applier.store.read(read).await?);
     }
     news.scopes.extend(commits.into_iter().flat_map(|commit| commit.scopes).map(|(scope, _)| scope));
     Ok(Some(news))
