@@ -38,7 +38,7 @@ const UNMATCHED = [
   [/\.quoted \.icon|\.own \.message-controls|\.chosen$|\[aria-pressed\]$|\.own .*\.file/u, 'own messages with files, one’s own reactions'],
   [/\.skeleton/u, 'the skeleton before the script has loaded'],
   [/\.meta\.warn/u, 'a refused message'],
-  [/\.reader time|only-face|\[readonly\]|\.beside:has|\.picker select/u, 'readers; a group that the user may not change'],
+  [/\.reader time|only-avatar|\[readonly\]|\.beside:has|\.picker select/u, 'readers; a group that the user may not change'],
 ];
 /** Classes without a rule of their own, and why. */
 const WITHOUT_RULE = new Set([

@@ -261,7 +261,10 @@ impl Beside {
 
     pub(crate) async fn start_with(server: &HostServer, profile: &'static str, more: &[(&'static str, &str)]) -> Self {
         let host = Host::new(server, profile).await;
-        Self::start_beside(host, more).await
+        let beside = Self::start_beside(host, more).await;
+        // A row from before the triggers is found by a scan, perhaps after a later one.
+        until("the mirror runs", || async { beside.app.metrics.mirror.connected.get() == 1 }).await;
+        beside
     }
 
     async fn start_beside(host: Host, more: &[(&'static str, &str)]) -> Self {
