@@ -281,7 +281,7 @@ async fn people_who_are_connected_do_not_wait_for_a_frozen_database_of_the_host(
     let Some(postgres) = Postgres::alone() else { return };
     let Some(mut host) = DjangoHost::on_server(&postgres.database()) else { return };
     host.user("ada");
-    let setup = setup(&host, "django_session").with("host.timeout_ms", 1000).with("identity.recheck_ms", 1000);
+    let setup = setup(&host, "django_session").with("host.timeout_ms", 8000).with("identity.recheck_ms", 1000);
     let server = setup.start().await;
     let key = host.sign_in("ada");
     let ada = visitor(&server, &key);
@@ -295,7 +295,7 @@ async fn people_who_are_connected_do_not_wait_for_a_frozen_database_of_the_host(
         let _: Value = socket.call(Command::GetMe { since: None }).await.expect("connected");
         slowest = slowest.max(started.elapsed());
     }
-    assert!(slowest < Duration::from_millis(800), "a request took {slowest:?}, so it waited for the host");
+    assert!(slowest < Duration::from_secs(6), "a request took {slowest:?}, so it waited for the host");
     let started = Instant::now();
     let strangers = (0..40).map(|number| {
         let (address, cookie) = (server.address(), format!("sessionid={number:032}"));
@@ -304,7 +304,7 @@ async fn people_who_are_connected_do_not_wait_for_a_frozen_database_of_the_host(
     for stranger in strangers.collect::<Vec<_>>() {
         assert_eq!(stranger.await.expect("answered"), 503, "unknown is not the same as nobody");
     }
-    assert!(started.elapsed() < Duration::from_secs(6), "strangers do not wait one after the other");
+    assert!(started.elapsed() < Duration::from_secs(60), "strangers do not wait one after the other");
     postgres.signal("CONT");
     let deadline = Instant::now() + SOON;
     while visitor(&server, &"7".repeat(32)).me().await.status != 401 {
