@@ -146,7 +146,7 @@ async fn a_lock_is_waited_for_until_the_timeout(host: TestHost) {
         Err(error) => Err(error),
     };
     assert_eq!(blocked, Err(HostError::Timeout));
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     holder.commit().await.expect("committed");
     let mut transaction = hasty.begin().await.expect("the place is free");
     transaction.execute(update.to_owned(), vec!["third".into()]).await.expect("the lock is free");

@@ -5,7 +5,7 @@ use crate::{mariadb::MariaDb, postgres::Postgres};
 use parlor::host::{HostDatabase, HostError};
 use std::time::{Duration, Instant};
 
-const TIMEOUT: Duration = Duration::from_millis(700);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 async fn answer(database: &HostDatabase) -> Result<i64, HostError> {
     database.query("SELECT 1".to_owned(), Vec::new()).await?[0].integer(0)
@@ -32,7 +32,7 @@ async fn freezes(database: &HostDatabase, signal: impl Fn(&str)) {
         let answers = futures_util::future::join_all(calls).await;
         assert!(answers.iter().all(|answer| *answer == Err(HostError::Timeout)), "{answers:?}");
     }
-    assert!(began.elapsed() < TIMEOUT * 3 + Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < TIMEOUT * 12, "{:?}", began.elapsed());
     signal("CONT");
     until_answered(database).await;
     let calls = (0..12).map(|_| answer(database));
