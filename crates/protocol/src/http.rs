@@ -192,6 +192,7 @@ pub struct PostMembers {
 /// `GET /livez` and `GET /readyz`
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok`, or what is wrong in one word: `draining`, `store`.
+    /// `ok`, or what is wrong in one word: `draining`, `store`; or `degraded`, if everything works, but slower, because
+    /// nodes cannot reach each other.
     pub status: String,
 }

@@ -2,10 +2,14 @@
 
 use crate::{
     bridge::{Bridge, BridgeError},
-    channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
+    channel_layer::{
+        ChannelLayer, LayerStatus, Topic, Unavailable,
+        memory::Memory,
+        redis::{RedisLayer, RedisLayerOptions},
+    },
     coalesce::Coalescer,
     commit::{self, Commit, Writer},
-    config::Config,
+    config::{ChannelLayerConfig, Config},
     consumers::{self, ConsumerHandle, search::SearchIndexer},
     domain::{Rules, fingerprint::Key},
     environment::Environment,
@@ -98,6 +102,7 @@ pub struct App {
     pub index: Option<Index>,
     consumers: Mutex<Vec<ConsumerHandle>>,
     is_draining: watch::Sender<bool>,
+    layer_status: watch::Receiver<LayerStatus>,
     writer: Mutex<Option<Writer>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -131,8 +136,9 @@ impl App {
     /// # Errors
     /// The store or the channel layer is not available.
     pub async fn start(config: Config, environment: Environment) -> Result<Arc<Self>, Error> {
-        let layer: Arc<dyn ChannelLayer> = Arc::new(Memory::default());
-        Self::start_on(config, environment, layer).await
+        let supervisor = Supervisor::default();
+        let layer = channel_layer(&config.channel_layer, &environment, &supervisor)?;
+        Self::start_with(config, environment, layer, supervisor).await
     }
 
     /// Starts the same on another channel layer.
@@ -144,6 +150,15 @@ impl App {
         environment: Environment,
         layer: Arc<dyn ChannelLayer>,
     ) -> Result<Arc<Self>, Error> {
+        Self::start_with(config, environment, layer, Supervisor::default()).await
+    }
+
+    async fn start_with(
+        config: Config,
+        environment: Environment,
+        layer: Arc<dyn ChannelLayer>,
+        supervisor: Supervisor,
+    ) -> Result<Arc<Self>, Error> {
         let profile = config.compat.profile.as_deref().map(Profile::load).transpose()?.map(Arc::new);
         let store = Store::open(&store_options(&config)).await?;
         let node = Epoch(environment.random_id());
@@ -154,9 +169,10 @@ impl App {
         layer.join(Topic::Nodes).await?;
         // Read after joining, so that a later commit is either delivered or noticed by recovery.
         let version = store.version().await?;
+        let start = (node, version, layer.status());
         let late = note_start(&store, &hub, &environment, node).await?;
-        let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
-        let (supervisor, erasure) = (Supervisor::default(), WalErasure::default());
+        let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), start);
+        let (layer_status, erasure) = (layer.status(), WalErasure::default());
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
         let presence = presence((hub.clone(), layer.clone(), node), &store, &environment, &metrics, &config);
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
@@ -194,6 +210,7 @@ impl App {
             files,
             metrics,
             rules,
+            layer_status,
             presence,
             typing,
             supervisor,
@@ -229,10 +246,18 @@ impl App {
         let count = |gauge: &Gauge, held: usize| {
             gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
         };
+        self.metrics.channel_layer_connected.set(self.is_layer_connected().into());
         count(&self.metrics.queries_under_way, self.queries.in_use());
         count(&self.metrics.changes_under_way, self.commit.in_progress());
         count(&self.metrics.store_connections_busy, self.store.busy());
         count(&self.metrics.tasks, tokio::runtime::Handle::current().metrics().num_alive_tasks());
+    }
+
+    /// Returns whether deliveries between nodes work, in both directions.
+    #[must_use]
+    pub fn is_layer_connected(&self) -> bool {
+        let status = self.layer_status.borrow();
+        status.is_connected && status.is_publishing
     }
 
     /// Returns whether the server is stopping.
@@ -279,6 +304,17 @@ impl App {
         self.presence.finish().await;
         self.store.close().await;
     }
+}
+
+fn channel_layer(
+    config: &ChannelLayerConfig,
+    environment: &Environment,
+    supervisor: &Supervisor,
+) -> Result<Arc<dyn ChannelLayer>, Unavailable> {
+    let Some(url) = config.url.clone() else { return Ok(Arc::new(Memory::default())) };
+    let (prefix, encryption_keys) = (config.prefix.clone(), config.encryption_keys.clone());
+    let options = RedisLayerOptions { url, prefix, encryption_keys, environment: environment.clone() };
+    Ok(Arc::new(RedisLayer::start(options, supervisor)?))
 }
 
 /// Starts what finds out who somebody is.

@@ -100,6 +100,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The web application beside Parlor.
     pub compat: CompatConfig,
+    /// The channel layer between nodes.
+    pub channel_layer: ChannelLayerConfig,
     /// The bridge to the application's channel layer.
     pub bridge: BridgeConfig,
     /// The mirror of its message table.
@@ -289,6 +291,19 @@ pub struct GroupsConfig {
     pub history: History,
 }
 
+/// `[channel_layer]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelLayerConfig {
+    /// The Redis through which nodes reach each other. None: there is one node.
+    #[serde(deserialize_with = "none_if_empty")]
+    pub url: Option<RedisUrl>,
+    /// The beginning of the names of all channels and keys in it.
+    pub prefix: String,
+    /// The texts from which encryption keys are made.
+    pub encryption_keys: Vec<String>,
+}
+
 /// `[bridge]`
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -388,6 +403,12 @@ impl FromStr for RedisUrl {
 impl std::fmt::Debug for RedisUrl {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("RedisUrl")
+    }
+}
+
+impl std::fmt::Debug for ChannelLayerConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ChannelLayer").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 

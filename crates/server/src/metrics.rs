@@ -42,6 +42,8 @@ pub struct Metrics {
     pub events_dropped: Counter,
     /// Ranges of commits that were read from the store because the channel layer did not deliver them.
     pub commits_recovered: Counter,
+    /// Whether deliveries between nodes work, in both directions: 1 or 0.
+    pub channel_layer_connected: Gauge,
     /// How often the database's log was cleared of what was deleted or edited away.
     pub erasures: Counter,
     /// Uploads being received.
@@ -170,6 +172,7 @@ impl Metrics {
             events_delivered: Counter::default(),
             events_dropped: Counter::default(),
             commits_recovered: Counter::default(),
+            channel_layer_connected: Gauge::default(),
             erasures: Counter::default(),
             uploads: Gauge::default(),
             upload_bytes: Counter::default(),
@@ -215,6 +218,11 @@ impl Metrics {
         registry.register("events_delivered", "Events queued for connections", self.events_delivered.clone());
         registry.register("events_dropped", "Events lost; always 0", self.events_dropped.clone());
         registry.register("commits_recovered", "Commits recovered from the store", self.commits_recovered.clone());
+        registry.register(
+            "channel_layer_connected",
+            "Whether deliveries between nodes work",
+            self.channel_layer_connected.clone(),
+        );
         registry.register("erasures", "Times the log was cleared of deleted data", self.erasures.clone());
         registry.register("uploads", "Uploads being received", self.uploads.clone());
         registry.register("upload_bytes", "Bytes of files received", self.upload_bytes.clone());

@@ -1,12 +1,11 @@
 //! The bytes of a message, as channels-redis' serializers make them: MessagePack or JSON, optionally encrypted, in the
 //! core layer behind random bytes that make equal messages different members of a sorted set.
 
-use super::{
+use super::{json, msgpack, value::Value};
+use crate::{
+    environment::Environment,
     fernet::{FernetKey, InvalidToken},
-    json, msgpack,
-    value::Value,
 };
-use crate::environment::Environment;
 use serde::Deserialize;
 
 /// Random bytes before a message of the core layer (`random_prefix_length`).

@@ -4,9 +4,24 @@
 //! old messages, which there is a transaction before it.
 
 use super::names::shared_part;
+use redis::{Cmd, Pipeline};
 
 /// The arguments of one command.
 pub type Arguments = Vec<Vec<u8>>;
+
+/// Makes a pipeline of commands.
+#[must_use]
+pub fn pipeline(commands: &[Arguments]) -> Pipeline {
+    let mut pipeline = redis::pipe();
+    for arguments in commands {
+        let mut cmd = Cmd::new();
+        for argument in arguments {
+            cmd.arg(argument);
+        }
+        pipeline.add_command(cmd);
+    }
+    pipeline
+}
 
 /// Sends one message to each queue that is not full: KEYS are queues; ARGV are their messages, then their capacities,
 /// then the score, the expiry in seconds, and the score up to which messages have expired. Returns how many queues are

@@ -8,12 +8,12 @@
 use super::{
     Outgoing, Shared,
     codec::Layer,
-    commands::{Arguments, ping},
+    commands::{Arguments, ping, pipeline},
     names::server_of,
     recipients::Recipients,
-    redis_server::{Backoff, RedisServer, TIMEOUT, byte_strings},
     value::Value,
 };
+use crate::redis_server::{Backoff, RedisServer, TIMEOUT, byte_strings};
 use redis::RedisError;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
@@ -228,7 +228,7 @@ impl Keeper {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self.servers[server].run(commands).await.map_err(|cause| (server, cause))?;
+        let answers = self.servers[server].run(&pipeline(commands)).await.map_err(|cause| (server, cause))?;
         self.shared.outages[server].end();
         Ok(answers)
     }

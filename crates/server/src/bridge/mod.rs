@@ -8,7 +8,6 @@
 pub mod capacity;
 pub mod codec;
 pub mod commands;
-pub mod fernet;
 mod groups;
 pub mod json;
 mod keeper;
@@ -16,7 +15,6 @@ pub mod msgpack;
 pub mod names;
 mod receiver;
 pub mod recipients;
-mod redis_server;
 mod subscriber;
 pub mod value;
 
@@ -26,22 +24,22 @@ mod tests;
 use crate::{
     config::Config,
     environment::Environment,
+    fernet::FernetKey,
     hub::Outbox,
     metrics::Metrics,
     profile::{
         Profile, ProfileError,
         rooms::{GroupEvent, HostEvent, RoomProfile, RoomsFile},
     },
+    redis_server::Outage,
     supervisor::Supervisor,
 };
 use capacity::CapacityRule;
 use codec::{Codec, Layer};
 use commands::Keys;
-use fernet::FernetKey;
 use groups::Groups;
 use keeper::Keeper;
 use recipients::CHANNELS;
-use redis_server::Outage;
 use std::{
     fmt::{self, Write as _},
     sync::{Arc, Mutex, PoisonError},
@@ -214,7 +212,7 @@ impl Shared {
         let clients = bridge.redis.iter().map(|url| redis::Client::open(url.0.as_str()));
         let clients: Vec<_> = clients.collect::<Result<_, _>>()?;
         Ok(Self {
-            outages: (1..=clients.len()).map(Outage::new).collect(),
+            outages: (1..=clients.len()).map(|server| Outage::new("the bridge", server)).collect(),
             clients,
             keys: Keys {
                 prefix: bridge.prefix.clone(),

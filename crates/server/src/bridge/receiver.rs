@@ -5,9 +5,10 @@
 
 use super::{
     Shared,
+    commands::{ping, pipeline},
     names::server_of,
-    redis_server::{Backoff, RedisServer, TIMEOUT, byte_strings},
 };
+use crate::redis_server::{Backoff, RedisServer, TIMEOUT, byte_strings};
 use redis::RedisError;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -32,19 +33,19 @@ pub(super) async fn run(shared: Arc<Shared>) {
 async fn receive(shared: &Shared, server: usize, queue: &str, backoff: &mut Backoff) -> Result<Infallible, RedisError> {
     let timeout = Duration::from_secs(WAIT_S.into()) + TIMEOUT;
     let mut redis = RedisServer::new(shared.clients[server].clone(), timeout);
-    redis.run(&[super::commands::ping()]).await?;
+    redis.run(&pipeline(&[ping()])).await?;
     shared.outages[server].end();
     // A server that was restarted may have lost the membership.
     shared.renew.notify_one();
     loop {
         // The answer is the queue, the message and its score.
-        let first = redis.run(&[shared.keys.receive(queue, WAIT_S)]).await?;
+        let first = redis.run(&pipeline(&[shared.keys.receive(queue, WAIT_S)])).await?;
         backoff.reset();
         let first: Vec<_> = first.into_iter().flat_map(byte_strings).collect();
         let Some(message) = first.get(1) else { continue };
         shared.receive_queued(message);
         loop {
-            let more = redis.run(&[shared.keys.receive_more(queue, TAKEN_MAX)]).await?;
+            let more = redis.run(&pipeline(&[shared.keys.receive_more(queue, TAKEN_MAX)])).await?;
             let more: Vec<_> = more.into_iter().flat_map(byte_strings).collect();
             if more.is_empty() {
                 break;

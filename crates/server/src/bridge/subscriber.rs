@@ -1,10 +1,7 @@
 //! Subscribes to the groups that this node wants on one server, and receives their messages (pub/sub).
 
-use super::{
-    Shared,
-    names::server_of,
-    redis_server::{Backoff, TIMEOUT},
-};
+use super::{Shared, names::server_of};
+use crate::redis_server::{Backoff, TIMEOUT};
 use futures_util::StreamExt as _;
 use redis::{ErrorKind, RedisError, aio::PubSubSink};
 use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};

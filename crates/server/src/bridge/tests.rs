@@ -4,13 +4,12 @@ use super::{
     capacity::{CapacityRule, capacity_of},
     codec::{Codec, Layer, PREFIX_BYTES, Serializer},
     commands::{Arguments, Keys},
-    fernet::FernetKey,
     json, msgpack,
     names::{is_channel, is_group, is_receivable, server_of},
     recipients::{CHANNELS, Recipients},
     value::{Key, Map, Value},
 };
-use crate::environment::Environment;
+use crate::{environment::Environment, fernet::FernetKey};
 
 /// When most vectors were made, in milliseconds since 1970.
 const MADE_MS: i64 = 1_700_000_000_250;

@@ -2,7 +2,7 @@
 //!
 //! A server has one node. Tests add others on the same memory.
 
-use super::{ChannelLayer, Deliver, Publication, Seen, Sign, Topic, Unavailable};
+use super::{ChannelLayer, Deliver, LayerStatus, Publication, Seen, Sign, Topic, Unavailable};
 use futures_util::future::BoxFuture;
 use parlor_protocol::ids::{Epoch, UserId};
 use std::{
@@ -10,7 +10,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// Users whose signs are kept before expired ones are removed.
 const SWEPT_FROM: usize = 1024;
@@ -21,6 +21,7 @@ pub struct Memory {
     shared: Arc<Shared>,
     /// The index of this node.
     node: usize,
+    status: watch::Sender<LayerStatus>,
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +88,8 @@ impl Memory {
             nodes.push(Node::default());
             nodes.len() - 1
         };
-        Self { shared, node }
+        let status = LayerStatus { is_connected: true, is_publishing: true, interruptions: 0 };
+        Self { shared, node, status: watch::Sender::new(status) }
     }
 
     /// Returns which nodes receive a publication.
@@ -147,5 +149,9 @@ impl ChannelLayer for Memory {
 
     fn deliver_to(&self, deliver: Deliver) {
         lock(&self.shared.nodes)[self.node].deliver = Some(deliver);
+    }
+
+    fn status(&self) -> watch::Receiver<LayerStatus> {
+        self.status.subscribe()
     }
 }

@@ -8,11 +8,13 @@
 
 pub mod memory;
 mod message;
+pub mod redis;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, UserId};
 use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 pub use message::{Message, NodeMessage, NotAMessage};
 
@@ -99,6 +101,17 @@ pub struct Seen {
     pub seen_ms: i64,
 }
 
+/// Whether deliveries between nodes work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerStatus {
+    /// Everything that other nodes publish to the joined topics arrives.
+    pub is_connected: bool,
+    /// What this node publishes reaches other nodes.
+    pub is_publishing: bool,
+    /// How often deliveries from other nodes may have been lost. It is raised before anything arrives again.
+    pub interruptions: u64,
+}
+
 /// The layer could not publish or join. Publishers carry on, since the store has the truth.
 #[derive(Debug, thiserror::Error)]
 #[error("the channel layer is not available: {0}")]
@@ -112,7 +125,8 @@ pub trait ChannelLayer: fmt::Debug + Send + Sync {
     /// Sends each payload once to every node that joined one of its topics, this one included.
     fn publish(&self, publications: Vec<Publication>) -> BoxFuture<'_, Result<(), Unavailable>>;
 
-    /// Joins a topic: what is published to it after this returns is delivered to this node.
+    /// Joins a topic: what is published to it after this returns is delivered to this node, while the layer is
+    /// connected. A topic that is joined while it is not becomes complete when it is again.
     fn join(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>>;
 
     /// Leaves a topic. Deliveries that are in progress may still arrive.
@@ -126,4 +140,7 @@ pub trait ChannelLayer: fmt::Debug + Send + Sync {
 
     /// Sets the receiver of deliveries. Without one, they are lost.
     fn deliver_to(&self, deliver: Deliver);
+
+    /// Returns whether deliveries between nodes work, now and from now on.
+    fn status(&self) -> watch::Receiver<LayerStatus>;
 }

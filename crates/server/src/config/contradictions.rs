@@ -123,7 +123,7 @@ fn limit_conflicts(config: &Config, is_set: impl Fn(&str) -> bool) -> [Conflict;
     ]
 }
 
-fn location_conflicts(config: &Config) -> [Conflict; 5] {
+fn location_conflicts(config: &Config) -> [Conflict; 6] {
     let files = &config.files;
     [
         (
@@ -155,6 +155,12 @@ fn location_conflicts(config: &Config) -> [Conflict; 5] {
             "bridge.rooms",
             "bridge.redis",
             "rooms hear what is sent to groups of a channel layer, and there is none",
+        ),
+        (
+            config.channel_layer.url.is_some() && config.store.url.is_none(),
+            "channel_layer.url",
+            "store.url",
+            "several nodes need a store that they share, and SQLite has one node",
         ),
     ]
 }
@@ -189,6 +195,10 @@ mod tests {
             (&[("limits.text_chars_max", "100000")], ["limits.text_chars_max", "limits.frame_bytes_max"]),
             (&[("files.folder", "/a"), ("files.s3_bucket", "b")], ["files.folder", "files.s3_bucket"]),
             (&[("bridge.rooms", "r.toml")], ["bridge.rooms", "bridge.redis"]),
+            (
+                &[("channel_layer.url", "redis://:secret@a")],
+                ["channel_layer.url = \"redis://:(hidden)@a\"", "store.url"],
+            ),
             (&[("files.s3_endpoint", "http://a")], ["files.s3_endpoint", "files.s3_bucket"]),
             (
                 &[("files.s3_bucket", "b"), ("files.s3_access_key_id", "a")],

@@ -283,6 +283,7 @@ mod tests {
                     [files]\ns3_access_key_id = \"id\"\ns3_secret_access_key = \"secret\"\n\
                     [host]\ndatabase = \"mysql://ada:se@cret@db/x\"\n\
                     [bridge]\nredis = \"redis://:se@cret@a/1, unix:///b?pass=secret\"\nencryption_keys = [\"secret\"]\n\
+                    [channel_layer]\nurl = \"redis://:se@cret@a/1\"\nencryption_keys = [\"secret\"]\n\
                     [identity]\nrecheck_secret = \"secret\"\n\
                     [django]\nsecret_key = \"secret\"\nsecret_key_fallbacks = [\"secret\"]\n\
                     [callback]\nurl = \"http://ada:se@cret@site/x\"\n";

@@ -55,8 +55,10 @@ impl Setting {
             ("store.url" | "host.database" | "callback.url", Value::String(url)) => {
                 Value::from(without_password(url)).to_string()
             }
-            ("bridge.encryption_keys", Value::Array(keys)) if !keys.is_empty() => "[\"(hidden)\"]".to_owned(),
-            ("bridge.redis", Value::String(urls)) => {
+            ("bridge.encryption_keys" | "channel_layer.encryption_keys", Value::Array(keys)) if !keys.is_empty() => {
+                "[\"(hidden)\"]".to_owned()
+            }
+            ("bridge.redis" | "channel_layer.url", Value::String(urls)) => {
                 let shown: Vec<_> = urls.split(',').map(|url| without_query(&without_password(url.trim()))).collect();
                 Value::from(shown.join(", ")).to_string()
             }

@@ -50,7 +50,8 @@ pub(super) async fn ready(State(edge): State<Edge>) -> Response {
         None
     };
     let status = if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let mut response = (status, Json(Health { status: trouble.unwrap_or("ok").to_owned() })).into_response();
+    let fine = if edge.app.is_layer_connected() { "ok" } else { "degraded" };
+    let mut response = (status, Json(Health { status: trouble.unwrap_or(fine).to_owned() })).into_response();
     if trouble.is_some() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -3,23 +3,27 @@
 //! Versions are dense, and commits announce their range through the layer. Once a second the clock is read; a range
 //! that was not announced by the second check is read from `commits`, and `{scope, version}` is delivered to its topics
 //! here. Hints for large conversations are collected and delivered once per check, too.
+//!
+//! While the layer is interrupted, announcements of other nodes count for nothing, because the events before them may be
+//! lost, and every check reads what was committed. After it, they count again from the first check on that began with a
+//! connected layer: what is committed later is published later.
 
 use super::{Hub, scope_changed};
 use crate::{
-    channel_layer::{NodeMessage, Topic},
+    channel_layer::{LayerStatus, NodeMessage, Topic},
     environment::Environment,
     store::{self, Store},
 };
 use parlor_protocol::{
     close::Close,
-    ids::{ConversationId, Scope, UserId, Version},
+    ids::{ConversationId, Epoch, Scope, UserId, Version},
 };
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 /// Commits read at once.
@@ -75,6 +79,11 @@ pub struct Recovery {
     hints: HashMap<ConversationId, Version>,
     /// The clock at the last check: what was committed by then must have been announced by now.
     seen: Version,
+    /// This node, whose own announcements always count: its events do not travel.
+    node: Epoch,
+    layer: watch::Receiver<LayerStatus>,
+    /// The interruptions of the layer up to the check since which announcements of other nodes count. None: they do not.
+    counted: Option<u64>,
 }
 
 impl Recovery {
@@ -85,10 +94,11 @@ impl Recovery {
         store: Store,
         environment: Environment,
         settings: RecoveryOptions,
-        version: Version,
+        (node, version, layer): (Epoch, Version, watch::Receiver<LayerStatus>),
     ) -> Self {
         let heard = Heard { upto: version, beyond: BTreeMap::new() };
-        Self { hub, store, environment, settings, heard, hints: HashMap::new(), seen: version }
+        let hints = HashMap::new();
+        Self { hub, store, environment, settings, heard, hints, seen: version, node, layer, counted: None }
     }
 
     /// Runs until the hub is dropped.
@@ -122,7 +132,10 @@ impl Recovery {
 
     fn hear(&mut self, message: &NodeMessage) {
         match *message {
-            NodeMessage::Committed { first, last, .. } => {
+            NodeMessage::Committed { node, first, last } => {
+                if node != self.node && !self.is_counting() {
+                    return;
+                }
                 self.heard.add(first, last);
                 if self.heard.beyond.len() > RANGES_MAX {
                     self.heard.beyond.clear();
@@ -139,11 +152,20 @@ impl Recovery {
         }
     }
 
+    /// Returns whether announcements of other nodes count.
+    fn is_counting(&self) -> bool {
+        self.counted == Some(self.layer.borrow().interruptions)
+    }
+
     async fn look(&mut self) -> store::Result<()> {
-        let before = std::mem::replace(&mut self.seen, self.store.version().await?);
-        if before > self.heard.upto {
+        let layer = *self.layer.borrow();
+        let is_counting = self.is_counting();
+        let now = self.store.version().await?;
+        let before = std::mem::replace(&mut self.seen, now);
+        if (if is_counting { before } else { now }) > self.heard.upto {
             self.recover().await?;
         }
+        self.counted = layer.is_connected.then_some(layer.interruptions);
         // A hint is forgotten only when it was delivered.
         while let Some((&conversation, &version)) = self.hints.iter().next() {
             let people = self.store.members_and_leavers(conversation, version).await?;

@@ -1,7 +1,16 @@
 //! The channel layer's conformance suite: what every implementation must do.
 
+use crate::redis::Redis;
 use bytes::Bytes;
-use parlor::channel_layer::{ChannelLayer, Here, Message, NodeMessage, Publication, Seen, Sign, Topic, memory::Memory};
+use parlor::{
+    channel_layer::{
+        ChannelLayer, Here, Message, NodeMessage, Publication, Seen, Sign, Topic,
+        memory::Memory,
+        redis::{RedisLayer, RedisLayerOptions},
+    },
+    environment::Environment,
+    supervisor::Supervisor,
+};
 use parlor_protocol::ids::{ConversationId, Epoch, UserId, Version};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
@@ -113,6 +122,104 @@ async fn the_memory_layer_conforms() {
     let one = Memory::default();
     let other = one.beside();
     conforms_for_presence(Arc::new(one), Arc::new(other)).await;
+}
+
+/// Returns another node's side of the layer, once it is connected.
+async fn on_redis(redis: &Redis, prefix: &str, keys: &[&str]) -> Arc<RedisLayer> {
+    let options = RedisLayerOptions {
+        url: redis.url().parse().expect("a URL"),
+        prefix: prefix.to_owned(),
+        encryption_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        environment: Environment::real(),
+    };
+    let layer = Arc::new(RedisLayer::start(options, &Supervisor::default()).expect("a URL"));
+    until_connected(&*layer, true).await;
+    layer
+}
+
+async fn until_connected(layer: &dyn ChannelLayer, is_connected: bool) {
+    let mut status = layer.status();
+    let wanted = status.wait_for(|status| status.is_connected == is_connected);
+    timeout(Duration::from_secs(30), wanted).await.expect("in time").expect("the layer runs");
+}
+
+#[tokio::test]
+async fn the_redis_layer_conforms() {
+    if !crate::redis::is_installed() {
+        return;
+    }
+    let redis = Redis::start().await;
+    for (prefix, keys) in [("plain", &[][..]), ("encrypted", &["new", "old"])] {
+        conforms(on_redis(&redis, prefix, keys).await).await;
+        let of_the_other = if keys.is_empty() { keys } else { &["old", "new"] };
+        let between = format!("{prefix}-between");
+        let [one, other] = [on_redis(&redis, &between, keys).await, on_redis(&redis, &between, of_the_other).await];
+        conforms_between_nodes(one.clone(), other.clone()).await;
+        conforms_for_presence(one, other).await;
+    }
+}
+
+#[tokio::test]
+async fn many_topics_bring_one_copy_each_in_the_order_of_publishing() {
+    if !crate::redis::is_installed() {
+        return;
+    }
+    let redis = Redis::start().await;
+    let (one, other) = (on_redis(&redis, "many", &[]).await, on_redis(&redis, "many", &[]).await);
+    let mut deliveries = deliveries(&*other);
+    let all: Vec<Topic> = (1..=300).map(|user| Topic::User(UserId(user))).collect();
+    for topic in all.iter().chain([&Topic::Nodes]) {
+        other.join(*topic).await.expect("joined");
+    }
+    // Few topics have channels of their own, many share one: both stay in order.
+    for number in 0..200 {
+        let topics = if number % 2 == 0 { &all[..3] } else { &all[..] };
+        one.publish(publications(topics, &number.to_string())).await.expect("published");
+    }
+    for number in 0..200 {
+        let delivery = received(&mut deliveries).await;
+        let count = if number % 2 == 0 { 3 } else { 300 };
+        assert_eq!((delivery.payload, delivery.topics.len()), (Bytes::from(number.to_string()), count));
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_goes_away_and_returns_is_joined_again() {
+    if !crate::redis::is_installed() {
+        return;
+    }
+    let mut redis = Redis::start().await;
+    let (one, other) = (on_redis(&redis, "away", &[]).await, on_redis(&redis, "away", &[]).await);
+    let (mut at_one, mut at_other) = (deliveries(&*one), deliveries(&*other));
+    let (early, late) = (Topic::User(UserId(1)), Topic::User(UserId(2)));
+    other.join(early).await.expect("joined");
+    let interruptions = other.status().borrow().interruptions;
+    redis.stop();
+    until_connected(&*other, false).await;
+    assert_eq!(other.status().borrow().interruptions, interruptions + 1);
+    timeout(Duration::from_secs(10), other.join(late)).await.expect("it does not wait for Redis").expect("joined");
+    timeout(Duration::from_secs(10), one.join(late)).await.expect("it does not wait for Redis").expect("joined");
+    let lost = async {
+        while one.publish(publications(&[late], "lost")).await.is_ok() {
+            assert_eq!(received(&mut at_one).await.payload, "lost", "a node always reaches itself");
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), lost).await.expect("publishing fails without Redis");
+    redis.restart().await;
+    until_connected(&*other, true).await;
+    // The publisher finds out with the next publication.
+    let heard = async {
+        loop {
+            let _lost = one.publish(publications(&[early, late], "again")).await;
+            if let Ok(delivery) = at_other.try_recv() {
+                return delivery;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let delivery = timeout(Duration::from_secs(30), heard).await.expect("it is back");
+    assert_eq!((delivery.payload, delivery.topics), (Bytes::from("again"), vec![early, late]));
 }
 
 #[test]

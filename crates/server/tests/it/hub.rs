@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use parlor::{
-    channel_layer::{ChannelLayer, Deliver, Message, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
+    channel_layer::{
+        ChannelLayer, Deliver, LayerStatus, Message, Publication, Seen, Sign, Topic, Unavailable, memory::Memory,
+    },
     config::Config,
     hub::{AttachError, Hub, Taken},
     metrics::Metrics,
@@ -16,7 +18,10 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 /// A leave that pauses twice: before it takes effect, and before it returns.
 #[derive(Debug)]
@@ -67,6 +72,10 @@ impl ChannelLayer for PausingLayer {
 
     fn deliver_to(&self, deliver: Deliver) {
         self.layer.deliver_to(deliver);
+    }
+
+    fn status(&self) -> watch::Receiver<LayerStatus> {
+        self.layer.status()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parlor's events in Django's consumers.
 
-use super::processes::{Django, Layer, Redis, python};
+use super::processes::{Django, Layer, python};
+use crate::redis::Redis;
 use parlor::{
     bridge::Bridge, config::Config, environment::Environment, metrics::Metrics, profile::Profile,
     supervisor::Supervisor,

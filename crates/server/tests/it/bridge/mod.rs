@@ -6,9 +6,10 @@ mod processes;
 use crate::{
     harness::{Server, Setup, folder, signal, unique},
     raw_http::{HANDSHAKE, RawResponse, ask, request, send},
+    redis::Redis,
 };
 use futures_util::{SinkExt as _, StreamExt as _};
-use processes::{Django, Layer, Redis, python};
+use processes::{Django, Layer, python};
 use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
@@ -287,9 +288,9 @@ async fn sockets_survive_a_restart_and_an_outage_of_redis() {
         }
         let log = site.server.log();
         let count = |text: &str| log.matches(text).count();
-        let outages = count("the Redis of the bridge is not available");
+        let outages = count("Redis is not available");
         assert!((1..=2).contains(&outages), "{layer:?}: an outage is logged once\n{log}");
-        assert_eq!(count("the Redis of the bridge is available again"), outages, "{layer:?}");
+        assert_eq!(count("Redis is available again"), outages, "{layer:?}");
     }
 }
 

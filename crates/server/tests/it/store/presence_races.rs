@@ -5,7 +5,7 @@ use super::{TestCluster, conformance, presence::Watcher};
 use futures_util::future::BoxFuture;
 use parlor::{
     app::App,
-    channel_layer::{ChannelLayer, Deliver, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
+    channel_layer::{ChannelLayer, Deliver, LayerStatus, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
     domain::{Change, Profile},
 };
 use parlor_protocol::{
@@ -19,7 +19,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 conformance! {
     a_user_removed_during_a_recheck_becomes_unknown_once,
@@ -155,6 +158,10 @@ impl ChannelLayer for PausingLayer {
 
     fn deliver_to(&self, deliver: Deliver) {
         self.layer.deliver_to(deliver);
+    }
+
+    fn status(&self) -> watch::Receiver<LayerStatus> {
+        self.layer.status()
     }
 }
 

@@ -36,7 +36,7 @@ impl fmt::Debug for FernetKey {
 }
 
 impl FernetKey {
-    /// Makes the key of a text of `symmetric_encryption_keys`.
+    /// Makes the key of a configured text.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let digest = Sha256::digest(text.as_bytes());

@@ -1,0 +1,150 @@
+//! Signs of presence in Redis: a hash for each user, with a field for each node. A field has its own time of expiry, by
+//! the clock of Redis; the hash expires by itself some time after the last sign in it.
+
+use super::{
+    super::{Here, Seen, Sign},
+    Shared,
+};
+use crate::redis_server::{RedisServer, TIMEOUT, byte_strings};
+use parlor_protocol::ids::{Epoch, UserId};
+use redis::{RedisError, Value};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// Users in one round trip.
+const USERS_AT_ONCE: usize = 1000;
+/// For how long at least a hash is kept after its last sign, so that a short sign ends no longer one.
+const KEPT_MIN: Duration = Duration::from_hours(1);
+
+/// See the module documentation.
+#[derive(Debug)]
+pub(super) struct Signs {
+    shared: Arc<Shared>,
+    /// Held during a round trip, which has a timeout. Only presence waits for it.
+    redis: Mutex<RedisServer>,
+}
+
+impl Signs {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let redis = Mutex::new(RedisServer::new(shared.client.clone(), TIMEOUT));
+        Self { shared, redis }
+    }
+
+    fn key(&self, user: UserId) -> String {
+        format!("{}:signs:{user}", self.shared.prefix)
+    }
+
+    pub(super) async fn say(&self, node: Epoch, signs: &[Sign]) -> Result<(), RedisError> {
+        let mut redis = self.redis.lock().await;
+        let mut time = redis::pipe();
+        time.cmd("TIME");
+        let now_ms = milliseconds(&redis.run(&time).await?);
+        for signs in signs.chunks(USERS_AT_ONCE) {
+            let mut pipeline = redis::pipe();
+            for sign in signs {
+                let key = self.key(sign.user);
+                let until_ms = now_ms + milliseconds_of(sign.lasts);
+                let kept = sign.lasts.max(KEPT_MIN);
+                pipeline.hset(&key, node.0, field(sign, until_ms)).pexpire(&key, milliseconds_of(kept));
+            }
+            redis.run(&pipeline).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn seen(&self, users: &[UserId]) -> Result<Vec<Seen>, RedisError> {
+        let mut redis = self.redis.lock().await;
+        let mut found = Vec::new();
+        for users in users.chunks(USERS_AT_ONCE) {
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("TIME");
+            for user in users {
+                pipeline.hgetall(self.key(*user));
+            }
+            let mut answers = redis.run(&pipeline).await?.into_iter();
+            let now_ms = milliseconds(answers.next().as_slice());
+            let mut old = redis::pipe();
+            for (user, answer) in users.iter().zip(answers) {
+                let signs = Fields::of(answer, now_ms);
+                found.extend(signs.seen(*user));
+                for node in signs.old {
+                    old.hdel(self.key(*user), node);
+                }
+            }
+            if !old.is_empty() {
+                redis.run(&old).await?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads the answer to TIME: seconds and microseconds.
+fn milliseconds(answer: &[Value]) -> i64 {
+    let texts: Vec<Vec<u8>> = answer.iter().cloned().flat_map(byte_strings).collect();
+    let number = |index: usize| {
+        texts.get(index).and_then(|text| std::str::from_utf8(text).ok()?.parse::<i64>().ok()).unwrap_or_default()
+    };
+    number(0) * 1000 + number(1) / 1000
+}
+
+fn milliseconds_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+/// Encodes the value of a field: presence, last use and expiry.
+fn field(sign: &Sign, until_ms: i64) -> String {
+    let here = match sign.here {
+        Here::Gone => "gone",
+        Here::Idle => "idle",
+        Here::Online => "online",
+    };
+    format!("{here} {} {until_ms}", sign.seen_ms)
+}
+
+/// Decodes the value of a field.
+fn parse(field: &[u8]) -> Option<(Here, i64, i64)> {
+    let mut parts = std::str::from_utf8(field).ok()?.split(' ');
+    let here = match parts.next()? {
+        "gone" => Here::Gone,
+        "idle" => Here::Idle,
+        "online" => Here::Online,
+        _ => return None,
+    };
+    Some((here, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// The signs for one user.
+#[derive(Debug, Default)]
+struct Fields {
+    valid: Vec<(Here, i64)>,
+    /// The nodes whose signs ended so long ago that they can be removed.
+    old: Vec<Vec<u8>>,
+}
+
+impl Fields {
+    /// Reads the answer to HGETALL.
+    fn of(answer: Value, now_ms: i64) -> Self {
+        let mut fields = Self::default();
+        let texts: Vec<Vec<u8>> = match answer {
+            Value::Map(pairs) => {
+                pairs.into_iter().flat_map(|(key, value)| [key, value]).flat_map(byte_strings).collect()
+            }
+            other => byte_strings(other),
+        };
+        for pair in texts.chunks_exact(2) {
+            match parse(&pair[1]) {
+                Some((here, seen_ms, until_ms)) if until_ms > now_ms => fields.valid.push((here, seen_ms)),
+                Some((_, _, until_ms)) if until_ms > now_ms - milliseconds_of(KEPT_MIN) => {}
+                _ => fields.old.push(pair[0].clone()),
+            }
+        }
+        fields
+    }
+
+    fn seen(&self, user: UserId) -> Option<Seen> {
+        let here = self.valid.iter().map(|(here, _)| *here).max()?;
+        let seen_ms = self.valid.iter().map(|(_, seen_ms)| *seen_ms).max()?;
+        Some(Seen { user, here, seen_ms })
+    }
+}
