@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::debug;
 
 /// How long an indicator lasts once published.
 const EXPIRES: Duration = Duration::from_secs(6);
@@ -153,7 +153,7 @@ impl Typing {
             Ok(()) => {
                 self.metrics.typing_told.inc();
             }
-            Err(cause) => warn!(%cause, "a typing indicator was not published"),
+            Err(cause) => debug!(%cause, "a typing indicator was not published"),
         }
     }
 

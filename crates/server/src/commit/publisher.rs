@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use parlor_protocol::{event::Event, ids::Version};
 use std::collections::HashSet;
 use tokio::sync::{mpsc, oneshot};
-use tracing::warn;
+use tracing::debug;
 
 /// A committed batch.
 pub(super) struct CommittedBatch {
@@ -42,7 +42,7 @@ pub(super) async fn run(settings: CommitOptions, mut batches: mpsc::Receiver<Com
         };
         if let Err(cause) = published {
             settings.metrics.events_dropped.inc_by(events);
-            warn!(%cause, "events were not published; nodes will read them from the store");
+            debug!(%cause, "events were not published; nodes will read them from the store");
         }
     }
 }

@@ -35,7 +35,7 @@ use tokio::{
     sync::Notify,
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Users whose last activity is written by one statement.
 const WRITE_BATCH_MAX: usize = 1000;
@@ -188,7 +188,7 @@ impl Presence {
             failed => failed,
         };
         if let Err(cause) = said {
-            warn!(%cause, "presence could not be published to other nodes");
+            debug!(%cause, "presence could not be published to other nodes");
         }
     }
 

@@ -155,7 +155,7 @@ impl Presence {
             }
         }
         hub.presence_queue.check_hidden(&asked);
-        let known = self.observe(attached.subscribed_users().into_iter().collect()).await?;
+        let known = self.observe(attached.subscribed_users().into_iter().collect()).await;
         // Those whose visibility has changed since are checked again, and sent then.
         Ok(presences(users, &known, &attached.subscribed_users()))
     }
@@ -174,7 +174,7 @@ impl Presence {
         loop {
             let check = self.with.hub.begin_check();
             let seen = self.visible_users(viewer, users).await?;
-            let known = self.observe(seen.iter().copied().collect()).await?;
+            let known = self.observe(seen.iter().copied().collect()).await;
             let certain: HashSet<UserId> =
                 seen.iter().copied().filter(|user| !check.is_stale_for(viewer, *user)).collect();
             if certain.len() == seen.len() || more.next().is_none() {
@@ -197,22 +197,22 @@ impl Presence {
         Ok(visible.into_iter().map(|(_, user)| user).collect())
     }
 
-    async fn observe(&self, users: Vec<UserId>) -> Result<HashMap<UserId, Observation>, ObserveError> {
-        let written = self.load_last_seen(&users).await?;
+    async fn observe(&self, users: Vec<UserId>) -> HashMap<UserId, Observation> {
+        let written = self.load_last_seen(&users).await;
         let mut known = self.known.lock().await;
         self.observe_locked(&mut known, users, &written).await
     }
 
     /// Loads when offline users were last active, unless it is known. Called before the lock is taken.
-    async fn load_last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, Option<i64>>, ObserveError> {
-        let seen = self.with.layer.seen(users.to_vec()).await?;
+    async fn load_last_seen(&self, users: &[UserId]) -> HashMap<UserId, Option<i64>> {
+        let seen = self.with.layer.seen(users.to_vec()).await.unwrap_or_default();
         let here: HashSet<UserId> = seen.iter().filter(|seen| seen.here != Here::Gone).map(|seen| seen.user).collect();
         let gone: Vec<UserId> = {
             let known = self.known.lock().await;
             let is_last_seen_loaded = |user: &UserId| known.get(user).is_some_and(|known| known.is_last_seen_loaded);
             users.iter().copied().filter(|user| !here.contains(user) && !is_last_seen_loaded(user)).collect()
         };
-        Ok(self.read_last_seen(&gone).await)
+        self.read_last_seen(&gone).await
     }
 
     /// Observes users and publishes what has changed.
@@ -221,9 +221,12 @@ impl Presence {
         known: &mut HashMap<UserId, ObservedPresence>,
         users: Vec<UserId>,
         written: &HashMap<UserId, Option<i64>>,
-    ) -> Result<HashMap<UserId, Observation>, ObserveError> {
+    ) -> HashMap<UserId, Observation> {
+        // Without the layer, users of other nodes stay as they were last known.
+        let answer = self.with.layer.seen(users.clone()).await;
+        let is_partial = answer.is_err();
         let mut seen: HashMap<UserId, Seen> =
-            self.with.layer.seen(users.clone()).await?.into_iter().map(|seen| (seen.user, seen)).collect();
+            answer.unwrap_or_default().into_iter().map(|seen| (seen.user, seen)).collect();
         self.add_local(&users, &mut seen);
         let mut found = HashMap::with_capacity(users.len());
         for user in users {
@@ -231,7 +234,9 @@ impl Presence {
             let read = written.get(&user);
             let before_ms = read.copied().flatten().max(before.and_then(|before| before.seen_ms));
             let is_last_seen_loaded = read.is_some() || before.is_some_and(|before| before.is_last_seen_loaded);
-            let now = ObservedPresence::of(seen.get(&user).copied(), before_ms, is_last_seen_loaded);
+            let of_user = seen.get(&user).copied();
+            let kept = before.filter(|_| is_partial && of_user.is_none());
+            let now = kept.unwrap_or_else(|| ObservedPresence::of(of_user, before_ms, is_last_seen_loaded));
             known.insert(user, now);
             // A new watcher gets the state as an answer.
             let is_published = before.is_some_and(|before| now.differs_visibly(before));
@@ -241,7 +246,7 @@ impl Presence {
             }
             found.insert(user, Observation { known: now, is_published });
         }
-        Ok(found)
+        found
     }
 
     /// Adds the users of this node, whose signs may have expired because the node was late.
@@ -284,9 +289,7 @@ impl Presence {
             warn!(%cause, "the visibility of users could not be checked");
             self.with.hub.presence_queue.put_back(recheck, hidden);
         }
-        if let Err(cause) = self.observe(users.into_iter().collect()).await {
-            warn!(%cause, "presence could not be read");
-        }
+        self.observe(users.into_iter().collect()).await;
     }
 
     /// Subscribes watches that are visible according to the store. Watches that were suspended (`recheck`) and are no
@@ -336,10 +339,10 @@ impl Presence {
     /// Sends new subscriptions the current presence.
     async fn send_current(&self, coming: &HashSet<PresenceWatch>) -> Result<(), ObserveError> {
         let users: Vec<UserId> = coming.iter().map(|pair| pair.user).collect::<HashSet<_>>().into_iter().collect();
-        let written = self.load_last_seen(&users).await?;
+        let written = self.load_last_seen(&users).await;
         // Held until all is sent, so that nothing newer is sent before.
         let mut known = self.known.lock().await;
-        let found = self.observe_locked(&mut known, users, &written).await?;
+        let found = self.observe_locked(&mut known, users, &written).await;
         for pair in coming {
             if let Some(Observation { known, is_published: false }) = found.get(&pair.user) {
                 self.with.hub.send_presence(*pair, &event(known.presence(pair.user)));

@@ -5,7 +5,7 @@ use crate::{
     raw_http::ask,
     redis::Redis,
 };
-use parlor_client::Client;
+use parlor_client::sync::Client;
 use parlor_protocol::ids::ConversationId;
 use std::time::Duration;
 use tokio::time::Instant;

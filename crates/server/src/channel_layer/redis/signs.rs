@@ -7,9 +7,9 @@ use super::{
 };
 use crate::redis_server::{RedisServer, TIMEOUT, byte_strings};
 use parlor_protocol::ids::{Epoch, UserId};
-use redis::{RedisError, Value};
+use redis::{ErrorKind, RedisError, Value};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Users in one round trip.
 const USERS_AT_ONCE: usize = 1000;
@@ -34,8 +34,16 @@ impl Signs {
         format!("{}:signs:{user}", self.shared.prefix)
     }
 
+    /// Fails at once while Redis is away, so that nobody waits for it again and again.
+    async fn redis(&self) -> Result<MutexGuard<'_, RedisServer>, RedisError> {
+        if !self.shared.status.borrow().is_connected {
+            return Err((ErrorKind::Io, "Redis is away").into());
+        }
+        Ok(self.redis.lock().await)
+    }
+
     pub(super) async fn say(&self, node: Epoch, signs: &[Sign]) -> Result<(), RedisError> {
-        let mut redis = self.redis.lock().await;
+        let mut redis = self.redis().await?;
         let mut time = redis::pipe();
         time.cmd("TIME");
         let now_ms = milliseconds(&redis.run(&time).await?);
@@ -53,7 +61,7 @@ impl Signs {
     }
 
     pub(super) async fn seen(&self, users: &[UserId]) -> Result<Vec<Seen>, RedisError> {
-        let mut redis = self.redis.lock().await;
+        let mut redis = self.redis().await?;
         let mut found = Vec::new();
         for users in users.chunks(USERS_AT_ONCE) {
             let mut pipeline = redis::pipe();
