@@ -95,15 +95,10 @@ impl Backoff {
         self.next_ms = PAUSE_MIN_MS;
     }
 
-    /// Returns the next pause.
-    pub(crate) fn next(&mut self, environment: &Environment) -> Duration {
+    pub(crate) async fn pause(&mut self, environment: &Environment) {
         let pause_ms = self.next_ms / 2 + environment.jitter(self.next_ms / 2);
         self.next_ms = (self.next_ms * 2).min(PAUSE_MAX_MS);
-        Duration::from_millis(pause_ms)
-    }
-
-    pub(crate) async fn pause(&mut self, environment: &Environment) {
-        sleep(self.next(environment)).await;
+        sleep(Duration::from_millis(pause_ms)).await;
     }
 }
 

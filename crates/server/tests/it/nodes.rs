@@ -33,7 +33,7 @@ impl Nodes {
                 .with("channel_layer.url", redis.url())
                 .with("channel_layer.encryption_keys", "a key of the test")
                 .with("sync.clock_check_ms", check_ms)
-                .with("sync.commits_kept_ms", check_ms * 1000)
+                .with("sync.commits_kept_ms", check_ms * 10)
                 .with("metrics.token", "figures")
         };
         let servers = [setup().start().await, setup().start().await];

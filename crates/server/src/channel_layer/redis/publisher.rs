@@ -9,12 +9,12 @@ use super::{
     frame::Frame,
 };
 use crate::redis_server::{Backoff, RedisServer, TIMEOUT};
-use redis::{Pipeline, RedisError};
+use redis::Pipeline;
 use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 
 /// Bytes that may wait for Redis.
 const QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -33,8 +33,8 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct QueueState {
     bytes: AtomicUsize,
-    /// Until when nothing is tried, because Redis does not answer.
-    out_until: Mutex<Option<Instant>>,
+    /// Redis does not answer, so nothing is queued.
+    is_out: AtomicBool,
 }
 
 /// The end of the queue that the task reads.
@@ -56,23 +56,13 @@ fn size(publications: &[Publication]) -> usize {
     publications.iter().map(|publication| copies(publication) * (publication.payload.len() + COPY_BYTES)).sum()
 }
 
-impl QueueState {
-    fn out_until(&self) -> Option<Instant> {
-        *self.out_until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_out_until(&self, until: Option<Instant>) {
-        *self.out_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
-}
-
 impl Queue {
     /// Queues publications.
     ///
     /// # Errors
     /// Redis is away, or too much waits already.
     pub(super) fn put(&self, publications: Vec<Publication>) -> Result<(), Unavailable> {
-        if self.state.out_until().is_some_and(|until| Instant::now() < until) {
+        if self.state.is_out.load(Ordering::Relaxed) {
             return Err(Unavailable("Redis does not answer".to_owned()));
         }
         let size = size(&publications);
@@ -87,7 +77,6 @@ impl Queue {
 /// Publishes until the task is aborted.
 pub(super) async fn run(shared: Arc<Shared>, mut queued: Queued) {
     let mut redis = RedisServer::new(shared.client.clone(), TIMEOUT);
-    let mut backoff = Backoff::new();
     let mut number = 0;
     while let Some(first) = queued.receiver.recv().await {
         let mut bytes = size(&first);
@@ -99,16 +88,16 @@ pub(super) async fn run(shared: Arc<Shared>, mut queued: Queued) {
             bytes += size(&more);
             shared.add(&mut pipeline, more, &mut number);
         }
-        match redis.run(&pipeline).await {
-            Ok(_) => {
-                backoff.reset();
-                queued.state.set_out_until(None);
-                shared.set_publishing(None);
+        if let Err(cause) = redis.run(&pipeline).await {
+            tracing::debug!(%cause, "events were not published to Redis");
+            queued.state.is_out.store(true, Ordering::Relaxed);
+            shared.set_publishing(false);
+            while let Ok(dropped) = queued.receiver.try_recv() {
+                bytes += size(&dropped);
             }
-            Err(cause) => {
-                queued.state.set_out_until(Some(Instant::now() + backoff.next(&shared.environment)));
-                shared.set_publishing(Some(&cause));
-            }
+            shared.until_answered(&mut redis).await;
+            shared.set_publishing(true);
+            queued.state.is_out.store(false, Ordering::Relaxed);
         }
         queued.state.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -126,11 +115,19 @@ impl Shared {
         }
     }
 
-    fn set_publishing(&self, failed: Option<&RedisError>) {
-        if let Some(cause) = failed {
-            tracing::debug!(%cause, "events were not published to Redis");
+    async fn until_answered(&self, redis: &mut RedisServer) {
+        let mut ping = redis::pipe();
+        ping.cmd("PING");
+        let mut backoff = Backoff::new();
+        loop {
+            backoff.pause(&self.environment).await;
+            if redis.run(&ping).await.is_ok() {
+                return;
+            }
         }
-        let is_publishing = failed.is_none();
+    }
+
+    fn set_publishing(&self, is_publishing: bool) {
         self.status
             .send_if_modified(|status| std::mem::replace(&mut status.is_publishing, is_publishing) != is_publishing);
     }
