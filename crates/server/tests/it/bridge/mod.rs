@@ -288,9 +288,10 @@ async fn sockets_survive_a_restart_and_an_outage_of_redis() {
         }
         let log = site.server.log();
         let count = |text: &str| log.matches(text).count();
-        let outages = count("Redis is not available");
-        assert!((1..=2).contains(&outages), "{layer:?}: an outage is logged once\n{log}");
-        assert_eq!(count("Redis is available again"), outages, "{layer:?}");
+        // A line that follows within a second of one like it is left out.
+        for line in ["Redis is not available", "Redis is available again"] {
+            assert!((1..=2).contains(&count(line)), "{layer:?}: an outage is logged once\n{log}");
+        }
     }
 }
 
