@@ -33,6 +33,7 @@ pub mod origin;
 pub mod paging;
 pub mod presence;
 pub mod profile;
+mod python_json;
 mod queries;
 mod redis_server;
 mod request;

@@ -81,12 +81,7 @@ enum End {
 
 impl From<Stop> for End {
     fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Fault(fault) => Self::Close(fault.into()),
-            Stop::TooFast => Self::Close(Close::TooFast),
-            Stop::Stuck => Self::Close(Close::SlowReader),
-            Stop::Gone => Self::Gone,
-        }
+        stop.reason().map_or(Self::Gone, Self::Close)
     }
 }
 

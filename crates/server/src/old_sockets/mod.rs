@@ -9,7 +9,6 @@ mod commands;
 mod connection;
 mod conversation;
 mod incoming;
-mod python_json;
 mod render;
 
 use crate::{

@@ -1,6 +1,5 @@
 //! Writes the frames of an old socket from the templates of its profile.
 
-use super::python_json::{write_list, write_name, write_number, write_object, write_text, write_value};
 use crate::{
     mirror::message_row::{HostFile, HostMessageRow, HostPerson},
     profile::{
@@ -8,6 +7,7 @@ use crate::{
         path_template::PathParts,
         sockets::{SocketError, SocketProfile},
     },
+    python_json::{write_list, write_name, write_number, write_object, write_text, write_value},
 };
 use jiff::tz::TimeZone;
 use serde_json::Value;

@@ -7,6 +7,7 @@
 use super::framing::{self, Decoder, Fault, Kind, Message, Step};
 use crate::config::Config;
 use bytes::{Buf as _, BytesMut};
+use parlor_protocol::close::Close;
 use std::{
     future::poll_fn,
     io,
@@ -88,6 +89,18 @@ pub(crate) enum Stop {
     Gone,
     /// The peer did not read within the timeout.
     Stuck,
+}
+
+impl Stop {
+    /// Returns the reason to close with; none if the connection has ended.
+    pub(crate) fn reason(self) -> Option<Close> {
+        match self {
+            Self::Fault(fault) => Some(fault.into()),
+            Self::TooFast => Some(Close::TooFast),
+            Self::Stuck => Some(Close::SlowReader),
+            Self::Gone => None,
+        }
+    }
 }
 
 /// A token bucket of frames.
