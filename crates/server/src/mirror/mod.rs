@@ -290,7 +290,7 @@ fn refusal(error: &HostError) -> Problem {
     if error.is_outage() {
         return Problem::new(Code::Unavailable).with_detail("the application's database does not answer");
     }
-    warn!(%error, "the host's database refused a message or a question of an old socket");
+    warn!(%error, "the host's database refused what an old socket asked of it");
     Problem::new(Code::InvalidField).with_detail("the application's database refuses it")
 }
 

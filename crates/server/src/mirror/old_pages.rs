@@ -4,7 +4,6 @@ use super::{
     Mirror, NewHostRow,
     host_tables::{HostTables, id_value},
     message_row::HostMessageRow,
-    refusal,
 };
 use crate::{
     host::{HostError, HostValue, django::UserTable},
@@ -17,6 +16,7 @@ use parlor_protocol::{
     ids::UserId,
     model::ContextKey,
 };
+use tracing::warn;
 
 impl HostSide for Mirror {
     fn id_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, Problem>> {
@@ -35,7 +35,7 @@ impl HostSide for Mirror {
     ) -> BoxFuture<'a, Result<bool, Problem>> {
         async move {
             let allowed = has_row(&self.tables, &self.options.user_table, query, sender, target);
-            allowed.await.map_err(|error| refusal(&error))
+            allowed.await.map_err(|error| unanswered(&error))
         }
         .boxed()
     }
@@ -58,6 +58,14 @@ impl HostSide for Mirror {
     fn unread_count(&self, user: UserId) -> BoxFuture<'_, Result<i64, Problem>> {
         self.unread_count(user).boxed()
     }
+}
+
+/// Says that nobody knows whether a message is allowed: whatever is wrong, it is not the sender's mistake.
+fn unanswered(error: &HostError) -> Problem {
+    if !error.is_outage() {
+        warn!(%error, "the host's database refuses the query about who may write to whom (`allow`)");
+    }
+    Problem::new(Code::Unavailable).with_detail("the application does not say whether this message may be sent")
 }
 
 /// Returns whether a query of the profile returns a row.

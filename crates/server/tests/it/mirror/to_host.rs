@@ -3,7 +3,9 @@
 use super::{Beside, HostServer, key, on_all_hosts, until, until_rows, until_shown};
 use parlor::{
     domain::{Change, HostRowKey},
+    host_side::{HostSide, MessageTarget},
     mirror::NewHostRow,
+    profile::write_rule::WriteRule,
 };
 use parlor_protocol::{error::Code, ids::Seq, model::ContextKey};
 
@@ -16,6 +18,7 @@ on_all_hosts! {
     reacting_to_a_message_does_not_revert_what_the_host_wrote,
     a_message_that_the_host_makes_unread_again_stays_unread,
     conversations_that_the_host_cannot_have_stay_here,
+    a_rule_that_the_host_refuses_is_unavailable_and_a_rule_without_a_row_says_no,
 }
 
 async fn messages_edits_and_deletions_of_users_reach_the_host(server: HostServer) {
@@ -166,4 +169,21 @@ async fn conversations_that_the_host_cannot_have_stay_here(server: HostServer) {
     let about = beside.conversation(1, 2).await;
     until_shown(&beside, 2, about, &["for all to see"]).await;
     until_rows(&beside.host, &[(1, 2, "for all to see", false)]).await;
+}
+
+async fn a_rule_that_the_host_refuses_is_unavailable_and_a_rule_without_a_row_says_no(server: HostServer) {
+    let beside = Beside::start(&server, "accounting").await;
+    let mirror = beside.app.mirror.clone().expect("it runs");
+    let target = MessageTarget { recipient: "2".to_owned(), context: None };
+    for (rule, expected) in [
+        ("SELECT 1 FROM \"$users\" WHERE \"$users.id\" = $recipient", Ok(true)),
+        ("SELECT 1 FROM \"$users\" WHERE \"$users.id\" = $recipient AND $sender = $recipient", Ok(false)),
+        ("SELECT 1 FROM \"no_such_table\" WHERE \"id\" = $recipient", Err(Code::Unavailable)),
+        ("SELECT 1 FROM \"$users\" WHERE \"no_such_column\" = $recipient", Err(Code::Unavailable)),
+        ("SELECT FROM WHERE $recipient", Err(Code::Unavailable)),
+    ] {
+        let Ok(WriteRule::Query(query)) = rule.parse() else { panic!("{rule} is a query") };
+        let allowed = HostSide::is_allowed(&*mirror, &query, "1", &target).await;
+        assert_eq!(allowed.map_err(|problem| problem.code), expected, "{rule}");
+    }
 }
