@@ -14,6 +14,7 @@ use crate::{
     domain::{Rules, fingerprint::Key},
     environment::Environment,
     files::{self, Files},
+    host_pages::{HostPages, HostPagesError},
     host_side::HostSide,
     hub::{
         Hub,
@@ -92,6 +93,8 @@ pub struct App {
     pub profile: Option<Arc<Profile>>,
     /// The host as old sockets see it; none without an application beside Parlor.
     pub host_side: OnceLock<Arc<dyn HostSide>>,
+    /// The host over HTTP; none if the profile does not need it.
+    pub host_pages: Option<HostPages>,
     /// The bridge to the channel layer of the web application, if there is one.
     pub bridge: Option<Arc<Bridge>>,
     /// What the mirror uses; none without an application beside Parlor.
@@ -125,6 +128,9 @@ pub enum Error {
     /// The bridge to the channel layer of that application.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
+    /// The host over HTTP.
+    #[error(transparent)]
+    HostPages(#[from] HostPagesError),
     /// The client of the callback.
     #[error("the callback cannot be used: {0}")]
     Callback(#[from] reqwest::Error),
@@ -159,12 +165,11 @@ impl App {
         layer: Arc<dyn ChannelLayer>,
         supervisor: Supervisor,
     ) -> Result<Arc<Self>, Error> {
-        let profile = config.compat.profile.as_deref().map(Profile::load).transpose()?.map(Arc::new);
+        let (profile, host_pages) = load_profile(&config)?;
         let store = Store::open(&store_options(&config)).await?;
-        let node = Epoch(environment.random_id());
+        let (node, metrics) = (Epoch(environment.random_id()), Arc::new(Metrics::new()));
         let fingerprints = Key::new(&store.secret("fingerprints", environment.random()).await?);
         let rules = Arc::new(rules(&config, fingerprints));
-        let metrics = Arc::new(Metrics::new());
         let (hub, node_messages) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         layer.join(Topic::Nodes).await?;
         // Read after joining, so that a later commit is either delivered or noticed by recovery.
@@ -218,6 +223,7 @@ impl App {
             bridge,
             mirror_options,
             host_side: mirror.clone().map_or_else(OnceLock::new, |mirror| OnceLock::from(mirror as Arc<dyn HostSide>)),
+            host_pages,
             mirror,
             index,
             consumers: Mutex::new(consumers.into_iter().collect()),
@@ -315,6 +321,13 @@ fn channel_layer(
     let (prefix, encryption_keys) = (config.prefix.clone(), config.encryption_keys.clone());
     let options = RedisLayerOptions { url, prefix, encryption_keys, environment: environment.clone() };
     Ok(Arc::new(RedisLayer::start(options, supervisor)?))
+}
+
+/// Reads the profile, and makes what it needs to call the host.
+fn load_profile(config: &Config) -> Result<(Option<Arc<Profile>>, Option<HostPages>), Error> {
+    let profile = config.compat.profile.as_deref().map(Profile::load).transpose()?.map(Arc::new);
+    let host_pages = HostPages::new(&config.host, profile.as_deref())?;
+    Ok((profile, host_pages))
 }
 
 /// Starts what finds out who somebody is.

@@ -152,7 +152,7 @@ pub struct StoreConfig {
 pub struct StoreUrl(pub String);
 
 /// `[host]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostConfig {
     /// The host's database, if Parlor uses it.
@@ -162,6 +162,22 @@ pub struct HostConfig {
     pub connections: usize,
     /// The timeout of statements and of idle transactions.
     pub timeout_ms: u64,
+    /// Where the host answers HTTP, if its views send messages.
+    #[serde(deserialize_with = "none_if_empty")]
+    pub url: Option<String>,
+    /// The URL that says who may write to whom, if it decides that.
+    #[serde(deserialize_with = "none_if_empty")]
+    pub allow_url: Option<String>,
+    /// The timeout of requests to both.
+    pub http_timeout_ms: u64,
+    /// Requests to both at once.
+    pub http_requests_max: u32,
+}
+
+impl std::fmt::Debug for HostConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("HostConfig")
+    }
 }
 
 /// `[files]`

@@ -21,6 +21,7 @@ pub mod environment;
 pub mod fernet;
 pub mod files;
 pub mod host;
+pub mod host_pages;
 pub mod host_side;
 pub mod http;
 pub mod hub;

@@ -52,7 +52,7 @@ impl Setting {
             ("django.secret_key_fallbacks", Value::Array(secrets)) if !secrets.is_empty() => {
                 "[\"(hidden)\"]".to_owned()
             }
-            ("store.url" | "host.database" | "callback.url", Value::String(url)) => {
+            ("store.url" | "host.database" | "callback.url" | "host.url" | "host.allow_url", Value::String(url)) => {
                 Value::from(without_password(url)).to_string()
             }
             ("bridge.encryption_keys" | "channel_layer.encryption_keys", Value::Array(keys)) if !keys.is_empty() => {

@@ -1,7 +1,10 @@
 //! The paths of old sockets, which the profile of the application beside Parlor declares.
 
 use super::{Edge, credentials::SocketActor, errors::Refusal, handshake::Handshake};
-use crate::old_sockets::{self, Route};
+use crate::{
+    host_pages::PageHeaders,
+    old_sockets::{self, Route},
+};
 use axum::{
     extract::FromRequestParts as _,
     http::request::Parts,
@@ -28,8 +31,9 @@ pub(super) async fn open(edge: Edge, parts: &mut Parts) -> Result<Response, Resp
     let id = host.id_of(actor.0.user).await.map_err(|problem| Refusal(problem).into_response())?;
     // A user of Parlor only has no place in the application.
     let id = id.ok_or_else(|| forbidden(Code::NotSignedIn.into()))?;
+    let page = route.needs_cookies().then(|| PageHeaders::of(&parts.headers));
     let (response, upgrade) = handshake.accept(None);
-    tokio::spawn(old_sockets::serve((edge.app, host), route, (actor.0, actor.1), id, upgrade));
+    tokio::spawn(old_sockets::serve((edge.app, host), route, (actor.0, actor.1), (id, page), upgrade));
     Ok(response)
 }
 

@@ -3,23 +3,26 @@
 use super::{
     Route,
     incoming::{self, NewMessage},
+    own_rows::{OwnRows, Posted},
 };
 use crate::{
     app::App,
     domain::text,
+    host_pages::{HostPages, NewPost, PageHeaders},
     host_side::{HostSide, MessageTarget, NewHostMessage},
     mirror::message_row::HostMessageRow,
     profile::{
-        sockets::{Action, SocketError},
+        sockets::{Action, SendAction, SocketError},
         write_rule::WriteRule,
+        write_view::WriteView,
     },
 };
 use parlor_protocol::{
     error::{Code, Problem},
     ids::UserId,
-    limits::Limits,
 };
 use serde_json::Value;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout_at};
 use tracing::warn;
 
 /// What has been done.
@@ -41,21 +44,30 @@ pub(super) struct Person {
     pub(super) user: UserId,
     /// Their id in the host.
     pub(super) id: String,
+    /// With what the host is asked on their behalf; none where the profile does not need it.
+    pub(super) page: Option<PageHeaders>,
 }
 
-/// Carries out a frame, within the limit of what the user has in progress.
+/// Carries out a frame, within the limit of what the user has in progress. `rows` is needed to send by a view.
 pub(super) async fn run(
     (app, host): (&App, &dyn HostSide),
     route: &Route,
     me: &Person,
-    action: &Action,
-    frame: &Value,
+    (action, frame): (&Action, &Value),
+    rows: Option<OwnRows>,
 ) -> Result<Done, SocketError> {
-    let _permit = app.host_requests.take(me.user).await.map_err(error_of)?;
+    let permit = app.host_requests.take(me.user).await.map_err(error_of)?;
     match action {
         Action::Send(send) => {
             let new = incoming::new_message(route.profile(), &route.path, &me.id, send, frame)?;
-            let row = send_message((host, &app.config.limits), me, new, send.allow.as_ref()).await?;
+            let new = checked((app, host), me, new, send).await?;
+            let row = match &send.view {
+                None => host.send(new).await.map_err(error_of)?,
+                Some(view) => {
+                    let rows = rows.ok_or(SocketError::Unavailable)?;
+                    send_by_view(app, me, (new, view), rows, permit).await?
+                }
+            };
             Ok(Done::Sent(Box::new(row)))
         }
         Action::MarkRead { message } => {
@@ -71,12 +83,14 @@ pub(super) async fn run(
     }
 }
 
-async fn send_message(
-    (host, limits): (&dyn HostSide, &Limits),
+/// Checks a message by Parlor's limits and by the host's rule.
+async fn checked(
+    (app, host): (&App, &dyn HostSide),
     me: &Person,
     NewMessage { target, text, subject }: NewMessage,
-    rule: Option<&WriteRule>,
-) -> Result<HostMessageRow, SocketError> {
+    send: &SendAction,
+) -> Result<NewHostMessage, SocketError> {
+    let limits = &app.config.limits;
     let text = text::message(&text, limits.text_chars_max).map_err(error_of)?;
     let subject = subject.filter(|subject| !subject.trim().is_empty());
     let subject = subject.map(|subject| text::subject(&subject, limits.subject_chars_max));
@@ -87,26 +101,55 @@ async fn send_message(
     if !host.has_person(&target.recipient).await.map_err(error_of)? {
         return Err(SocketError::NotFound);
     }
-    if !is_allowed(host, rule, &me.id, &target).await? {
+    if !is_allowed((app, host), send, me, &target).await? {
         return Err(SocketError::NotAllowed);
     }
-    host.send(NewHostMessage { sender: me.user, target, text, subject }).await.map_err(error_of)
+    Ok(NewHostMessage { sender: me.user, target, text, subject })
 }
 
 async fn is_allowed(
-    host: &dyn HostSide,
-    rule: Option<&WriteRule>,
-    sender: &str,
+    (app, host): (&App, &dyn HostSide),
+    send: &SendAction,
+    me: &Person,
     target: &MessageTarget,
 ) -> Result<bool, SocketError> {
-    match rule {
+    match &send.allow {
         Some(WriteRule::Anyone) => Ok(true),
-        Some(WriteRule::Query(query)) => host.is_allowed(query, sender, target).await.map_err(error_of),
+        Some(WriteRule::Query(query)) => host.is_allowed(query, &me.id, target).await.map_err(error_of),
+        Some(WriteRule::Callback) => {
+            let (pages, page) = pages(app, me)?;
+            pages.may_write(page, &me.id, target).await.map_err(error_of)
+        }
+        // The view decides.
+        None if send.view.is_some() => Ok(true),
         None => {
             warn!("a message was refused: the profile has no rule about who may write to whom (`allow`)");
             Ok(false)
         }
     }
+}
+
+fn pages<'a>(app: &'a App, me: &'a Person) -> Result<(&'a HostPages, &'a PageHeaders), SocketError> {
+    app.host_pages.as_ref().zip(me.page.as_ref()).ok_or(SocketError::Unavailable)
+}
+
+/// Sends a message by the host's own view, and waits for its row. What the view does with it is not repeated.
+async fn send_by_view(
+    app: &App,
+    me: &Person,
+    (new, view): (NewHostMessage, &WriteView),
+    rows: OwnRows,
+    permit: OwnedSemaphorePermit,
+) -> Result<HostMessageRow, SocketError> {
+    let (pages, page) = pages(app, me)?;
+    let sent_at_ms = app.environment.now_ms();
+    let NewHostMessage { target, text, subject, .. } = new;
+    let post = NewPost { sender: &me.id, target: &target, text: &text, subject: subject.as_deref() };
+    let posting = timeout_at(rows.deadline(), pages.post((page, &app.environment), view, &post));
+    posting.await.map_err(|_| SocketError::Unavailable)?.map_err(error_of)?;
+    // The row comes by the mirror, and other frames of this person need not wait for it.
+    drop(permit);
+    rows.find(pages, &Posted { sender: me.id.clone(), target, text, sent_at_ms }).await
 }
 
 /// The codes of refusals that are not outages, by the error that the page is sent.

@@ -10,6 +10,7 @@ use super::{
     commands::{self, Done, Person},
     conversation::SocketConversation,
     incoming,
+    own_rows::OwnRows,
     render::{Renderer, Subject},
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     mirror::message_row::HostMessageRow,
     profile::{
         frame_template::FrameTemplate,
-        sockets::{SocketError, SocketProfile},
+        sockets::{Action, SocketError, SocketProfile},
     },
     ws::{
         Socket,
@@ -35,6 +36,7 @@ use parlor_protocol::close::Close;
 use serde_json::Value;
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
+    sync::mpsc,
     task::JoinHandle,
     time::{Instant, Sleep, timeout},
 };
@@ -67,6 +69,8 @@ struct Working {
     answer: Option<FrameTemplate>,
     /// When it must be answered; none once it was.
     deadline: Option<Instant>,
+    /// Where it looks for the row of its message, if a view of the host writes it.
+    own_rows: Option<mpsc::Sender<HostMessageRow>>,
 }
 
 /// Why a connection ends.
@@ -253,10 +257,12 @@ impl Connection {
         let answer = incoming.rule.answer.clone();
         let (app, host, me) = (self.app.clone(), self.host.clone(), self.me.clone());
         let (action, frame, route) = (incoming.rule.action.clone(), incoming.frame.clone(), self.route.clone());
-        let work = async move { commands::run((&app, &*host), &route, &me, &action, &frame).await };
         let deadline = Instant::now() + ANSWER_MAX;
-        let (task, deadline_of_answer) = (tokio::spawn(work), Some(deadline));
-        self.working = Some(Working { task, frame: incoming.frame, answer, deadline: deadline_of_answer });
+        let is_by_view = matches!(&action, Action::Send(send) if send.view.is_some());
+        let (own_rows, rows) = is_by_view.then(|| OwnRows::new(deadline)).unzip();
+        let work = async move { commands::run((&app, &*host), &route, &me, (&action, &frame), rows).await };
+        let task = tokio::spawn(work);
+        self.working = Some(Working { task, frame: incoming.frame, answer, deadline: Some(deadline), own_rows });
         if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }
@@ -305,6 +311,12 @@ impl Connection {
                 warn!("a row of the host could not be decoded");
                 continue;
             };
+            if let Some(rows) = self.working.as_ref().and_then(|working| working.own_rows.as_ref())
+                && row.sender.id == self.me.id
+            {
+                // The task has found its row, or there are too many: it then says that it does not know.
+                drop(rows.try_send(row.clone()));
+            }
             let route = self.route.clone();
             for rule in self.conversation.rules(route.profile(), &row) {
                 let text = self.render(&rule.frame, Subject { message: Some(&row), ..Subject::default() });

@@ -9,10 +9,12 @@ mod commands;
 mod connection;
 mod conversation;
 mod incoming;
+mod own_rows;
 mod render;
 
 use crate::{
     app::App,
+    host_pages::PageHeaders,
     host_side::HostSide,
     identity::actor::Actor,
     profile::{Profile, path_template::PathParts, sockets::SocketProfile},
@@ -42,6 +44,11 @@ impl Route {
         Some(Self { application: application.clone(), index, path })
     }
 
+    /// Returns whether the host is asked with the cookies of the page.
+    pub(crate) fn needs_cookies(&self) -> bool {
+        self.profile().needs_cookies()
+    }
+
     fn profile(&self) -> &SocketProfile {
         &self.application.sockets[self.index]
     }
@@ -53,16 +60,16 @@ impl Route {
 }
 
 /// Serves a socket until it ends. Its Origin was checked, and its session, when the hub had counted `ends`. `id` is the
-/// host's id of the session's user.
+/// host's id of the session's user, and `page` is there if the socket needs it.
 pub(crate) async fn serve(
     (app, host): (Arc<App>, Arc<dyn HostSide>),
     route: Route,
     (actor, ends): (Actor, u64),
-    id: String,
+    (id, page): (String, Option<PageHeaders>),
     upgrade: OnUpgrade,
 ) {
     if let Some(socket) = ws::upgraded(&app, upgrade).await {
-        let me = Person { user: actor.user, id };
+        let me = Person { user: actor.user, id, page };
         connection::run((app, host), Arc::new(route), (actor, ends), me, socket).await;
     }
 }

@@ -11,6 +11,7 @@ pub mod sockets;
 pub mod tables;
 pub mod template;
 pub mod write_rule;
+pub mod write_view;
 
 use rooms::{GroupEvent, RoomProfile, RoomsFile};
 use serde::{

@@ -5,6 +5,7 @@ use super::{
     frame_template::{FieldPath, FrameTemplate, TemplateScope},
     path_template::PathTemplate,
     write_rule::WriteRule,
+    write_view::WriteView,
 };
 use jiff::{fmt::strtime, tz::TimeZone};
 use serde::{Deserialize, Deserializer, de};
@@ -101,8 +102,26 @@ pub struct SendAction {
     pub context: Option<FieldPath>,
     /// The field with the id of the sender. It may be absent, and may name nobody but the signed-in person.
     pub sender: Option<FieldPath>,
-    /// Who may write to whom. Without a rule nothing can be sent.
+    /// Who may write to whom. Without a rule nothing can be sent, unless a view of the host sends it.
     pub allow: Option<WriteRule>,
+    /// The view of the host that sends the message; none if Parlor writes the row.
+    pub view: Option<WriteView>,
+}
+
+impl SendAction {
+    /// Returns whether the host is asked on behalf of the person, with the cookies of their page.
+    #[must_use]
+    pub fn needs_cookies(&self) -> bool {
+        self.view.is_some() || self.allow == Some(WriteRule::Callback)
+    }
+}
+
+/// How a message gets into the host's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WriteWay {
+    Row,
+    View,
 }
 
 /// An entry of `[[sockets.receive]]`, before it is checked.
@@ -119,6 +138,8 @@ struct ReceiveFile {
     sender: Option<FieldPath>,
     message: Option<FieldPath>,
     allow: Option<WriteRule>,
+    write: Option<WriteWay>,
+    view: Option<WriteView>,
     answer: Option<FrameTemplate>,
 }
 
@@ -293,6 +314,14 @@ impl<'de> Deserialize<'de> for TimeFormat {
     }
 }
 
+impl SocketProfile {
+    /// Returns whether the host is asked on behalf of people, with the cookies of their pages.
+    #[must_use]
+    pub fn needs_cookies(&self) -> bool {
+        self.receive.iter().any(|rule| matches!(&rule.action, Action::Send(send) if send.needs_cookies()))
+    }
+}
+
 impl TryFrom<SocketFile> for SocketProfile {
     type Error = String;
 
@@ -341,6 +370,12 @@ impl TryFrom<ReceiveFile> for ReceiveRule {
                     context: file.context,
                     sender: file.sender,
                     allow: file.allow,
+                    view: match (file.write, file.view) {
+                        (Some(WriteWay::View), None) => return Err(missing("view")),
+                        (Some(WriteWay::View), view @ Some(_)) => view,
+                        (_, None) => None,
+                        (_, Some(_)) => return Err("`view` has no meaning without write = \"view\"".to_owned()),
+                    },
                 };
                 (Action::Send(Box::new(send)), TemplateScope::SendAnswer)
             }
@@ -366,12 +401,14 @@ impl ReceiveFile {
     /// Refuses keys that the action does not use.
     fn refuse_unused(&self) -> Result<(), String> {
         use ActionName::{MarkRead, Send};
-        let keys: [(&str, bool, &[ActionName]); 7] = [
+        let keys: [(&str, bool, &[ActionName]); 9] = [
             ("text", self.text.is_some(), &[Send]),
             ("subject", self.subject.is_some(), &[Send]),
             ("context", self.context.is_some(), &[Send]),
             ("sender", self.sender.is_some(), &[Send]),
             ("allow", self.allow.is_some(), &[Send]),
+            ("write", self.write.is_some(), &[Send]),
+            ("view", self.view.is_some(), &[Send]),
             ("recipient", self.recipient.is_some(), &[Send]),
             ("message", self.message.is_some(), &[MarkRead]),
         ];

@@ -1,4 +1,5 @@
-//! Who may write to whom: `"anyone"`, or a query on the host's database with `$sender`, `$recipient` and `$context`.
+//! Who may write to whom: `"anyone"`, `"callback"`, or a query on the host's database with `$sender`, `$recipient` and
+//! `$context`.
 //!
 //! A message may be sent if the query returns a row. Identifiers are in double quotes, whatever the database; those that
 //! begin with `$` are the user table and its columns, which the configuration names. The parameters are never put into
@@ -12,6 +13,8 @@ use std::str::FromStr;
 pub enum WriteRule {
     /// Every user of the host may write to every other one.
     Anyone,
+    /// A URL of the host decides.
+    Callback,
     /// The host's database decides.
     Query(RuleQuery),
 }
@@ -77,9 +80,12 @@ impl FromStr for WriteRule {
         if text == "anyone" {
             return Ok(Self::Anyone);
         }
+        if text == "callback" {
+            return Ok(Self::Callback);
+        }
         let is_select = text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"));
         if !is_select || text[6..].starts_with(|sign: char| sign.is_alphanumeric() || sign == '_') {
-            return Err("expected \"anyone\", or a query that begins with SELECT".to_owned());
+            return Err("expected \"anyone\", \"callback\", or a query that begins with SELECT".to_owned());
         }
         read(text).map(RuleQuery).map(Self::Query)
     }
@@ -184,6 +190,7 @@ mod tests {
         let recipient = RuleParameter::Recipient;
         assert_eq!(parameters, [recipient, RuleParameter::Sender, recipient, RuleParameter::Context]);
         assert_eq!(" anyone ".parse(), Ok(WriteRule::Anyone));
+        assert_eq!("callback".parse(), Ok(WriteRule::Callback));
     }
 
     #[test]

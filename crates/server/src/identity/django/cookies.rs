@@ -1,6 +1,17 @@
 //! The `Cookie` header as Django reads it (`django.http.cookie.parse_cookie`): the last of several cookies of a name
 //! wins, and quoted values are unquoted as Python's `http.cookies` does.
 
+/// Cookies of Parlor itself, which are not passed on, begin with one of these.
+const OWN_COOKIES: [&str; 2] = ["parlor_", "__Host-parlor_"];
+
+/// Returns all cookies in the lines of the header, to be passed on to the host: without those of Parlor.
+pub(crate) fn of_host(lines: &[&[u8]]) -> String {
+    let pairs = lines.iter().flat_map(|line| line.split(|byte| *byte == b';'));
+    let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()).map(str::trim);
+    let pairs = pairs.filter(|pair| !pair.is_empty() && !OWN_COOKIES.iter().any(|own| pair.starts_with(own)));
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
 /// Returns the value of the last cookie of this name in the lines of the header.
 pub(crate) fn cookie<'a>(lines: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Option<String> {
     let mut found = None;

@@ -21,8 +21,6 @@ use tokio::{sync::Semaphore, time::timeout};
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the cookies that are passed on.
 const COOKIE_BYTES_MAX: usize = 8 * 1024;
-/// Cookies of Parlor itself, which are not passed on, begin with one of these.
-const OWN_COOKIES: [&str; 2] = ["parlor_", "__Host-parlor_"];
 
 /// Asks the host.
 #[derive(Debug)]
@@ -70,10 +68,7 @@ impl Callback {
                 write!(key, "{name}={value};").expect("writing into a String");
             }
         }
-        let pairs = lines.iter().flat_map(|line| line.split(|byte| *byte == b';'));
-        let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()).map(str::trim);
-        let pairs = pairs.filter(|pair| !pair.is_empty() && !OWN_COOKIES.iter().any(|own| pair.starts_with(own)));
-        let cookies = pairs.collect::<Vec<_>>().join("; ");
+        let cookies = cookies::of_host(lines);
         (!key.is_empty() && cookies.len() <= COOKIE_BYTES_MAX).then_some(Credential {
             provider: ProviderKind::Callback,
             key,

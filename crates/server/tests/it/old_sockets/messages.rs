@@ -4,6 +4,7 @@ use super::{Heard, Site};
 use crate::harness::folder;
 use parlor::mirror::message_row::HostFile;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 fn findit_frame(text: &str, sender: i64, id: i64) -> String {
     format!(
@@ -193,4 +194,22 @@ async fn without_a_rule_about_who_may_write_to_whom_nothing_can_be_sent() {
     page.send(&json!({"type": "send_message", "recipient_id": 2, "content": "x"})).await;
     assert_eq!(page.frame().await["error"], "You may not write to this person");
     assert_eq!(site.host.rows(), []);
+}
+
+#[tokio::test]
+async fn a_rule_that_the_host_cannot_answer_is_an_outage_and_not_the_pages_mistake() {
+    let (accounting, findit) = (Site::start("accounting", &[]).await, Site::start("findit", &[]).await);
+    let cookies = [accounting.person(1).await, findit.person(1).await];
+    for site in [&accounting, &findit] {
+        site.person(2).await;
+        site.host.has_wrong_rule.store(true, Ordering::SeqCst);
+    }
+    let mut page = accounting.open("/ws/messages/", &cookies[0]).await;
+    page.send(&json!({"type": "send_message", "recipient_id": 2, "content": "x"})).await;
+    let error = "Messages cannot be sent at the moment. Try again later";
+    assert_eq!(page.frame().await, json!({"type": "error", "error": error}));
+    let mut page = findit.open("/ws/chat/5-2/", &cookies[1]).await;
+    page.send(&json!({"message": "x"})).await;
+    assert_eq!(page.next().await, Heard::Closed(1013));
+    assert_eq!((accounting.host.rows(), findit.host.rows()), (vec![], vec![]));
 }
