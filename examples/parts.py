@@ -22,11 +22,12 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def run(command: list[str], place: Path, environment: dict[str, str]) -> None:
-    """Runs a program to its end."""
+def run(command: list[str], place: Path, environment: dict[str, str]) -> str:
+    """Runs a program to its end, and returns what it printed."""
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise StartError(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}{done.stderr}".rstrip())
+    return done.stdout
 
 
 class Part:

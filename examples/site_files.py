@@ -2,6 +2,7 @@
 import json
 import os
 import re
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ class Site:
     profile: str
     package: str
     people: tuple[str, str]
+    # The site's own view that sends a message, as a value of the profile.
+    view: str
     backends: tuple[str, ...] = ("django.contrib.auth.backends.ModelBackend",)
 
     @property
@@ -24,9 +27,12 @@ class Site:
 
 
 SITES = {
-    "findit": Site("FindIt", "findit", "findit_site", ("ada", "ben")),
+    "findit": Site("FindIt", "findit", "findit_site", ("ada", "ben"),
+        '{ path = "/inbox/", form = { item_id = "$context.id", recipient_id = "$recipient.id", message = "$text" } }'),
     "accounting": Site(
         "Accounting", "accounting", "accounting_site", ("maria", "jose"),
+        '{ path = "/messages/send/", headers = { X-Requested-With = "XMLHttpRequest" }, '
+        'form = { recipients = "$recipient.id", subject = "$subject", content = "$text" } }',
         ("Accounting_System_app.auth_backends.USNAccountsBackend", "django.contrib.auth.backends.ModelBackend")),
 }
 
@@ -49,13 +55,17 @@ def write_nginx_conf(folder: Path, port: int, host_port: int, sockets_port: int)
     return conf
 
 
-def write_profile(folder: Path, site: Site) -> str:
-    """Returns the profile's name, or the path of a copy in which the site's rule says who may write to whom."""
+def write_profile(folder: Path, site: Site, write: str) -> str:
+    """Returns the profile's name, or the path of a copy in which the site's rule says who may write to whom, or its
+    own view sends messages."""
     rule = site.folder / "allow.sql"
-    if not rule.exists():
+    if write == "view":
+        allow = f'write = "view"\nview = {site.view}'
+    elif rule.exists():
+        allow = f"allow = '''\n{rule.read_text()}'''"
+    else:
         return site.profile
     profile = (HERE.parent / "compat" / f"{site.profile}.toml").read_text()
-    allow = f"allow = '''\n{rule.read_text()}'''"
     changed, count = re.subn(r"^allow = .*$", lambda _: allow, profile, flags=re.M)
     if count != 1:
         raise ValueError(f"compat/{site.profile}.toml has {count} lines that begin with `allow = `")
@@ -70,7 +80,7 @@ def text(value: object) -> str:
 
 
 def write_parlor_conf(
-    folder: Path, site: Site, port: int, database: str, secret_key: str, redis: str | None,
+    folder: Path, site: Site, host_port: int, port: int, database: str, secret_key: str, options: Namespace,
 ) -> Path:
     lines = [
         f"listen = {text(f'127.0.0.1:{port}')}",
@@ -80,6 +90,7 @@ def write_parlor_conf(
         "",
         "[host]",
         f"database = {text(database)}",
+        f"url = {text(f'http://127.0.0.1:{host_port}')}",
         "",
         "[identity]",
         'providers = ["django_session"]',
@@ -91,10 +102,17 @@ def write_parlor_conf(
         f"backends_inactive = {text(site.backends[:-1])}",
         "",
         "[compat]",
-        f"profile = {text(write_profile(folder, site))}",
+        f"profile = {text(write_profile(folder, site, options.write))}",
     ]
-    if redis:
-        lines += ["", "[bridge]", f"redis = {text(redis)}"]
+    if options.redis:
+        lines += ["", "[bridge]", f"redis = {text(options.redis)}"]
+    for setting in options.set:
+        key, value = setting.split("=", 1)
+        table, _, name = key.rpartition(".")
+        # A table stands once in a file. What is in none comes first.
+        if table and f"[{table}]" not in lines:
+            lines += ["", f"[{table}]"]
+        lines.insert(lines.index(f"[{table}]") + 1 if table else 0, f"{name} = {value}")
     conf = folder / "parlor.toml"
     conf.touch(mode=0o600)
     conf.write_text("\n".join(lines) + "\n")

@@ -27,6 +27,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="the port of the site (default: a free one)")
     parser.add_argument("--database", help="sqlite:PATH, postgres://… or mysql://… (default: a SQLite file)")
     parser.add_argument("--redis", help="redis://… for the channel layer of Django (default: in memory, or none)")
+    parser.add_argument("--write", choices=["row", "view"], default="row",
+                        help="how a message of a socket gets into the table: Parlor writes the row, or calls the "
+                             "site's own view")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="a setting of Parlor, such as limits.user_connections_max=500; may be given several times")
+    parser.add_argument("--people", type=int, default=0, metavar="NUMBER", help="more people: person1, person2, …")
     parser.add_argument("--folder", type=Path, help="where the data is kept (default: a folder that is removed)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON for programs")
     options = parser.parse_args()
@@ -47,6 +53,7 @@ class Example:
         self.database = options.database or f"sqlite:{folder / 'site' / 'db.sqlite3'}"
         self.secret_key = self.read_secret_key()
         self.parts: list[Part] = []
+        self.people: dict[str, int] = {}
 
     def read_secret_key(self) -> str:
         """Kept with the data, so that sessions outlive a restart."""
@@ -70,8 +77,9 @@ class Example:
 
     def start(self) -> None:
         environment, place = self.environment(), self.site.folder
-        for command in (["migrate", "-v0"], ["seed"]):
-            run([sys.executable, "manage.py", *command], place, environment)
+        run([sys.executable, "manage.py", "migrate", "-v0"], place, environment)
+        seed = ["seed", "--people", str(self.options.people)]
+        self.people = json.loads(run([sys.executable, "manage.py", *seed], place, environment))
         self.add("django", self.host_command(), place, environment, self.host_port)
         sockets_port = self.host_port
         if self.options.realtime == "parlor":
@@ -91,7 +99,8 @@ class Example:
 
     def start_parlor(self) -> None:
         conf = write_parlor_conf(
-            self.folder, self.site, self.parlor_port, self.database, self.secret_key, self.options.redis)
+            self.folder, self.site, self.host_port, self.parlor_port, self.database, self.secret_key,
+            self.options)
         # A PARLOR_ variable of the shell would change this server, and it refuses those that it does not know.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PARLOR_")}
         program = str(self.options.parlor.resolve())
@@ -108,7 +117,9 @@ class Example:
         links = {name: f"http://{name}.localhost:{self.port}/sign-in-as/{name}/" for name in self.site.people}
         if self.options.json:
             pids = {part.name: part.pid for part in self.parts}
-            self.say({"links": links, "port": self.port, "pids": pids, "folder": str(self.folder)})
+            ports = {part.name: part.port for part in self.parts}
+            self.say({"links": links, "port": self.port, "ports": ports, "pids": pids, "people": self.people,
+                      "folder": str(self.folder)})
             return
         print(f"\n{self.site.name} is served, with its sockets by {self.options.realtime.title()}.\n")
         for name, link in links.items():

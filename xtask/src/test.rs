@@ -26,6 +26,7 @@ pub(crate) fn run(root: &Path, browser: bool) -> ExitCode {
     steps.run("clippy", || run_program(&mut cargo(&clippy, root)));
     steps.run("tidy", || tidy::check(root));
     steps.run("channels", || channels::install(root, &target(root)?));
+    steps.run("example packages", || example::set_up(root).map(drop));
     steps.run("tests", || run_program(&mut cargo(&["test", "--workspace", "--no-fail-fast"], root)));
     steps.run("conformance", || {
         let binary = binary(root)?;

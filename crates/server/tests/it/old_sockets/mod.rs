@@ -1,7 +1,10 @@
 //! Old sockets: who may open one, what its frames do, who hears what, and how it ends. The names of the tests are those
 //! of the faults that the original applications had. Most use a host that is a list of rows.
 
+mod beside_django;
 mod connections;
+mod host_pages;
+mod hostile_frames;
 mod messages;
 
 use crate::{harness::folder, raw_http::ask};
@@ -51,6 +54,8 @@ struct FakeHost {
     rows: Mutex<Vec<HostMessageRow>>,
     is_away: AtomicBool,
     is_frozen: AtomicBool,
+    /// It refuses the query about who may write to whom.
+    has_wrong_rule: AtomicBool,
 }
 
 impl FakeHost {
@@ -120,6 +125,9 @@ impl HostSide for FakeHost {
         assert!(sql.starts_with("SELECT 1 FROM ") && parameters.contains(&RuleParameter::Recipient), "{sql}");
         // The rule of this host: nobody writes to person 9, and there are items up to 5.
         let is_item = target.context.as_ref().is_none_or(|id| id.parse().is_ok_and(|id: i64| id <= 5));
+        if self.has_wrong_rule.load(Ordering::SeqCst) {
+            return async { Err(Code::Unavailable.into()) }.boxed();
+        }
         self.answer(target.recipient != "9" && is_item).boxed()
     }
 

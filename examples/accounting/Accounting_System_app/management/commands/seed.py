@@ -1,6 +1,8 @@
+import json
+
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from Accounting_System_app.models import AccountCode, Collaboration, JournalCode, Message, Section, USNAccount
 
@@ -18,7 +20,25 @@ JOURNAL_CODES = [("GJ", "General journal"), ("CRJ", "Cash receipts")]
 class Command(BaseCommand):
     help = "Creates people, sections and a first message, unless they are there. Everybody's password is `example`."
 
-    def handle(self, *args: object, **options: object) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--people", type=int, default=0, help="more people: person1, person2, and so on")
+
+    def handle(self, *args: object, people: int, **options: object) -> None:
+        self.create()
+        if people:
+            self.create_more(people)
+        users = get_user_model().objects
+        self.stdout.write(json.dumps(dict(users.order_by("id").values_list("username", "id"))))
+
+    def create_more(self, number: int) -> None:
+        users = get_user_model().objects
+        names = [f"person{at}" for at in range(1, number + 1)]
+        known = set(users.filter(username__in=names).values_list("username", flat=True))
+        users.bulk_create(users.model(username=name, password="!") for name in names if name not in known)
+        everybody, _ = Section.objects.get_or_create(name="Everybody")
+        everybody.members.add(*users.filter(username__in=names))
+
+    def create(self) -> None:
         users = get_user_model()
         # One hash for all: hashing takes the better part of a second.
         password = make_password(PASSWORD)
