@@ -1,39 +1,73 @@
 //! `cargo xtask bench`: runs the load generator and stores its table in the documentation, with machine and commit.
+//! `cargo xtask bench examples` does the same with the example sites.
 
-use crate::command::{cargo, output, program};
+use crate::{
+    command::{cargo, output, program},
+    example,
+};
 use std::{fs, io::ErrorKind, path::Path, process::Stdio};
 
-const PAGE: &str = "docs/operate/figures.md";
+const FIGURES: Page = Page {
+    path: "docs/operate/figures.md",
+    title: "Figures",
+    says: "What `cargo xtask bench` measured last: the release binary with durability as it comes, and the load\n\
+           beside it on one machine. Compare figures of one run only.",
+};
+const EXAMPLES: Page = Page {
+    path: "docs/integrate/measured.md",
+    title: "Daphne and Parlor, measured",
+    says: "What `cargo xtask bench examples` measured last: the example sites with their sockets held by Daphne, as\n\
+           before, and by Parlor. Compare figures of one run only.",
+};
 const BEGIN: &str = "<!-- figures: begin -->";
 const END: &str = "<!-- figures: end -->";
 
+/// A page with a table.
+struct Page {
+    path: &'static str,
+    title: &'static str,
+    says: &'static str,
+}
+
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
-    let page = root.join(PAGE);
-    let text = match fs::read_to_string(&page) {
-        Err(error) if error.kind() == ErrorKind::NotFound => new_page(),
-        read => read.map_err(|error| format!("{PAGE}: {error}"))?,
+    if let ["examples", more @ ..] = arguments {
+        let python = example::set_up(root)?.display().to_string();
+        let start = root.join("examples/start.py").display().to_string();
+        let command = [&["examples", "--python", &python, "--start", &start, "--unpinned"], more].concat();
+        return measure(root, &EXAMPLES, &command, more);
+    }
+    measure(root, &FIGURES, &[&["table"], arguments].concat(), arguments)
+}
+
+/// Runs a command of the load generator and writes its table into a page.
+fn measure(root: &Path, page: &Page, command: &[&str], arguments: &[&str]) -> Result<(), String> {
+    let path = page.path;
+    let file = root.join(path);
+    let text = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => page.empty(),
+        read => read.map_err(|error| format!("{path}: {error}"))?,
     };
-    place("", &text)?;
-    let bench = [&["run", "--release", "--package", "parlor-bench", "--", "table"], arguments].concat();
+    page.place("", &text)?;
+    let bench = [&["run", "--release", "--package", "parlor-bench", "--"], command].concat();
     let table = output(cargo(&bench, root).stderr(Stdio::inherit()))?;
     print!("{table}");
     let new = format!("{}\n\n{}", origin(root, arguments)?, table.trim());
-    fs::write(&page, place(&new, &text)?).map_err(|error| format!("{PAGE}: {error}"))?;
-    println!("\nwritten to {PAGE}");
+    fs::write(&file, page.place(&new, &text)?).map_err(|error| format!("{path}: {error}"))?;
+    println!("\nwritten to {path}");
     Ok(())
 }
 
-fn new_page() -> String {
-    let says = "What `cargo xtask bench` measured last: the release binary with durability as it comes, and the load\n\
-                beside it on one machine. Compare figures of one run only.";
-    format!("# Figures\n\n{says}\n\n{BEGIN}\n{END}\n")
-}
+impl Page {
+    fn empty(&self) -> String {
+        format!("# {}\n\n{}\n\n{BEGIN}\n{END}\n", self.title, self.says)
+    }
 
-/// Replaces the text between the page's two markers.
-fn place(new: &str, page: &str) -> Result<String, String> {
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.ok_or_else(|| format!("{PAGE} needs the lines `{BEGIN}` and `{END}`"))?;
-    Ok(format!("{before}{BEGIN}\n{new}\n{END}{after}"))
+    /// Replaces the text between the page's two markers.
+    fn place(&self, new: &str, text: &str) -> Result<String, String> {
+        let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        let (before, after) = parts.ok_or_else(|| format!("{} needs the lines `{BEGIN}` and `{END}`", self.path))?;
+        Ok(format!("{before}{BEGIN}\n{new}\n{END}{after}"))
+    }
 }
 
 fn origin(root: &Path, arguments: &[&str]) -> Result<String, String> {
@@ -72,18 +106,18 @@ mod tests {
     #[test]
     fn only_the_text_between_the_markers_is_replaced() {
         let page = format!("# Figures\n\n{BEGIN}\nold\n{END}\n\nMore.\n");
-        assert_eq!(place("new", &page).unwrap(), format!("# Figures\n\n{BEGIN}\nnew\n{END}\n\nMore.\n"));
+        assert_eq!(FIGURES.place("new", &page).unwrap(), format!("# Figures\n\n{BEGIN}\nnew\n{END}\n\nMore.\n"));
     }
 
     #[test]
     fn a_missing_page_is_created_with_its_markers() {
-        assert_eq!(place("", &new_page()).unwrap(), new_page().replace(BEGIN, &format!("{BEGIN}\n")));
+        assert_eq!(FIGURES.place("", &FIGURES.empty()).unwrap(), FIGURES.empty().replace(BEGIN, &format!("{BEGIN}\n")));
     }
 
     #[test]
     fn a_page_without_both_markers_is_refused() {
         for page in ["", BEGIN, END] {
-            assert!(place("new", page).is_err(), "{page}");
+            assert!(FIGURES.place("new", page).is_err(), "{page}");
         }
     }
 }

@@ -24,6 +24,8 @@ cargo xtask test           set up what the tests need and run all of them
 cargo xtask test --fast    the same without the browser
 cargo xtask tidy           only the checks of the sources
 cargo xtask bench [ARGS]   measure, and write the table into docs/operate/figures.md; ARGS go to the bench
+cargo xtask bench examples [ARGS]
+                           measure the example sites before and after, into docs/integrate/measured.md
 cargo xtask example NAME   start the example site findit or accounting with Parlor beside it, until Ctrl+C
 ";
 

@@ -110,6 +110,18 @@ pub(crate) async fn run(bench: &Bench, rounds: usize, time: Duration, only: &str
     Ok(kinds.iter().zip(&figures).map(|(kind, figures)| kind.row(&medians(figures))).collect())
 }
 
+/// Measures pairs of which each sends its next message when the last one was acknowledged.
+pub(crate) async fn closed_loops(bench: &Bench, pairs: usize, time: Duration) -> Result<Round> {
+    let server = bench.serve(&bench.data("closed-loops"))?;
+    let people = users::make(server.address, pairs * 2).await?;
+    let conversations = users::pair(server.address, &people).await?;
+    let crowd = Participants { people, conversations };
+    let figure =
+        round(&server, &crowd, &kind("closed loops", pairs, SendRate::Window(1), false, ["", ""]), time).await?;
+    server.stop()?;
+    Ok(figure)
+}
+
 /// Stores at least this many messages in the database of a folder; returns how many.
 pub(crate) async fn fill(bench: &Bench, data: &Path, messages: u64) -> Result<u64> {
     let server = bench.serve(data)?;

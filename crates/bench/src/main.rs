@@ -19,6 +19,7 @@
 mod attacks;
 mod connections;
 mod direct_messages;
+mod examples;
 mod fan_out;
 mod files;
 mod frames;
@@ -75,6 +76,33 @@ struct Rounds {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Examples(ExampleArgs),
+    #[command(flatten)]
+    Figures(Figures),
+}
+
+/// The example sites with their sockets held by Daphne and by Parlor, as a table of its own.
+#[derive(Debug, Args)]
+struct ExampleArgs {
+    /// A Python that has what examples/requirements.txt and requirements-channels.txt name.
+    #[arg(long)]
+    python: PathBuf,
+    /// The program that starts a site.
+    #[arg(long, default_value = "examples/start.py")]
+    start: PathBuf,
+    /// Pairs of people who write to each other, up to 50.
+    #[arg(long, default_value_t = 4)]
+    pairs: usize,
+    /// Seconds of messages.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// Idle sockets, up to 3000.
+    #[arg(long, default_value_t = 300)]
+    sockets: usize,
+}
+
+#[derive(Debug, Subcommand)]
+enum Figures {
     /// Idle sockets, signed in and resumed: memory of each, and how many open per second.
     Idle {
         /// The number of sockets.
@@ -145,8 +173,8 @@ enum Command {
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(rows) => {
-            print!("{}", report::table(&rows));
+        Ok(table) => {
+            print!("{table}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -156,37 +184,54 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<Vec<Row>> {
+fn run(cli: Cli) -> Result<String> {
     let bench = Bench::new(cli.place.server, cli.place.folder, !cli.place.unpinned)?;
     eprintln!("{}: {}", bench.program.display(), bench.description());
-    let mut rows = vec![bench.present()?];
-    rows.extend(measure(&bench, cli.command)?);
-    rows.push(bench.present()?);
-    Ok(rows)
+    match cli.command {
+        Command::Examples(arguments) => block_on(examples::run(&bench, &arguments.options())),
+        Command::Figures(figures) => {
+            let mut rows = vec![bench.present()?];
+            rows.extend(measure(&bench, figures)?);
+            rows.push(bench.present()?);
+            Ok(report::table(&rows))
+        }
+    }
 }
 
-fn measure(bench: &Bench, command: Command) -> Result<Vec<Row>> {
+fn measure(bench: &Bench, command: Figures) -> Result<Vec<Row>> {
     match command {
-        Command::Idle { sockets } => block_on(idle_connections::run(bench, sockets)),
-        Command::Pairs { rounds, only } => block_on(direct_messages::run(bench, rounds.count(), rounds.time(), &only)),
-        Command::Fanout { rounds, members, windows } => {
+        Figures::Idle { sockets } => block_on(idle_connections::run(bench, sockets)),
+        Figures::Pairs { rounds, only } => block_on(direct_messages::run(bench, rounds.count(), rounds.time(), &only)),
+        Figures::Fanout { rounds, members, windows } => {
             block_on(fan_out::run(bench, rounds.count(), rounds.time(), members, &windows))
         }
-        Command::Files { bytes, seconds } => {
+        Figures::Files { bytes, seconds } => {
             block_on(files::run(bench, bytes, Duration::from_secs(seconds.clamp(1, 600))))
         }
-        Command::Start { starts, messages } => block_on(startup::run(bench, starts.max(1), messages)),
-        Command::Search { messages, queries } => {
+        Figures::Start { starts, messages } => block_on(startup::run(bench, starts.max(1), messages)),
+        Figures::Search { messages, queries } => {
             block_on(search::run(bench, messages.clamp(1000, 100_000_000), queries.clamp(1, 100_000)))
         }
-        Command::Attacks { only } => block_on(attacks::run(bench, &only)).map(|()| Vec::new()),
-        Command::Table { rounds, sockets } => {
+        Figures::Attacks { only } => block_on(attacks::run(bench, &only)).map(|()| Vec::new()),
+        Figures::Table { rounds, sockets } => {
             let (count, time) = (rounds.count(), rounds.time());
             let mut rows = block_on(direct_messages::run(bench, count, time, ""))?;
             rows.extend(block_on(fan_out::run(bench, count, time, 1000, &[2, 16]))?);
             rows.extend(block_on(idle_connections::run(bench, sockets))?);
             rows.extend(block_on(startup::run(bench, 9, 0))?);
             Ok(rows)
+        }
+    }
+}
+
+impl ExampleArgs {
+    fn options(self) -> examples::Options {
+        examples::Options {
+            python: self.python,
+            start: self.start,
+            pairs: self.pairs.clamp(1, examples::PAIRS_MAX),
+            time: Duration::from_secs(self.seconds.clamp(1, 600)),
+            sockets: self.sockets.clamp(1, examples::SOCKETS_MAX),
         }
     }
 }

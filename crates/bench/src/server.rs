@@ -92,11 +92,7 @@ impl Server {
     }
 
     fn memory(&self, name: &str) -> Result<u64> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(kib.ok_or("the system does not tell the memory of a process")? * 1024)
+        memory(&self.child.id().to_string(), name)
     }
 
     /// Returns the CPU time so far.
@@ -128,6 +124,15 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Returns a line of the status of a process that is a number of kibibytes, in bytes.
+pub(crate) fn memory(process: &str, name: &str) -> Result<u64> {
+    let path = format!("/proc/{process}/status");
+    let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kib.ok_or("the system does not tell the memory of a process")? * 1024)
 }
 
 /// Returns the CPU time of a process, or of `self`.
