@@ -4,7 +4,7 @@
 //! call ends within its time-out, which the server applies as well. Callers hold nothing of Parlor's own store
 //! meanwhile.
 //!
-//! Absent on purpose: TLS; retries; changing the host's schema, which only `mirror` does.
+//! Absent on purpose: retries; changing the host's schema, which only `mirror` does.
 
 mod columns;
 mod connection;

@@ -1,8 +1,9 @@
 //! A MariaDB server for the tests, on a free port, which ends with this process.
 
-use crate::postgres::fast_folder;
+use crate::postgres::{fast_folder, until_ended};
 use std::{
     fs,
+    io::Write as _,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -14,7 +15,7 @@ use std::{
 
 /// A running server; its standard input keeps it alive.
 pub(crate) struct MariaDb {
-    _shell: Child,
+    shell: Child,
     port: u16,
     folder: PathBuf,
 }
@@ -58,8 +59,38 @@ impl MariaDb {
 
     /// Sends a signal to the server.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = fs::read_to_string(self.folder.join("pid")).expect("it runs");
-        let _ = Command::new("kill").args([&format!("-{name}"), pid.trim()]).status();
+        let _ = Command::new("kill").args([&format!("-{name}"), &self.process()]).status();
+    }
+
+    /// Kills it with SIGKILL, and waits until it has ended.
+    pub(crate) fn kill(&self) {
+        let process = self.process();
+        self.signal("KILL");
+        until_ended(&[process]);
+    }
+
+    /// Starts it again after it was killed.
+    pub(crate) fn start_again(&mut self) {
+        let input = self.shell.stdin.as_mut().expect("piped");
+        input.write_all(b"again\n").expect("the shell listens");
+        self.until_ready();
+    }
+
+    fn process(&self) -> String {
+        fs::read_to_string(self.folder.join("pid")).expect("it runs").trim().to_owned()
+    }
+
+    fn until_ready(&self) {
+        for _ in 0..600 {
+            let ping =
+                client("mariadb-admin", self.port).arg("ping").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            if ping.is_ok_and(|status| status.success()) && self.folder.join("server-pid").exists() {
+                return;
+            }
+            // waits for: the server to accept connections, checked repeatedly
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("MariaDB did not start: {}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
     }
 }
 
@@ -81,31 +112,25 @@ fn start(binary: &Path, options: &[&str]) -> MariaDb {
         .expect("mariadb-install-db runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
-    let rights =
-        "CREATE USER 'parlor'@'%' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO 'parlor'@'%' WITH GRANT OPTION;\n";
+    let rights = "CREATE USER IF NOT EXISTS 'parlor'@'%' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO 'parlor'@'%' WITH GRANT OPTION;\n";
     fs::write(folder.join("rights.sql"), rights).expect("written");
-    // The shell stops the server when its standard input closes, which happens when this process ends.
+    // The shell stops the server when its standard input closes, which happens when this process ends. Each line that
+    // it reads starts the server again.
     let script = format!(
-        "'{binary}' --no-defaults {user} --datadir='{data}' --port={port} --bind-address=127.0.0.1 \
+        "start() {{ '{binary}' --no-defaults {user} --datadir='{data}' --port={port} --bind-address=127.0.0.1 \
          --socket='{folder}/socket' --pid-file='{folder}/server-pid' --init-file='{folder}/rights.sql' \
          --skip-name-resolve --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=64M --max-connections=300 {options} \
-         >'{folder}/log' 2>&1 & pid=$!; echo $pid >'{folder}/pid'; read -r _; kill -CONT $pid; kill -TERM $pid; \
-         wait $pid; rm -rf '{folder}'",
+         >>'{folder}/log' 2>&1 & pid=$!; echo $pid >'{folder}/pid'; }}; \
+         start; while read -r _; do wait $pid; start; done; \
+         kill -CONT $pid; kill -TERM $pid; wait $pid; rm -rf '{folder}'",
         binary = binary.display(),
         data = data.display(),
         folder = folder.display(),
         options = options.join(" "),
     );
-    let server = MariaDb { _shell: spawn(&script), port, folder };
-    for _ in 0..600 {
-        let ping = client("mariadb-admin", port).arg("ping").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if ping.is_ok_and(|status| status.success()) && server.folder.join("server-pid").exists() {
-            return server;
-        }
-        // waits for: the server to accept connections, checked repeatedly
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("MariaDB did not start: {}", fs::read_to_string(server.folder.join("log")).unwrap_or_default());
+    let server = MariaDb { shell: spawn(&script), port, folder };
+    server.until_ready();
+    server
 }
 
 fn spawn(script: &str) -> Child {

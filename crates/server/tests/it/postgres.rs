@@ -14,7 +14,7 @@ use std::{
 
 /// A running server; its standard input keeps it alive.
 pub(crate) struct Postgres {
-    _alive: ChildStdin,
+    alive: ChildStdin,
     port: u16,
     bin: PathBuf,
     folder: PathBuf,
@@ -56,16 +56,77 @@ impl Postgres {
         format!("postgres://parlor@127.0.0.1:{}/{name}", self.port)
     }
 
+    /// Encrypts connections from now on, if the client wants it.
+    pub(crate) fn use_certificate(&self, certificate: &str, key: &str) {
+        for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let copy = self.folder.join("data").join(name);
+            fs::copy(file, &copy).expect("copied");
+            if is_root() {
+                run(Command::new("chown").arg("postgres").arg(&copy));
+            }
+            run(Command::new("chmod").arg("600").arg(&copy));
+        }
+        let place = format!("postgres://parlor@127.0.0.1:{}/postgres", self.port);
+        let statements = ["-c", "ALTER SYSTEM SET ssl = on", "-c", "SELECT pg_reload_conf()"];
+        run(Command::new(self.bin.join("psql")).arg("-q").args(statements).arg(place));
+        let is_encrypted = || {
+            let place = format!("postgres://parlor@127.0.0.1:{}/postgres?sslmode=require", self.port);
+            Command::new(self.bin.join("psql")).args(["-c", "SELECT 1"]).arg(place).output()
+        };
+        for _ in 0..600 {
+            if is_encrypted().is_ok_and(|output| output.status.success()) {
+                return;
+            }
+            // waits for: the server to read its configuration, checked repeatedly
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("PostgreSQL does not encrypt: {}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+    }
+
     /// Sends a signal to all of its processes.
     pub(crate) fn signal(&self, name: &str) {
+        for pid in self.processes() {
+            // A process may have ended by itself.
+            let _ = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        }
+    }
+
+    /// Kills it with SIGKILL, and waits until nothing of it is left.
+    pub(crate) fn kill(&self) {
+        let processes = self.processes();
+        self.signal("KILL");
+        until_ended(&processes);
+    }
+
+    /// Starts it again after it was killed.
+    pub(crate) fn start_again(&mut self) {
+        self.alive.write_all(b"again\n").expect("the shell listens");
+        until_ready(&self.bin, self.port, &self.folder);
+    }
+
+    fn processes(&self) -> Vec<String> {
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
         let pid = pid.lines().next().expect("its first line").to_owned();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("its processes");
-        for pid in std::iter::once(pid.as_str()).chain(children.split_whitespace()) {
-            // A process may have ended by itself.
-            let _ = Command::new("kill").args([&format!("-{name}"), pid]).status();
-        }
+        let children: Vec<String> = children.split_whitespace().map(str::to_owned).collect();
+        std::iter::once(pid).chain(children).collect()
     }
+}
+
+/// Waits until processes have ended; their parents may not know it yet.
+pub(crate) fn until_ended(processes: &[String]) {
+    let runs = |pid: &String| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+    };
+    for _ in 0..600 {
+        if !processes.iter().any(runs) {
+            return;
+        }
+        // waits for: killed processes to end, checked repeatedly
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("some of {processes:?} do not end");
 }
 
 #[expect(clippy::zombie_processes, reason = "the shell ends with this process, which is who would wait for it")]
@@ -83,9 +144,12 @@ fn start(bin: PathBuf) -> Postgres {
         .arg(&data));
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
     // The shell stops the server when its standard input closes, which happens when this process ends.
+    // Each line that it reads starts the server again.
     let script = format!(
-        "'{bin}/postgres' -D '{data}' -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' \
-         -c max_connections=200 >'{folder}/log' 2>&1 & pid=$!; read -r _; kill -INT $pid; wait $pid; rm -rf '{data}' '{folder}/log'",
+        "start() {{ '{bin}/postgres' -D '{data}' -p {port} -c listen_addresses=127.0.0.1 \
+         -c unix_socket_directories='' -c max_connections=200 >>'{folder}/log' 2>&1 & pid=$!; }}; \
+         start; while read -r _; do wait $pid; start; done; \
+         kill -INT $pid; wait $pid; rm -rf '{data}' '{folder}/log'",
         bin = bin.display(),
         data = data.display(),
         folder = folder.display(),
@@ -99,12 +163,16 @@ fn start(bin: PathBuf) -> Postgres {
         .expect("sh runs");
     let mut alive = child.stdin.take().expect("piped");
     alive.flush().expect("the shell listens");
-    let ready = bin.join("pg_isready");
-    let port_text = port.to_string();
+    until_ready(&bin, port, &folder);
+    Postgres { alive, port, bin, folder }
+}
+
+fn until_ready(bin: &Path, port: u16, folder: &Path) {
+    let (ready, port) = (bin.join("pg_isready"), port.to_string());
     for _ in 0..600 {
-        let status = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port_text]).status();
+        let status = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
         if status.is_ok_and(|status| status.success()) {
-            return Postgres { _alive: alive, port, bin, folder };
+            return;
         }
         // waits for: the server to accept connections, checked repeatedly
         std::thread::sleep(std::time::Duration::from_millis(50));

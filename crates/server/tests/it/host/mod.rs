@@ -2,6 +2,7 @@
 
 mod database;
 mod frozen;
+mod tls;
 mod triggers;
 
 use parlor::host::{HostDatabase, HostKind, HostOptions, HostRow, HostTransaction, HostValue};
