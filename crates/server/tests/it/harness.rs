@@ -224,6 +224,13 @@ impl Server {
         command.output().expect("the built binary starts")
     }
 
+    /// Starts a command of the binary on this server's data folder.
+    pub(crate) fn spawn_command(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command();
+        command.env("PARLOR_DATA", &self.setup.data).args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        command.spawn().expect("the built binary starts")
+    }
+
     /// Backs the database up to a file; the server may be running.
     pub(crate) fn back_up(&self, file: &Path) {
         self.must_run(&["backup", file.to_str().expect("temporary folders have plain names")]);

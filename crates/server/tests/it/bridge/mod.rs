@@ -1,7 +1,7 @@
 //! The bridge to a channel layer: real Redis, real Django, channels and channels-redis on the other side.
 
 mod events;
-mod processes;
+pub(crate) mod processes;
 
 use crate::{
     harness::{Server, Setup, folder, signal, unique},

@@ -2,8 +2,14 @@
 //! MariaDB. The tests write the host's tables as an application would, and act as Parlor's users.
 
 mod commands;
+mod consumers;
 mod convergence;
 mod from_host;
+mod import;
+mod kill_writers;
+mod kills;
+mod link;
+mod orm;
 mod outages;
 mod to_host;
 
@@ -15,7 +21,7 @@ use parlor::{
     config::Config,
     domain::{Change, Content, Outcome},
     environment::Environment,
-    host::{HostDatabase, HostKind, HostOptions, HostValue},
+    host::{HostDatabase, HostError, HostKind, HostOptions, HostValue},
     mirror::message_row::HostMessageRow,
 };
 use parlor_protocol::{
@@ -70,9 +76,16 @@ pub(crate) struct HostServer {
 
 impl HostServer {
     pub(crate) fn sqlite() -> Self {
+        Self::sqlite_with("wal")
+    }
+
+    /// A file of SQLite with a kind of journal: Django leaves it at `delete`.
+    fn sqlite_with(journal: &str) -> Self {
         let folder = tempfile::tempdir_in(fast_folder()).expect("a folder");
-        let url = format!("sqlite:{}", folder.path().join("db.sqlite3").display());
-        Self { url, _folder: Some(folder) }
+        let file = folder.path().join("db.sqlite3");
+        let connection = rusqlite::Connection::open(&file).expect("a file");
+        connection.pragma_update(None, "journal_mode", journal).expect("it is set");
+        Self { url: format!("sqlite:{}", file.display()), _folder: Some(folder) }
     }
 
     pub(crate) fn postgres() -> Option<Self> {
@@ -95,11 +108,6 @@ pub(crate) struct Host {
 impl Host {
     /// Creates the tables of the application of a profile, and its users.
     async fn new(server: &HostServer, profile: &'static str) -> Self {
-        if server.url.starts_with("sqlite:") {
-            rusqlite::Connection::open(server.url.trim_start_matches("sqlite:"))
-                .and_then(|file| file.pragma_update(None, "journal_mode", "wal"))
-                .expect("a file");
-        }
         let options =
             HostOptions { url: server.url.parse().expect("a URL"), connections: 4, timeout: Duration::from_secs(10) };
         let host = Self { database: HostDatabase::new(options), url: server.url.clone(), profile };
@@ -173,10 +181,14 @@ impl Host {
     }
 
     pub(crate) async fn execute(&self, sql: &str, values: Vec<HostValue>) -> u64 {
-        let mut transaction = self.database.begin().await.expect("the host runs");
-        let affected = transaction.execute(self.dialect(sql), values).await.expect("the SQL is right");
-        transaction.commit().await.expect("committed");
-        affected
+        self.try_execute(sql, values).await.expect("the host runs, and the SQL is right")
+    }
+
+    async fn try_execute(&self, sql: &str, values: Vec<HostValue>) -> Result<u64, HostError> {
+        let mut transaction = self.database.begin().await?;
+        let affected = transaction.execute(self.dialect(sql), values).await?;
+        transaction.commit().await?;
+        Ok(affected)
     }
 
     pub(crate) async fn query(&self, sql: &str, values: Vec<HostValue>) -> Vec<parlor::host::HostRow> {
@@ -189,6 +201,10 @@ impl Host {
     }
 
     pub(crate) async fn insert_at(&self, sender: i64, recipient: i64, text: &str, ms: i64) -> i64 {
+        self.try_insert_at(sender, recipient, text, ms).await.expect("inserted")
+    }
+
+    async fn try_insert_at(&self, sender: i64, recipient: i64, text: &str, ms: i64) -> Result<i64, HostError> {
         let time = HostValue::Time(ms);
         let mut values: Vec<(&str, HostValue)> = vec![
             ("content", text.into()),
@@ -208,10 +224,10 @@ impl Host {
             values.extend([("subject", "".into()), ("created_at", time.clone()), ("updated_at", time)]);
         }
         let values = values.into_iter().map(|(column, value)| (column.to_owned(), value)).collect();
-        let mut transaction = self.database.begin().await.expect("the host runs");
-        let id = transaction.insert(self.table(), "id", values).await.expect("inserted");
-        transaction.commit().await.expect("committed");
-        id
+        let mut transaction = self.database.begin().await?;
+        let id = transaction.insert(self.table(), "id", values).await?;
+        transaction.commit().await?;
+        Ok(id)
     }
 
     pub(crate) fn table(&self) -> &'static str {
