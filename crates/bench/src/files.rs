@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The measurements of one part.
 #[derive(Default)]
-struct Measurement {
+pub(crate) struct Measurement {
     latencies: Vec<Duration>,
     memory_max: u64,
 }
@@ -82,7 +82,7 @@ fn speed(bytes: u64, time: Duration) -> String {
 }
 
 impl Measurement {
-    fn row(mut self, what: &str, before: u64, detail: &str) -> Row {
+    pub(crate) fn row(mut self, what: &str, before: u64, detail: &str) -> Row {
         self.latencies.sort_unstable();
         let count = self.latencies.len();
         let grown = self.memory_max.saturating_sub(before) as f64;
@@ -102,14 +102,14 @@ impl Measurement {
 }
 
 /// A socket that sends messages.
-struct MessageSocket {
+pub(crate) struct MessageSocket {
     socket: Socket,
     conversation: ConversationId,
     clock: Clock,
 }
 
 impl MessageSocket {
-    async fn open(server: &Server, person: &BenchUser, conversation: ConversationId) -> Result<Self> {
+    pub(crate) async fn open(server: &Server, person: &BenchUser, conversation: ConversationId) -> Result<Self> {
         let api = Api::new(server.address).with_token(&person.token);
         let opened = Handshake::new(server.address, api.headers()).open().await;
         let mut socket = opened.map_err(|error| error.to_string())?;
@@ -142,7 +142,7 @@ impl MessageSocket {
         }
     }
 
-    async fn send_for(&mut self, time: Duration, server: &Server) -> Result<Measurement> {
+    pub(crate) async fn send_for(&mut self, time: Duration, server: &Server) -> Result<Measurement> {
         let (mut felt, started) = (Measurement::default(), Instant::now());
         while started.elapsed() < time {
             felt.add(self.send().await?, server)?;

@@ -91,6 +91,17 @@ impl Bench {
         command
     }
 
+    /// The server's command on all cores, for a part that runs while nothing else does.
+    pub(crate) fn on_all_cores(&self) -> Command {
+        if !self.is_pinned {
+            return Command::new(&self.program);
+        }
+        let mut command = Command::new("taskset");
+        let last = std::thread::available_parallelism().map_or(1, usize::from).max(2) - 1;
+        command.args(["--cpu-list", &format!("0-{last}")]).arg(&self.program);
+        command
+    }
+
     /// Starts a server on a folder.
     pub(crate) fn serve(&self, data: &Path) -> Result<Server> {
         self.serve_with(data, &[])

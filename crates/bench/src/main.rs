@@ -17,6 +17,7 @@
 )]
 
 mod attacks;
+mod backfill;
 mod connections;
 mod direct_messages;
 mod examples;
@@ -155,6 +156,15 @@ enum Figures {
         #[arg(long, default_value_t = 200)]
         queries: usize,
     },
+    /// The initial copy of a host's messages: how many per second, its memory, and the latency of a live send beside it.
+    Backfill {
+        /// Messages of the host.
+        #[arg(long, default_value_t = 100_000)]
+        messages: u64,
+        /// The URL of an empty database of PostgreSQL for the host. Without it, a file of SQLite.
+        #[arg(long)]
+        host: Option<String>,
+    },
     /// The cost of one hostile user or address, with a bound for each attack; fails if one is exceeded.
     Attacks {
         /// Only attacks whose name contains this.
@@ -212,6 +222,7 @@ fn measure(bench: &Bench, command: Figures) -> Result<Vec<Row>> {
         Figures::Search { messages, queries } => {
             block_on(search::run(bench, messages.clamp(1000, 100_000_000), queries.clamp(1, 100_000)))
         }
+        Figures::Backfill { messages, host } => block_on(backfill::run(bench, messages.clamp(1000, 100_000_000), host)),
         Figures::Attacks { only } => block_on(attacks::run(bench, &only)).map(|()| Vec::new()),
         Figures::Table { rounds, sockets } => {
             let (count, time) = (rounds.count(), rounds.time());
