@@ -63,6 +63,9 @@ enum CliCommand {
     /// Manage the mirror of the host's message table.
     #[command(subcommand)]
     Mirror(operator_commands::mirror::MirrorCommand),
+    /// Import the messages of an application for good.
+    #[command(subcommand)]
+    Import(operator_commands::import::ImportCommand),
     /// Write a copy of the database, even while a server is running.
     Backup {
         /// The file to write; it must not exist yet.
@@ -200,6 +203,7 @@ pub fn run() -> ExitCode {
         CliCommand::User(command) => operator_commands::user::run_user(command),
         CliCommand::Context(command) => operator_commands::context::run_context(command),
         CliCommand::Mirror(command) => operator_commands::mirror::run_mirror(&command),
+        CliCommand::Import(command) => operator_commands::import::run_import(&command),
         CliCommand::Backup { file, args } => operator_commands::database::backup(&file, &args),
         CliCommand::Restore { file, force, args } => operator_commands::database::restore(&file, force, &args),
         CliCommand::Verify { args } => operator_commands::database::verify(&args),

@@ -99,6 +99,8 @@ pub struct HostMessage {
     pub hidden_by_recipient: bool,
     /// Files that the host serves, with its own URLs: http, https or a path on the same origin.
     pub attachments: Vec<Attachment>,
+    /// Finished uploads of the sender that a new message has instead of these.
+    pub files: Option<Vec<FileId>>,
     /// The message that Parlor wrote this row for.
     pub sent_as: Option<(ConversationId, Seq)>,
 }

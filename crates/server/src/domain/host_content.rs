@@ -1,12 +1,7 @@
 //! What a message shows of a row of the host's message table. The host's program may write what no client could send,
 //! so it is never refused: what cannot be shown is left out, and what is too long is cut.
 
-use super::{
-    change::HostMessage,
-    files::is_stored,
-    rows::{HostRow, MessageRow},
-    text, visible,
-};
+use super::{change::HostMessage, files::is_stored, text, visible};
 use parlor_protocol::{
     ids::{FileId, ID_MAX},
     model::Attachment,
@@ -59,38 +54,6 @@ impl HostContent {
     pub fn beside_stored(current: &[Attachment], of_host: Vec<Attachment>) -> Vec<Attachment> {
         current.iter().filter(|attachment| is_stored(attachment)).cloned().chain(of_host).collect()
     }
-}
-
-/// Names what differs between a row and what is stored of it, for a check of both sides. What a user deleted differs in
-/// nothing.
-#[must_use]
-pub fn differences(
-    put: &HostMessage,
-    content: &HostContent,
-    row: &HostRow,
-    message: Option<&MessageRow>,
-) -> Vec<&'static str> {
-    let mut found = vec![
-        ("sender", row.sender != put.sender),
-        ("recipient", row.recipient != put.recipient),
-        ("is_read", row.is_read != put.is_read),
-        ("hidden_by_sender", row.hidden_by_sender != put.hidden_by_sender),
-        ("hidden_by_recipient", row.hidden_by_recipient != put.hidden_by_recipient),
-        ("message", message.is_some() != (put.sender != put.recipient)),
-    ];
-    if let Some(message) = message.filter(|message| !message.is_uncounted()) {
-        let details = &message.details;
-        let attachments = HostContent::beside_stored(&details.attachments, content.attachments.clone());
-        // A message that was sent here has the time of this server.
-        let is_of_host = message.client_id.starts_with(' ');
-        found.extend([
-            ("text", message.text != content.text),
-            ("subject", details.subject != content.subject),
-            ("attachments", details.attachments != attachments),
-            ("created_at", is_of_host && message.created_at != content.created_at),
-        ]);
-    }
-    found.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
 /// Returns the attachment as it is shown; none if it has no id or no link.
@@ -158,6 +121,7 @@ mod tests {
             hidden_by_sender: false,
             hidden_by_recipient: false,
             attachments: Vec::new(),
+            files: None,
             sent_as: None,
         }
     }

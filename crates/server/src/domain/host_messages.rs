@@ -63,7 +63,7 @@ impl State {
                     self.update_message(place, put, row, content, &mut effects, rules, at);
                     Some(place)
                 }
-                None => Some(self.add_for_row(conversation, put, content, &mut effects, rules, at)),
+                None => Some(self.add_for_row(conversation, put, content, &mut effects, rules, at)?),
             }
         };
         if let Some(old) = known_place.filter(|old| Some(*old) != place) {
@@ -162,10 +162,15 @@ impl State {
         effects: &mut Effects,
         rules: &Rules,
         at: At,
-    ) -> MessageKey {
+    ) -> Result<MessageKey, Problem> {
         let key = (conversation, Seq(self.conversations[&conversation].last_seq.0 + 1));
-        let HostContent { text, subject, attachments, created_at } = content;
+        let HostContent { text, subject, attachments: of_host, created_at } = content;
+        let attachments = match &put.files {
+            Some(files) => self.attachments(put.sender, files, rules)?,
+            None => of_host,
+        };
         let details = Details { subject, attachments, ..Details::default() };
+        let details = self.with_files(details, put.sender, key, rules, at);
         // No client can send one that begins with a space. The version tells it from an earlier message of a row with
         // the same id.
         let client_id = format!(" row {} {}", put.row.id, at.version);
@@ -182,7 +187,7 @@ impl State {
                 effects.hidden.push((user, true));
             }
         }
-        key
+        Ok(key)
     }
 
     /// Applies what the host has changed since the row was last read.
@@ -210,7 +215,10 @@ impl State {
                 effects.changed.insert(key);
             }
             let fingerprint = rules.fingerprints.of_host_rest(put.created_at, &put.attachments);
-            let attachments = HostContent::beside_stored(&row.details.attachments, attachments);
+            let attachments = match put.files {
+                Some(_) => row.details.attachments.clone(),
+                None => HostContent::beside_stored(&row.details.attachments, attachments),
+            };
             let is_same = created_at == row.created_at && attachments == row.details.attachments;
             if fingerprint != known.rest_fingerprint && !is_same {
                 (row.created_at, row.details.attachments) = (created_at, attachments);

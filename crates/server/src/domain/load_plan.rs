@@ -220,6 +220,7 @@ impl Wanted {
         self.contexts.extend(put.context.as_ref().map(pair));
         self.users.extend([put.sender, put.recipient]);
         self.messages.extend(put.sent_as);
+        self.files.extend(put.files.iter().flatten());
         self.directs.push(direct.clone());
         self.host_puts.push(HostPut {
             row: put.row.clone(),

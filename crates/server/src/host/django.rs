@@ -92,22 +92,45 @@ impl HostDatabase {
     /// # Errors
     /// The database is not available, or the table has other columns.
     pub async fn django_users(&self, table: &UserTable, ids: &[String]) -> Result<Vec<DjangoUser>, HostError> {
-        let mut columns = vec![&table.id, &table.login, &table.password, &table.active];
-        columns.extend(&table.names);
-        let columns: Vec<String> = columns.into_iter().map(|column| self.quoted(column)).collect();
-        let head = format!("SELECT {} FROM {}", columns.join(", "), self.quoted(&table.table));
+        let (id, head) = (self.quoted(&table.id), self.select_users(table));
         let keys: Vec<HostValue> = ids.iter().flat_map(|id| self.keys_of(id, table.id_type)).collect();
         let is_uuid = table.id_type == IdType::Uuid && self.kind() == HostKind::Postgres;
         let cast = |number: usize| if is_uuid { format!("CAST(${number} AS uuid)") } else { format!("${number}") };
         let mut users = Vec::new();
         for keys in keys.chunks(KEYS_MAX) {
             let params = padded(keys.to_vec());
-            let sql = format!("{head} WHERE {} IN ({})", columns[0], placeholders(params.len(), cast));
+            let sql = format!("{head} WHERE {id} IN ({})", placeholders(params.len(), cast));
             for row in self.query(sql, params).await? {
                 users.push(user(&row, table)?);
             }
         }
         Ok(users)
+    }
+
+    /// Returns the users who follow one with this id, or the first ones, in the order of their ids.
+    ///
+    /// # Errors
+    /// The database is not available, or the table has other columns.
+    pub async fn django_users_after(
+        &self,
+        table: &UserTable,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DjangoUser>, HostError> {
+        let (id, head) = (self.quoted(&table.id), self.select_users(table));
+        let key = after.and_then(|id| self.keys_of(id, table.id_type).pop());
+        let is_uuid = table.id_type == IdType::Uuid && self.kind() == HostKind::Postgres;
+        let place = if is_uuid { "CAST($1 AS uuid)" } else { "$1" };
+        let place = if key.is_some() { format!(" WHERE {id} > {place}") } else { String::new() };
+        let rows = self.query(format!("{head}{place} ORDER BY {id} LIMIT {limit}"), key.into_iter().collect()).await?;
+        rows.iter().map(|row| user(row, table)).collect()
+    }
+
+    fn select_users(&self, table: &UserTable) -> String {
+        let mut columns = vec![&table.id, &table.login, &table.password, &table.active];
+        columns.extend(&table.names);
+        let columns: Vec<String> = columns.into_iter().map(|column| self.quoted(column)).collect();
+        format!("SELECT {} FROM {}", columns.join(", "), self.quoted(&table.table))
     }
 
     /// Returns the values that the primary key of this id may have.

@@ -7,7 +7,8 @@
 use super::{
     MirrorError,
     contexts::HostContexts,
-    host_tables::{HostTables, ROWS_MAX, TableRow},
+    host_tables::{HostTables, Page, ROWS_MAX, TableRow},
+    import::Import,
     keys,
     message_row::{HostFile, HostMessageRow, HostPerson},
     schema::TableColumns,
@@ -18,10 +19,9 @@ use crate::{
     commit::Commit,
     domain::{
         change::{Change, HostMessage, HostRowKey, Outcome},
-        rows::MessageRow,
+        rows::{HostRow, MessageRow},
     },
     environment::Environment,
-    host::HostError,
     identity::host_users::HostUsers,
     metrics::Metrics,
     store::Store,
@@ -33,13 +33,16 @@ use parlor_protocol::{
 };
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 use tracing::warn;
 
 /// How many refused rows are remembered, so that each is logged once.
 const REFUSED_MAX: usize = 10_000;
+
+/// How many reasons are kept for a report.
+pub(super) const REASONS_MAX: usize = 100;
 
 /// Which new rows are published to old sockets.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,21 @@ pub(crate) struct Applied {
     pub(crate) changed: u64,
     /// Rows that cannot be applied.
     pub(crate) refused: u64,
+    /// Files that were copied.
+    pub(crate) files: u64,
+    /// Files that could not be copied.
+    pub(crate) files_refused: u64,
+    /// Why the first of these rows and files could not be applied.
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Applied {
+    /// Keeps a reason, unless there are many.
+    pub(super) fn explain(&mut self, reason: String) {
+        if self.reasons.len() < REASONS_MAX {
+            self.reasons.push(reason);
+        }
+    }
 }
 
 /// See the module documentation.
@@ -80,10 +98,27 @@ pub(super) struct Applier {
     pub(super) refused: HashSet<i64>,
     /// Rows that the host made unread again.
     pub(super) unread_again: Vec<i64>,
+    /// Rows are imported: Parlor has written none of them.
+    pub(super) import: Option<Import>,
 }
 
 /// Where the rows that Parlor wrote came from.
 type Places = HashMap<i64, (ConversationId, Seq)>;
+
+/// A row that can be committed.
+#[derive(Debug)]
+pub(super) struct PreparedRow {
+    row: TableRow,
+    message: Box<HostMessage>,
+}
+
+/// What belongs to rows, each by its id in the host's tables.
+struct Related {
+    users: HashMap<String, UserId>,
+    contexts: HashMap<String, ContextKey>,
+    places: Places,
+    uploads: HashMap<i64, Vec<FileId>>,
+}
 
 impl Applier {
     /// Applies the current state of rows. Those in `replaced` were deleted and have come again with the same id: the
@@ -129,10 +164,16 @@ impl Applier {
     /// Applies rows that were just read.
     pub(super) async fn put(
         &mut self,
-        rows: BTreeMap<i64, Result<TableRow, HostError>>,
+        rows: Page,
         announce: Announce,
         applied: &mut Applied,
     ) -> Result<(), MirrorError> {
+        let prepared = self.prepare(rows, applied).await?;
+        self.submit(prepared, announce, applied).await
+    }
+
+    /// Finds what belongs to rows that were just read. Nothing of the rows themselves is written yet.
+    pub(super) async fn prepare(&mut self, rows: Page, applied: &mut Applied) -> Result<Vec<PreparedRow>, MirrorError> {
         let mut readable = Vec::with_capacity(rows.len());
         for (id, row) in rows {
             match row {
@@ -146,17 +187,31 @@ impl Applier {
         let about = readable.iter().filter_map(|row| row.context.clone()).collect();
         let parts = (&self.tables, &self.columns, &self.store, &self.commit, &*self.users);
         let contexts = self.contexts.ensure(parts, about).await?;
-        let places = self.places(&readable).await?;
-        let mut pending = Vec::with_capacity(readable.len());
+        let known = self.known(&readable).await?;
+        let places = self.places(&readable, &known).await?;
+        let uploads = self.copy_files(&readable, &known, &users, applied).await?;
+        let related = Related { users, contexts, places, uploads };
+        let mut prepared = Vec::with_capacity(readable.len());
         for row in readable {
-            match self.host_message(&row, &users, &contexts, &places) {
-                Ok(message) => {
-                    let (sender, recipient) = (message.sender, message.recipient);
-                    let change = Change::PutHostMessage(Box::new(message));
-                    pending.push((row, sender, recipient, self.commit.begin(change).await?));
-                }
+            match self.host_message(&row, &related) {
+                Ok(message) => prepared.push(PreparedRow { row, message: Box::new(message) }),
                 Err(reason) => self.refuse(row.id, reason, applied),
             }
+        }
+        Ok(prepared)
+    }
+
+    /// Commits rows and publishes those that are new.
+    pub(super) async fn submit(
+        &mut self,
+        rows: Vec<PreparedRow>,
+        announce: Announce,
+        applied: &mut Applied,
+    ) -> Result<(), MirrorError> {
+        let mut pending = Vec::with_capacity(rows.len());
+        for PreparedRow { row, message } in rows {
+            let (sender, recipient) = (message.sender, message.recipient);
+            pending.push((row, sender, recipient, self.commit.begin(Change::PutHostMessage(message)).await?));
         }
         let mut new = Vec::new();
         let mut failed = None;
@@ -175,17 +230,13 @@ impl Applier {
         failed.map_or(Ok(()), |problem| Err(problem.into()))
     }
 
-    fn host_message(
-        &self,
-        row: &TableRow,
-        users: &HashMap<String, UserId>,
-        contexts: &HashMap<String, ContextKey>,
-        places: &Places,
-    ) -> Result<HostMessage, &'static str> {
-        let user = |id: &String| users.get(id).copied();
+    fn host_message(&self, row: &TableRow, related: &Related) -> Result<HostMessage, &'static str> {
+        let user = |id: &String| related.users.get(id).copied();
+        let copies_files = self.import.as_ref().is_some_and(|import| import.files.is_some());
+        let uploads = || related.uploads.get(&row.id).cloned().unwrap_or_default();
         let context = match &row.context {
             Some(id) if self.tables.profile.context.is_some() => {
-                Some(contexts.get(id).cloned().ok_or("what it is about does not exist")?)
+                Some(related.contexts.get(id).cloned().ok_or("what it is about does not exist")?)
             }
             _ => None,
         };
@@ -201,20 +252,44 @@ impl Applier {
             hidden_by_sender: row.hidden_by_sender,
             hidden_by_recipient: row.hidden_by_recipient,
             attachments: row.files.iter().map(attachment).collect(),
-            sent_as: places.get(&row.id).copied(),
+            files: copies_files.then(uploads),
+            sent_as: related.places.get(&row.id).copied(),
         })
     }
 
-    /// Finds the messages for which Parlor wrote those of the rows that are not known yet. Notes rows that have become
-    /// unread again.
-    async fn places(&mut self, rows: &[TableRow]) -> Result<Places, MirrorError> {
+    /// Returns those of the rows that the store knows, and notes which have become unread again.
+    async fn known(&mut self, rows: &[TableRow]) -> Result<HashMap<i64, HostRow>, MirrorError> {
         let ids: Vec<HostRowKey> = rows.iter().map(|row| self.key(row.id)).collect();
         let known = self.store.read(move |snapshot| snapshot.host_rows(&ids)).await?;
-        let known: HashMap<i64, _> = known.into_iter().map(|row| (row.key.id, row)).collect();
+        let known: HashMap<i64, HostRow> = known.into_iter().map(|row| (row.key.id, row)).collect();
         let is_again = |row: &&TableRow| !row.is_read && known.get(&row.id).is_some_and(|known| known.is_read);
         self.unread_again.extend(rows.iter().filter(is_again).map(|row| row.id));
+        Ok(known)
+    }
+
+    /// Copies the files of rows that are not known yet, if files are to be copied.
+    async fn copy_files(
+        &self,
+        rows: &[TableRow],
+        known: &HashMap<i64, HostRow>,
+        users: &HashMap<String, UserId>,
+        applied: &mut Applied,
+    ) -> Result<HashMap<i64, Vec<FileId>>, MirrorError> {
+        let mut uploads = HashMap::new();
+        let Some(files) = self.import.as_ref().and_then(|import| import.files.as_ref()) else { return Ok(uploads) };
+        for row in rows.iter().filter(|row| !row.files.is_empty() && !known.contains_key(&row.id)) {
+            // A message to oneself has no conversation.
+            let Some(sender) = users.get(&row.sender).filter(|_| row.sender != row.recipient) else { continue };
+            let copied = files.copy(row, *sender, applied).await?;
+            uploads.insert(row.id, copied);
+        }
+        Ok(uploads)
+    }
+
+    /// Finds the messages for which Parlor wrote those of the rows that are not known yet.
+    async fn places(&self, rows: &[TableRow], known: &HashMap<i64, HostRow>) -> Result<Places, MirrorError> {
         let unknown: Vec<i64> = rows.iter().map(|row| row.id).filter(|id| !known.contains_key(id)).collect();
-        if unknown.is_empty() {
+        if unknown.is_empty() || self.import.is_some() {
             return Ok(Places::new());
         }
         let keys = self.tables.keys_of(&unknown).await?;
@@ -306,6 +381,7 @@ impl Applier {
 
     fn refuse(&mut self, id: i64, reason: &str, applied: &mut Applied) {
         applied.refused += 1;
+        applied.explain(format!("row {id}: {reason}"));
         self.metrics.mirror.rows_refused.inc();
         if self.refused.len() < REFUSED_MAX && self.refused.insert(id) {
             warn!(table = self.tables.name(), row = id, reason, "a row of the host is not mirrored");

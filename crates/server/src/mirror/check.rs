@@ -59,6 +59,8 @@ struct Compared {
     created_at_ms: i64,
     flags: [bool; 3],
     files: Vec<String>,
+    /// Whether it has a message; one to oneself has none.
+    is_message: bool,
 }
 
 impl Compared {
@@ -81,6 +83,7 @@ impl Compared {
             ("hidden by sender", self.flags[1] != other.flags[1]),
             ("hidden by recipient", self.flags[2] != other.flags[2]),
             ("files", self.files != other.files),
+            ("message", self.is_message != other.is_message),
         ];
         fields.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     }
@@ -202,6 +205,7 @@ fn of_host(
         created_at_ms: shown.created_at,
         flags: [row.is_read, row.hidden_by_sender, row.hidden_by_recipient],
         files: shown.attachments.into_iter().map(|file| file.url).collect(),
+        is_message: sender != recipient,
     })
 }
 
@@ -212,6 +216,7 @@ fn of_store(known: &MirroredRow, of_host: &Compared) -> Compared {
         sender: row.sender,
         recipient: row.recipient,
         flags: [row.is_read, row.hidden_by_sender, row.hidden_by_recipient],
+        is_message: known.message.is_some(),
         ..of_host.clone()
     };
     let Some(message) = &known.message else { return base };

@@ -36,7 +36,12 @@ pub(crate) struct TableRow {
     pub(super) hidden_by_sender: bool,
     pub(super) hidden_by_recipient: bool,
     pub(super) files: Vec<HostFile>,
+    /// Where each of its files is in the application's media folder.
+    pub(super) paths: Vec<String>,
 }
+
+/// Rows by their ids. A row that cannot be understood comes with the reason.
+pub(crate) type Page = BTreeMap<i64, Result<TableRow, HostError>>;
 
 /// The flags of a row, by which a scan compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +77,9 @@ impl HostTables {
         &self.profile.messages.table
     }
 
-    /// Reads rows by their ids, each with its files. A row that cannot be understood comes with the reason; one that
-    /// does not exist is absent.
-    pub(super) async fn read(&self, ids: &[i64]) -> Result<BTreeMap<i64, Result<TableRow, HostError>>, HostError> {
-        let mut found = BTreeMap::new();
+    /// Reads rows by their ids, each with its files. One that does not exist is absent.
+    pub(super) async fn read(&self, ids: &[i64]) -> Result<Page, HostError> {
+        let mut found = Page::new();
         for ids in ids.chunks(ROWS_MAX) {
             let sql = format!("{} WHERE {} IN ({})", self.select(), self.id(), marks(ids.len()));
             let rows = self.database.query(sql, integers(ids)).await?;
@@ -85,12 +89,8 @@ impl HostTables {
     }
 
     /// Reads the rows after an id, in the order of their ids.
-    pub(super) async fn read_after(
-        &self,
-        id: i64,
-        limit: usize,
-    ) -> Result<BTreeMap<i64, Result<TableRow, HostError>>, HostError> {
-        let mut found = BTreeMap::new();
+    pub(super) async fn read_after(&self, id: i64, limit: usize) -> Result<Page, HostError> {
+        let mut found = Page::new();
         let sql = format!(
             "{} WHERE {id_column} > $1 ORDER BY {id_column} LIMIT {limit}",
             self.select(),
@@ -101,11 +101,7 @@ impl HostTables {
         Ok(found)
     }
 
-    async fn collect(
-        &self,
-        rows: &[HostRow],
-        found: &mut BTreeMap<i64, Result<TableRow, HostError>>,
-    ) -> Result<(), HostError> {
+    async fn collect(&self, rows: &[HostRow], found: &mut Page) -> Result<(), HostError> {
         let mut ids = Vec::with_capacity(rows.len());
         for row in rows {
             let id = row.integer(0)?;
@@ -114,9 +110,10 @@ impl HostTables {
         }
         if let Some(table) = &self.profile.attachments {
             for ids in ids.chunks(ROWS_MAX) {
-                for (message, file) in self.files_of(table, ids).await? {
+                for (message, path, file) in self.files_of(table, ids).await? {
                     if let Some(Ok(row)) = found.get_mut(&message) {
                         row.files.push(file);
+                        row.paths.push(path);
                     }
                 }
             }
@@ -139,7 +136,8 @@ impl HostTables {
         let hidden_by_sender = flag(table.hidden_by_sender.is_some())?;
         let hidden_by_recipient = flag(table.hidden_by_recipient.is_some())?;
         let image = if table.image.is_some() { row.optional_text(column())? } else { None };
-        let files = image.and_then(|path| HostFile::of_image(table, id, &path)).into_iter().collect();
+        let image = image.and_then(|path| HostFile::of_image(table, id, &path).map(|file| (file, path)));
+        let (files, paths) = image.into_iter().unzip();
         Ok(TableRow {
             id,
             sender,
@@ -152,10 +150,12 @@ impl HostTables {
             hidden_by_sender,
             hidden_by_recipient,
             files,
+            paths,
         })
     }
 
-    async fn files_of(&self, table: &AttachmentTable, ids: &[i64]) -> Result<Vec<(i64, HostFile)>, HostError> {
+    /// Returns the files of messages: the message's id, the file's path, and the file.
+    async fn files_of(&self, table: &AttachmentTable, ids: &[i64]) -> Result<Vec<(i64, String, HostFile)>, HostError> {
         let quoted = |name: &str| self.database.quoted(name);
         let optional = |name: &Option<String>| name.as_ref().map_or_else(|| "NULL".to_owned(), |name| quoted(name));
         let sql = format!(
@@ -175,7 +175,7 @@ impl HostTables {
             let (name, bytes) = (row.optional_text(3)?, row.optional_integer(4)?.unwrap_or_default());
             let file = HostFile::of_row(table, row.integer(0)?, &path, name.as_deref(), bytes);
             let message = row.integer(1)?;
-            files.extend(file.map(|file| (message, file)));
+            files.extend(file.map(|file| (message, path, file)));
         }
         Ok(files)
     }

@@ -12,6 +12,7 @@ pub(crate) mod backfill;
 pub(crate) mod check;
 mod contexts;
 mod host_tables;
+pub(crate) mod import;
 mod keys;
 pub mod message_row;
 mod old_pages;
@@ -312,5 +313,6 @@ fn applier(options: &MirrorOptions) -> Applier {
         contexts: HostContexts::default(),
         refused: HashSet::new(),
         unread_again: Vec::new(),
+        import: None,
     }
 }

@@ -309,6 +309,7 @@ pub(super) fn content(row: &TableRow, table: String, (sender, recipient): (UserI
         hidden_by_sender: row.hidden_by_sender,
         hidden_by_recipient: row.hidden_by_recipient,
         attachments: row.files.iter().map(attachment).collect(),
+        files: None,
         sent_as: None,
     }
 }

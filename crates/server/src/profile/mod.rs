@@ -19,7 +19,10 @@ use serde::{
     de::{self, DeserializeOwned},
 };
 use sockets::SocketProfile;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 use tables::{AttachmentTable, ContextTable, MessageTable};
 
 /// The profiles that are compiled in: their names and texts.
@@ -37,6 +40,8 @@ pub struct Profile {
     /// The IANA time zone in which the application writes times to its pages, such as `Asia/Manila`.
     #[serde(deserialize_with = "time_zone")]
     pub time_zone: String,
+    /// The folder of its uploaded files, from which `parlor import` copies.
+    pub media_root: Option<PathBuf>,
     /// Its messages.
     pub messages: MessageTable,
     /// Its files of messages, if they are in a table of their own.

@@ -1,15 +1,17 @@
-//! `parlor mirror backfill` and `parlor mirror check`. No server may be running: one that runs copies and compares by
+//! `parlor mirror backfill` and `parlor mirror check`, and the copy of `parlor import`. No server may be running: one that runs copies and compares by
 //! itself, and would change what is compared.
 
 use super::{lock, print_result};
 use crate::{
+    app::App,
     cli::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line},
     config::Config,
     environment::Environment,
     mirror::{
         MirrorError, MirrorOptions,
-        backfill::{self, Progress},
+        backfill::{self, CopyOptions, Progress},
         check::{self, CheckReport},
+        import::FileImport,
     },
     server,
 };
@@ -17,29 +19,53 @@ use serde_json::json;
 use std::{
     fmt::Write as _,
     io::{IsTerminal as _, Write as _},
+    path::Path,
 };
 
 pub(in crate::cli) fn backfill(is_dry_run: bool, args: &OperatorArgs) -> Result<(), CliError> {
-    copy(is_dry_run, args).map_err(|error| CliError { is_json: args.json, ..error })
+    let copied = copy(args, |_| Ok(CopyOptions { is_dry_run, import: None }));
+    copied.map_err(|error| CliError { is_json: args.json, ..error })
 }
 
-fn copy(is_dry_run: bool, args: &OperatorArgs) -> Result<(), CliError> {
+/// Prepares to copy files from a media folder.
+pub(super) fn import_files(app: &App, root: &Path) -> Result<FileImport, CliError> {
+    let most = app.rules.limits.message_attachments_max;
+    let files = FileImport::new(app.files.clone(), root, most);
+    files.map_err(|error| CliError::usage(format!("the media folder {}: {error}", root.display())))
+}
+
+/// Copies messages and prints what was copied.
+pub(super) fn copy(
+    args: &OperatorArgs,
+    options: impl FnOnce(&App) -> Result<CopyOptions, CliError>,
+) -> Result<(), CliError> {
     let is_quiet = args.json;
     let report = |progress: &Progress| {
         if !is_quiet {
             show(progress);
         }
     };
-    let copied = with_mirror(args, async |options| backfill::run(options, is_dry_run, report).await)?;
-    let Progress { total, before, done, new, refused, .. } = copied;
+    let (copied, is_dry_run) = with_mirror(args, async |app, mirror| {
+        let options = options(app)?;
+        let is_dry_run = options.is_dry_run;
+        Ok((backfill::run(mirror, options, report).await.map_err(failure)?, is_dry_run))
+    })?;
     let (rate, _) = copied.rate();
-    let text = if is_dry_run {
+    let Progress { total, before, done, new, refused, files, files_refused, reasons, .. } = copied;
+    let mut text = if is_dry_run {
         format!("The host has {total} messages, of which {before} are here. Nothing was copied.")
     } else {
-        format!("{done} messages were copied, {rate} a second: {new} were new, {refused} cannot be mirrored.")
+        format!("{done} messages were copied, {rate} a second: {new} were new, {refused} cannot be copied.")
     };
+    if files + files_refused > 0 {
+        let _ = write!(text, " {files} files were copied, {files_refused} cannot be.");
+    }
+    if !is_quiet {
+        reasons.iter().for_each(|reason| eprint_line(&format!("parlor: {reason}")));
+    }
     let value = json!({
-        "total": total, "known": before, "copied": done, "new": new, "refused": refused, "dry_run": is_dry_run,
+        "total": total, "known": before, "copied": done, "new": new, "refused": refused, "files": files,
+        "files_refused": files_refused, "reasons": reasons, "dry_run": is_dry_run,
     });
     print_result(args, &text, value);
     Ok(())
@@ -68,7 +94,7 @@ pub(in crate::cli) fn check(args: &OperatorArgs) -> Result<(), CliError> {
 }
 
 fn compare(args: &OperatorArgs) -> Result<(), CliError> {
-    let report = with_mirror(args, async |options| check::run(options).await)?;
+    let report = with_mirror(args, async |_, mirror| check::run(mirror).await.map_err(failure))?;
     let CheckReport { host_rows, known_rows, host_checksum, known_checksum, differences, different } = report;
     let mut text = format!(
         "The host has {host_rows} messages (checksum {host_checksum:016x}), of which {known_rows} are known here \
@@ -100,7 +126,7 @@ fn compare(args: &OperatorArgs) -> Result<(), CliError> {
 /// Opens the store without a server and without a running mirror.
 fn with_mirror<T>(
     args: &OperatorArgs,
-    work: impl AsyncFnOnce(&MirrorOptions) -> Result<T, MirrorError>,
+    work: impl AsyncFnOnce(&App, &MirrorOptions) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let (config, _) = args.load([])?;
     let folder = lock(&config, args)?;
@@ -109,7 +135,7 @@ fn with_mirror<T>(
     block_on(async {
         let app = server::open(&folder, config, Environment::real()).await.map_err(CliError::new)?;
         let done = match &app.mirror_options {
-            Some(options) => work(options).await.map_err(failure),
+            Some(options) => work(&app, options).await,
             None => Err(CliError::usage("set compat.profile and host.database first")),
         };
         app.stop().await;

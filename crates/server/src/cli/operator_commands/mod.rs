@@ -2,6 +2,7 @@
 
 pub(super) mod context;
 pub(super) mod database;
+pub(super) mod import;
 pub(super) mod mirror;
 mod mirror_copy;
 pub(super) mod user;

@@ -45,6 +45,7 @@ impl TestCluster {
             hidden_by_sender: false,
             hidden_by_recipient: false,
             attachments: Vec::new(),
+            files: None,
             sent_as: None,
         }
     }
