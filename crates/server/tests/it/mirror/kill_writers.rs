@@ -1,7 +1,8 @@
 //! Who writes while things are killed: the application, a process with a file of SQLite, people who use Parlor's API, and
 //! an old page. Each says what was acknowledged.
 //!
-//! Texts that begin with "kept" are never edited or deleted, so that they can be counted.
+//! Texts that begin with "kept" are never edited or deleted, so that they can be counted. The application edits and
+//! deletes those that begin with "row", people those that begin with "other".
 
 use super::Host;
 use crate::harness::{Rng, TestUser, unique};
@@ -95,19 +96,19 @@ async fn host_write(host: &Host, shared: &Shared, rng: &mut Rng) -> Result<(), H
             host.try_insert_at(from, to, &text, now).await?;
             shared.acknowledge("host", text);
         }
-        5 => drop(host.try_insert_at(from, to, &text("other"), now).await?),
+        5 => drop(host.try_insert_at(from, to, &text("row"), now).await?),
         6..=7 => {
             let Some(row) = some_row(host, "", rng).await? else { return Ok(()) };
             let sql = "UPDATE messages_table SET is_read = $1 WHERE id = $2";
             host.try_execute(sql, vec![rng.percent(80).into(), row.into()]).await?;
         }
         8 => {
-            let Some(row) = some_row(host, "other", rng).await? else { return Ok(()) };
+            let Some(row) = some_row(host, "row", rng).await? else { return Ok(()) };
             let sql = "UPDATE messages_table SET content = $1 WHERE id = $2";
-            host.try_execute(sql, vec![text("other").as_str().into(), row.into()]).await?;
+            host.try_execute(sql, vec![text("row").as_str().into(), row.into()]).await?;
         }
         9 => {
-            let Some(row) = some_row(host, "other", rng).await? else { return Ok(()) };
+            let Some(row) = some_row(host, "row", rng).await? else { return Ok(()) };
             host.try_execute("DELETE FROM messages_table WHERE id = $1", vec![row.into()]).await?;
         }
         10 => {

@@ -97,14 +97,20 @@ async fn cascades_and_moved_rows_of_the_orm_are_followed(server: HostServer) {
     site.run(
         "Item(id=5, title='Black umbrella', status='Lost', user_id=2).save()\n\
          Item(id=6, title='Red scarf', status='Found', user_id=2).save()\n\
+         ItemMessage(sender_id=1, recipient_id=3, item_id=5, content='hello').save()\n\
          for text in ['one', 'two', 'three', 'four']:\n    \
          ItemMessage(sender_id=1, recipient_id=2, item_id=5, content=text).save()",
     );
+    // Nobody may open a conversation about an item that is neither's; the row has.
+    until("both conversations are there", || async {
+        site.beside.unread(3).await == 1 && site.beside.unread(2).await == 4
+    })
+    .await;
     let (ben, cleo) = (site.beside.conversation(1, 2).await, site.beside.conversation(1, 3).await);
     site.shows(ben, &["one", "two", "three", "four"]).await;
     // An admin changes who it is for, and what it is about.
     site.run("message = ItemMessage.objects.get(content='two')\nmessage.recipient_id = 3\nmessage.save()");
-    site.shows(cleo, &["two"]).await;
+    site.shows(cleo, &["hello", "two"]).await;
     site.shows(ben, &["one", "three", "four"]).await;
     site.run("ItemMessage.objects.filter(content='three').update(item_id=6)");
     site.shows(ben, &["one", "four"]).await;
