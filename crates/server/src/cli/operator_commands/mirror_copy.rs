@@ -75,7 +75,9 @@ pub(super) fn copy(
 fn show(progress: &Progress) {
     const WIDTH: u64 = 30;
     let (rate, left) = progress.rate();
-    let (at, total) = (progress.before + progress.done, progress.total.max(1));
+    let total = progress.total.max(1);
+    // Some of the rows before the position were counted as known and are read again.
+    let at = (progress.before + progress.done).min(progress.total);
     let filled = (at * WIDTH / total).min(WIDTH);
     let left = left.map_or_else(String::new, |left| format!(", {} s left", left.as_secs()));
     let counts = format!("{at} of {} messages, {rate} a second{left}", progress.total);
