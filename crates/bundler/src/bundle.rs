@@ -1,4 +1,5 @@
-//! Joins modules into one script, and modules that are imported dynamically into another.
+//! Joins modules into one script, and modules that are imported dynamically into another. A module that imports nothing
+//! and that the first script imports dynamically, such as the texts of a language, becomes a script of its own.
 //!
 //! Each module becomes a function called in place: `const $3=(()=>{const{b:c}=$1;…return{a}})();`. The order is the one
 //! in which a browser runs them. The later script is a function of the modules in the first one, which are passed to it
@@ -25,6 +26,8 @@ pub(crate) struct Bundle<'source> {
     numbers: BTreeMap<&'source str, usize>,
     /// The number of modules that run at once; the others are loaded later.
     first: usize,
+    /// The modules that are scripts of their own, by number.
+    alone: BTreeSet<usize>,
     names: PrivateNames<'source>,
 }
 
@@ -95,19 +98,40 @@ impl<'source> Bundle<'source> {
         let ImportWalk { modules, numbers, .. } = walk;
         let tokens: Vec<_> = modules.iter().flat_map(Module::tokens).collect();
         let names = minify::private_names(&tokens);
-        Ok(Self { modules, numbers, first, names })
+        let alone = modules[..first].iter().flat_map(Module::later).map(|(to, _)| numbers[to]);
+        let imported: BTreeSet<&str> =
+            modules.iter().flat_map(|module| &module.imports).map(|import| import.from.as_str()).collect();
+        let is_alone = |module: &Module<'_>| {
+            let gives_only = module.imports.is_empty() && module.later().next().is_none();
+            gives_only && !module.exports.is_empty() && !imported.contains(module.path)
+        };
+        let alone = alone.filter(|number| is_alone(&modules[*number])).collect();
+        Ok(Self { modules, numbers, first, alone, names })
+    }
+
+    /// The modules that are scripts of their own: the number, the path and the script of each.
+    pub(crate) fn alone(&self) -> impl Iterator<Item = (usize, &'source str, String)> {
+        self.alone.iter().map(|number| {
+            let module = &self.modules[*number];
+            let mut script = String::from("export default");
+            self.write_value(module, &mut script);
+            (*number, module.path, script)
+        })
+    }
+
+    /// The modules of the later script.
+    fn joined_later(&self) -> impl Iterator<Item = &Module<'source>> {
+        let later = self.modules.iter().enumerate().skip(self.first);
+        later.filter(|(number, _)| !self.alone.contains(number)).map(|(_, module)| module)
     }
 
     /// The script of the modules loaded later, if there are any.
     pub(crate) fn later(&self) -> Option<String> {
-        let later = &self.modules[self.first..];
-        if later.is_empty() {
-            return None;
-        }
+        self.joined_later().next()?;
         let taken = listed(self.taken().iter().map(|number| format!("${number}")));
         let given = listed(self.given().iter().map(|number| format!("${number}")));
         let mut script = format!("export default({taken})=>{{\n");
-        for module in later {
+        for module in self.joined_later() {
             self.write(module, &mut script);
         }
         script.push_str("return");
@@ -116,8 +140,9 @@ impl<'source> Bundle<'source> {
         Some(script)
     }
 
-    /// The script that runs at once. `later` is the name of the other one, in the same folder.
-    pub(crate) fn main(&self, later: Option<&str>) -> String {
+    /// The script that runs at once. `later` is the name of the other one, `alone` are those of the modules that are
+    /// scripts of their own, all in the same folder.
+    pub(crate) fn main(&self, later: Option<&str>, alone: &BTreeMap<usize, String>) -> String {
         let mut script = String::new();
         if let Some(later) = later {
             let taken = listed(self.taken().iter().map(|number| format!("${number}")));
@@ -125,6 +150,15 @@ impl<'source> Bundle<'source> {
             script = format!(
                 "let $,$n=0;const $l=()=>$??=import(\"./{later}\"+($n?\"?\"+$n:\"\")).then(l=>l.default({taken}),\
                  e=>{{$=void 0;$n++;throw e}});\n"
+            );
+        }
+        if !alone.is_empty() {
+            let names = alone.iter().map(|(number, name)| format!("{number}:\"./{name}\""));
+            let _ = writeln!(
+                script,
+                "const $a={},$m={{}},$i=n=>import($a[n]+($m[n]?\"?\"+$m[n]:\"\")).then(l=>l.default,\
+                 e=>{{$m[n]=($m[n]??0)+1;throw e}});",
+                listed(names)
             );
         }
         for module in &self.modules[..self.first] {
@@ -135,7 +169,7 @@ impl<'source> Bundle<'source> {
 
     /// The modules of the first script that later ones import, by number.
     fn taken(&self) -> BTreeSet<usize> {
-        let imports = self.modules[self.first..].iter().flat_map(|module| &module.imports);
+        let imports = self.joined_later().flat_map(|module| &module.imports);
         let numbers =
             imports.filter(|import| !import.names.is_empty()).map(|import| self.numbers[import.from.as_str()]);
         numbers.filter(|number| *number < self.first).collect()
@@ -143,7 +177,8 @@ impl<'source> Bundle<'source> {
 
     /// The modules that are imported dynamically, by number.
     fn given(&self) -> BTreeSet<usize> {
-        self.modules.iter().flat_map(Module::later).map(|(path, _)| self.numbers[path]).collect()
+        let numbers = self.modules.iter().flat_map(Module::later).map(|(path, _)| self.numbers[path]);
+        numbers.filter(|number| !self.alone.contains(number)).collect()
     }
 
     fn write(&self, module: &Module<'_>, into: &mut String) {
@@ -151,6 +186,11 @@ impl<'source> Bundle<'source> {
         if !module.exports.is_empty() {
             let _ = write!(into, "const ${number}=");
         }
+        self.write_value(module, into);
+    }
+
+    /// Writes the function of a module and its call, whose value is what the module exports.
+    fn write_value(&self, module: &Module<'_>, into: &mut String) {
         into.push_str("(()=>{");
         for import in module.imports.iter().filter(|import| !import.names.is_empty()) {
             let names = import
@@ -173,7 +213,9 @@ impl<'source> Bundle<'source> {
                 }
                 Piece::Later(path, _) => {
                     let number = self.numbers[path.as_str()];
-                    let from = if self.numbers[module.path] < self.first {
+                    let from = if self.alone.contains(&number) {
+                        format!("$i({number})")
+                    } else if self.numbers[module.path] < self.first {
                         format!("$l().then(l=>l.${number})")
                     } else {
                         // The later script itself is running, so all of them exist.
@@ -218,7 +260,7 @@ mod tests {
         ]);
         let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
         assert_eq!(
-            bundle.main(None),
+            bundle.main(None, &BTreeMap::new()),
             "const $0=(()=>{function d(){return 1;}\nreturn{d}})();\n\
                                        (()=>{const{d}=$0;d();})();\n(()=>{const{d:e}=$0;e();})();\n"
         );
@@ -234,7 +276,7 @@ mod tests {
             ("e.js", "export const e = 2;\n"),
         ]);
         let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
-        let main = bundle.main(Some("later-1.js"));
+        let main = bundle.main(Some("later-1.js"), &BTreeMap::new());
         assert!(main.contains("import(\"./later-1.js\""), "{main}");
         assert!(main.contains("default({$0})"), "{main}");
         assert!(
@@ -251,6 +293,25 @@ mod tests {
              const $3=(()=>{const{b}=$0;const{e}=$2;const d=()=>b+e;\nreturn{d}})();\nreturn{$3}};\n"
             )
         );
+    }
+
+    #[test]
+    fn a_module_that_imports_nothing_is_a_script_of_its_own() {
+        let sources = sources(&[
+            ("a.js", "import { b } from './b.js';\nimport('./c.js');\nimport('./d.js');\n"),
+            ("b.js", "export const b = 1;\n"),
+            ("c.js", "export function c() {\n  return 2;\n}\n"),
+            ("d.js", "import { b } from './b.js';\nimport('./e.js');\nexport const d = b;\n"),
+            ("e.js", "export const e = 3;\n"),
+        ]);
+        let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
+        let alone: Vec<_> = bundle.alone().collect();
+        let script = "export default(()=>{function c(){return 2;}\nreturn{c}})();\n";
+        assert_eq!(alone, [(2, "c.js", script.to_owned())], "the later script imports e.js, which is part of it");
+        let main = bundle.main(Some("later-1.js"), &BTreeMap::from([(2, "c-1.js".to_owned())]));
+        assert!(main.contains("$a={2:\"./c-1.js\"}") && main.contains("$i(2);"), "{main}");
+        let later = bundle.later().expect("there is a later script");
+        assert!(later.contains("const e=3") && !later.contains("return 2"), "{later}");
     }
 
     #[test]

@@ -121,7 +121,12 @@ impl SiteBuilder<'_> {
     fn script(&mut self, entry: &str) -> Result<String, BundleError> {
         let bundle = Bundle::of(entry, self.sources)?;
         let later = bundle.later().map(|script| self.keep("later.js", script));
-        Ok(self.keep("main.js", bundle.main(later.as_deref())))
+        let alone = bundle.alone().map(|(number, path, script)| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            (number, self.keep(name, script))
+        });
+        let alone = alone.collect();
+        Ok(self.keep("main.js", bundle.main(later.as_deref(), &alone)))
     }
 
     /// A file that is referenced by itself: a script that is not a module, or an icon.
