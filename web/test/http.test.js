@@ -98,7 +98,7 @@ test('only an error about the picture itself is shown as one', () => {
   const picture = new Blob([new Uint8Array(3_145_728)]);
   const errorText = (/** @type {string} */ code, /** @type {number} */ status) =>
     pictureError(new Problem({ code, title: '', status, retryable: status >= 500 }), picture);
-  assert.match(errorText('too_large', 413), /^That picture is .*3\.0 MB/u);
+  assert.match(errorText('too_large', 413), /^That picture is .*3 MB/u);
   assert.match(errorText('unsupported_type', 415), /^That picture could not be used/u);
   assert.match(errorText('unavailable', 503), /could not be changed.*cannot do this now/u);
   assert.match(errorText('not_allowed', 403), /could not be changed.*may not do this/u);

@@ -45,7 +45,7 @@ test('presence is a status and a time, and empty where it is not shared', () => 
   assert.equal(words(presence('offline', 0)), 'Last seen just now');
   assert.equal(words(presence('offline', 5)), 'Last seen 5 min ago');
   assert.equal(words(presence('offline', 59)), 'Last seen 59 min ago');
-  assert.equal(words(presence('offline', 125)), 'Last seen 2 h ago');
+  assert.equal(words(presence('offline', 125)), 'Last seen 2 hr ago');
   assert.equal(words(presence('offline', 24 * 60)), 'Last seen Yesterday');
   assert.equal(words(presence('offline', -3)), 'Last seen just now', 'a clock that runs ahead');
   assert.deepEqual([words(presence('offline')), words(presence('unknown')), words(null)], ['', '', '']);

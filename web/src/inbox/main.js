@@ -14,6 +14,7 @@ import { h } from './ui/dom.js';
 import { listen } from './ui/events.js';
 import { addSprite, drawing } from './ui/icons.js';
 import { say } from './view/strings.js';
+import { loadLanguage } from './view/load-language.js';
 
 /**
  * @import {Me, Site} from '../sdk/wire.js'
@@ -40,13 +41,20 @@ function findShelf() {
 /** @param {number} [failures] */
 async function begin(failures = 0) {
   try {
-    const [site, me] = await Promise.all([http.site(), http.me().catch(nobody)]);
+    const words = loadLanguage(document.documentElement.lang);
+    const [site, me] = await Promise.all([http.site(), http.me().catch(nobody), failures > 0 ? words.catch(useEnglish) : words]);
     if (me) showInbox(me, site);
     else await showDoor(site);
   } catch {
     if (failures > 0) showTrouble();
     clock.after(backoffDelay(failures, clock.random(), RETRY), () => void begin(failures + 1));
   }
+}
+
+/** Better an English inbox than none. */
+function useEnglish() {
+  document.documentElement.lang = say.locale;
+  document.documentElement.dir = 'ltr';
 }
 
 /** @param {unknown} error @returns {null} */
@@ -100,6 +108,5 @@ function put(element) {
   document.querySelector('#parlor')?.replaceChildren(element);
 }
 
-document.documentElement.lang = say.locale;
 addSprite(document);
 void begin();

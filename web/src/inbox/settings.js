@@ -6,6 +6,7 @@
  */
 import { Account } from '../sdk/account.js';
 import { Problem } from '../sdk/problem.js';
+import { LANGUAGES, languageOf } from './languages/language.js';
 import { field } from './sign-in.js';
 import { followValue, h, setAttribute, setText } from './ui/dom.js';
 import { avatar, avatarKey } from './ui/avatar.js';
@@ -13,12 +14,14 @@ import { shortTime } from './view/format.js';
 import { truncate } from './view/graphemes.js';
 import { icon } from './ui/icons.js';
 import { dialogSay } from './view/dialog-strings.js';
-import { say } from './view/strings.js';
+import { say, sentences } from './view/strings.js';
 import { changeError, pictureError, errorText } from './view/error-text.js';
 import { backButton } from './thread/thread.js';
 import { nameError } from './view/visible-text.js';
 import { emit } from './ui/events.js';
 
+/** `before-paint.js` reads it. */
+const LANGUAGE_KEY = 'parlor-language';
 const THEMES = /** @type {const} */ (['system', 'light', 'dark']);
 
 export class ParlorSettings extends HTMLElement {
@@ -80,6 +83,7 @@ export class ParlorSettings extends HTMLElement {
             class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
           }, this.#name.box, this.#saveName)),
         part(dialogSay.appearance, themeChoice()),
+        part(dialogSay.language, languageChoice(), h('p', { class: 'note' }, dialogSay.languageMore)),
         part(dialogSay.privacy, this.#receipts.box, this.#presence.box, this.#privacyNote),
         this.#passwordPart = part(dialogSay.password, h('form', {
           class: 'stack', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#changePassword(event),
@@ -116,7 +120,7 @@ export class ParlorSettings extends HTMLElement {
   /** @param {unknown} error */
   signOutFailed(error) {
     this.#outNote.hidden = false;
-    this.#outNote.replaceChildren(icon('alert', { small: true }), `${dialogSay.signOutFailed} ${errorText(error)}`);
+    this.#outNote.replaceChildren(icon('alert', { small: true }), sentences(dialogSay.signOutFailed, errorText(error)));
   }
 
   /** @param {Me|null} me */
@@ -237,7 +241,7 @@ export class ParlorSettings extends HTMLElement {
       this.#sessions.replaceChildren(...sessions.map((session) => this.#session(session)));
     } catch (error) {
       this.#sessionsNote.hidden = false;
-      setText(this.#sessionsNote, `${dialogSay.sessionsFailed} ${errorText(error)}`);
+      setText(this.#sessionsNote, sentences(dialogSay.sessionsFailed, errorText(error)));
     }
   }
 
@@ -287,16 +291,54 @@ function themeChoice() {
       h('span', {}, dialogSay.themes[theme]))));
 }
 
+/** @returns {HTMLElement} */
+function languageChoice() {
+  const { otherwise = '' } = document.documentElement.dataset;
+  const chosen = stored(LANGUAGE_KEY);
+  const select = h('select', { 'aria-label': dialogSay.language, onchange: () => chooseLanguage(select.value) },
+    h('option', { value: '' }, dialogSay.languageAutomatic(LANGUAGES[languageOf(otherwise)])),
+    ...Object.entries(LANGUAGES).map(([code, name]) => h('option', { value: code, lang: code }, name)));
+  select.value = chosen !== null && Object.hasOwn(LANGUAGES, chosen) ? chosen : '';
+  return select;
+}
+
+/** Keeps the language in this browser, also for the sign-in page, and loads the page in it. @param {string} language
+ * empty for none */
+function chooseLanguage(language) {
+  if (!store(LANGUAGE_KEY, language)) {
+    const address = new URL(location.href);
+    address.searchParams.set('lang', language);
+    history.replaceState(null, '', address);
+  }
+  location.reload();
+}
+
+/** @param {string} key @returns {string|null} */
+function stored(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key @param {string} value empty to remove it @returns {boolean} whether it could be stored */
+function store(key, value) {
+  try {
+    if (value === '') localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @param {typeof THEMES[number]} theme */
 function setTheme(theme) {
   if (theme === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  try {
-    if (theme === 'system') localStorage.removeItem('parlor-theme');
-    else localStorage.setItem('parlor-theme', theme);
-  } catch {
-    // Nothing can be stored; it applies to this page only.
-  }
+  // Where nothing can be stored it applies to this page only.
+  store('parlor-theme', theme === 'system' ? '' : theme);
 }
 
 /** Returns a browser's name as people know it. @param {string} agent @returns {string} */

@@ -11,7 +11,7 @@ import { isolated } from './view/bidi.js';
 import { h, setAttribute, setText } from './ui/dom.js';
 import { icon, mark } from './ui/icons.js';
 import { dialogSay } from './view/dialog-strings.js';
-import { say } from './view/strings.js';
+import { say, sentences } from './view/strings.js';
 import { nameError } from './view/visible-text.js';
 import { errorText } from './view/error-text.js';
 import { emit } from './ui/events.js';
@@ -152,7 +152,7 @@ export class ParlorSignIn extends HTMLElement {
       lost: say.noServer,
       ...(limit !== undefined && this.#signsUp ? { invalid_field: dialogSay.passwordShort(limit) } : {}),
     };
-    this.#password.tell(words[code] ?? `${dialogSay.signInFailed} ${errorText(error)}`);
+    this.#password.tell(words[code] ?? sentences(dialogSay.signInFailed, errorText(error)));
     this.#password.input.focus();
     this.#password.input.select();
   }

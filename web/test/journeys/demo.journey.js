@@ -9,7 +9,7 @@ import { runJourney } from './support/journey.js';
 
 test('the demo shows pictures, a quote and a reaction, and its item card links to a page that links back', () =>
   runJourney(async ({ server, browser }) => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
     await page.goto(server.printedLinks.ben);
     await page.locator('.pictures img').nth(1).waitFor();

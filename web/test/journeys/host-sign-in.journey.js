@@ -33,7 +33,7 @@ test('without an account here a user is led to the application, and back', async
   try {
     await runJourney(async ({ server, browser }) => {
       const home = new URL('/', server.links.signIn).href;
-      const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+      const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } });
       const ada = new UserPage(context, await context.newPage());
       const { page } = ada;
       const cookie = (/** @type {string} */ value) => context.addCookies([{ name: 'sessionid', value, url: home }]);

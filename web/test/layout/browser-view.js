@@ -1,7 +1,7 @@
 /**
  * One interface to an inbox in any browser: all actions are functions that run in the page.
  *
- * @import {Browser, Page} from 'playwright-core'
+ * @import {Browser, BrowserContext} from 'playwright-core'
  */
 import { writeFileSync } from 'node:fs';
 import { openBrowser } from '../journeys/support/browser.js';
@@ -18,14 +18,23 @@ export const SIZES = {
 
 /**
  * @typedef {{
- *   name: string, errors: string[], size: (size: Size) => Promise<void>, goTo: (url: string) => Promise<void>,
+ *   name: string, words: Record<string, string>, errors: string[], size: (size: Size) => Promise<void>, goTo: (url: string) => Promise<void>,
  *   run: <Arg>(what: (arg: Arg) => unknown, arg?: Arg) => Promise<any>, takeScreenshot: (path: string) => Promise<void>,
  *   press: (key: string) => Promise<void>, close: () => Promise<void>,
  * }} View `run` returns JSON values
  */
 
-/** Opens Chromium: a window with a mouse, and a phone. @returns {Promise<{wide: View, phone: View}>} */
-export async function chromiumViews() {
+/**
+ * A language of the pages: its locale, its texts by the English ones, and what prepares a browser for it.
+ * @typedef {{locale: string, words: Record<string, string>, prepare?: (context: BrowserContext) => Promise<void>}} PageLanguage
+ */
+
+/** @type {PageLanguage} */
+const ENGLISH = { locale: 'en-GB', words: {} };
+
+/** Opens Chromium: a window with a mouse, and a phone. @param {PageLanguage} [language]
+ * @returns {Promise<{wide: View, phone: View}>} */
+export async function chromiumViews(language = ENGLISH) {
   const browser = await openBrowser();
   let left = 2;
   const close = async () => {
@@ -33,21 +42,23 @@ export async function chromiumViews() {
     if (left === 0) await browser.close();
   };
   return {
-    wide: await pageView(browser, 'Chromium', { hasTouch: false, isMobile: false }, close),
-    phone: await pageView(browser, 'Chromium with a finger', { hasTouch: true, isMobile: true }, close),
+    wide: await pageView(browser, 'Chromium', { hasTouch: false, isMobile: false }, language, close),
+    phone: await pageView(browser, 'Chromium with a finger', { hasTouch: true, isMobile: true }, language, close),
   };
 }
 
 /** @param {Browser} browser @param {string} name @param {{hasTouch: boolean, isMobile: boolean}} touch
- * @param {() => Promise<void>} close @returns {Promise<View>} */
-async function pageView(browser, name, touch, close) {
-  const context = await browser.newContext({ ...touch, viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
+ * @param {PageLanguage} language @param {() => Promise<void>} close @returns {Promise<View>} */
+async function pageView(browser, name, touch, { locale, words, prepare }, close) {
+  const context = await browser.newContext({ ...touch, locale, viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
+  await prepare?.(context);
   const page = await context.newPage();
   /** @type {string[]} */
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error.stack ?? error)));
   return {
     name,
+    words,
     errors,
     size: ({ width, height }) => page.setViewportSize({ width, height }),
     goTo: async (url) => { await page.goto(url); },
@@ -65,6 +76,7 @@ export async function firefoxView() {
   const firefox = await Firefox.open();
   return {
     name: 'Firefox',
+    words: {},
     errors: firefox.errors,
     size: async ({ width, height }) => { await firefox.size(width, height); },
     goTo: async (url) => { await firefox.goTo(url); },

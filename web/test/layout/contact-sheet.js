@@ -2,7 +2,8 @@
  * The contact sheet: `npm run sheet` takes screenshots of every screen and state in both themes and three widths, and
  * writes them, with a page that shows them all, to the folder `SHEET`, or to a temporary one.
  *
- * `BROWSERS=chromium,firefox` selects the browsers (default: Chromium), `ONLY=group` the screens with that word in
+ * `BROWSERS=chromium,firefox` selects the browsers (default: Chromium), `LOCALE=ar` the language (`pseudo`
+ * for accented texts that are longer; both need PARLOR_WEB=web/src), `ONLY=group` the screens with that word in
  * their name, `WIDTHS=390` some of the widths. The faults that `checks.js` finds stand below each picture.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -12,11 +13,13 @@ import { runJourney } from '../journeys/support/journey.js';
 import { findLayoutIssues } from './checks.js';
 import { visitAllScreens } from './visit-all.js';
 import { REVERSING_TEXT, SETTINGS, createScene } from './scene.js';
+import { pageLanguage, pseudoLanguage } from './page-language.js';
 import { SIZES, chromiumViews, firefoxView } from './browser-view.js';
 
 /** @import {View} from './browser-view.js' */
 
 const folder = process.env.SHEET ?? join(tmpdir(), 'parlor-sheet');
+const locale = process.env.LOCALE ?? 'en-GB';
 const browsers = (process.env.BROWSERS ?? 'chromium').split(',');
 const widths = Object.keys(SIZES).filter((one) => !process.env.WIDTHS || process.env.WIDTHS.split(',').includes(one));
 /** @type {{screen: string, file: string, width: string, theme: string, browser: string, issues: string[]}[]} */
@@ -28,7 +31,7 @@ await runJourney(async ({ server, proxy }) => {
   /** @type {View[]} */
   const views = [];
   try {
-    const chromium = browsers.includes('chromium') ? await chromiumViews() : null;
+    const chromium = browsers.includes('chromium') ? await chromiumViews(locale === 'pseudo' ? pseudoLanguage() : pageLanguage(locale)) : null;
     if (chromium) views.push(chromium.wide, chromium.phone);
     const firefox = browsers.includes('firefox') ? await firefoxView() : null;
     if (firefox) views.push(firefox);

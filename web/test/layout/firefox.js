@@ -21,6 +21,7 @@ const PREFERENCES = {
   'network.connectivity-service.enabled': false, 'toolkit.telemetry.reportingpolicy.firstRun': false,
   'services.settings.server': 'data:,', 'browser.region.update.enabled': false, 'remote.active-protocols': 1,
   'network.dns.localDomains': '', 'network.trr.mode': 5, 'ui.prefersReducedMotion': 1,
+  'intl.accept_languages': 'en-GB',
 };
 
 /** @returns {string} a Firefox */

@@ -19,8 +19,9 @@
  * }} Screen
  */
 
-/** Defines `driver` in a loaded page. */
-export function installDriver() {
+/** Defines `driver` in a loaded page. The steps name texts in English.
+ * @param {Record<string, string>} [words] the texts of the page's language, by the English ones */
+export function installDriver(words = {}) {
   const until = async (/** @type {() => unknown} */ holds, /** @type {string} */ what) => {
     const end = performance.now() + 15_000;
     for (;;) {
@@ -31,7 +32,7 @@ export function installDriver() {
   };
   const find = (/** @type {string} */ selector, text = '') => /** @type {HTMLElement|undefined} */ (
     [...document.querySelectorAll(selector)].find((one) => one.checkVisibility()
-      && `${one.textContent} ${one.getAttribute('aria-label') ?? ''}`.includes(text)));
+      && `${one.textContent} ${one.getAttribute('aria-label') ?? ''}`.includes(words[text] ?? text)));
   const has = (/** @type {string} */ selector, text = '') => find(selector, text) !== undefined;
   const get = (/** @type {string} */ selector, text = '') => /** @type {HTMLElement} */ (find(selector, text));
   /** Waits for all pictures, the fonts and two frames. */
@@ -188,7 +189,7 @@ export const SCREENS = [
     const element = driver.get('parlor-message', 'with an umbrella');
     element.focus();
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'e', bubbles: true, cancelable: true }));
-    await driver.until(() => driver.has('.replying', 'Edit'), 'the change');
+    await driver.until(() => driver.has('.replying', 'Edit message'), 'the change');
   } },
   { name: 'attached files', enter: async ({ files }) => {
     if (driver.has('.replying')) await driver.press('.replying .tool');
@@ -204,7 +205,7 @@ export const SCREENS = [
     ];
     thread.dispatchEvent(new CustomEvent('parlor-attach', { bubbles: true, detail: { files: attached, folders: 0 } }));
     await driver.until(() => document.querySelectorAll('.upload .size').length === 3
-      && [...document.querySelectorAll('.upload')].every((one) => /Ready|empty/u.test(one.textContent ?? '')), 'the files');
+      && [...document.querySelectorAll('.upload')].every((one) => one.querySelector('.bar') === null), 'the files');
   } },
   { name: 'pictures', enter: async ({ files }) => {
     for (let tool = document.querySelector('.upload .tool'); tool; tool = document.querySelector('.upload .tool')) {
@@ -238,13 +239,13 @@ export const SCREENS = [
   } },
   { name: 'group members', enter: async ({ group }) => {
     await driver.openThread(group);
-    await driver.press('.thread-head .tool', 'people');
+    await driver.press('.thread-head .tool:has([href="#parlor-people"])');
     await driver.until(() => driver.has('dialog .reader'), 'people');
   } },
   { name: 'leave a group', only: 'wide', enter: async ({ group }) => {
     await driver.openThread(group);
-    await driver.press('.thread-head .tool', 'people');
-    await driver.press('dialog .button.warn', 'Leave');
+    await driver.press('.thread-head .tool:has([href="#parlor-people"])');
+    await driver.press('dialog .button.warn', 'Leave group');
   } },
   { name: 'first message', enter: async ({ fresh }) => driver.openThread(fresh) },
   { name: 'closed', enter: async ({ closed }) => driver.openThread(closed) },

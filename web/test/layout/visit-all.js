@@ -31,7 +31,7 @@ export async function visitAllScreens({ server, proxy, conversations, variants, 
       await driver.type('input[autocomplete="username"]', 'somebody');
       await driver.type('input[type="password"]', 'not the right one');
       await driver.press('.button.main');
-      await driver.until(() => driver.has('.why', 'Wrong name'), 'the refusal');
+      await driver.until(() => driver.has('.why', 'Wrong name or password. Check both and try again.'), 'the refusal');
     });
     await inBothThemes(view, visitTheme('sign in, refused'));
     await view.run(async () => {

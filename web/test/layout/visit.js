@@ -14,7 +14,7 @@ export const THEMES = /** @type {const} */ (['light', 'dark']);
 /** @param {View} view @param {string} url */
 export async function load(view, url) {
   await view.goTo(url);
-  await view.run(installDriver);
+  await view.run(installDriver, view.words);
 }
 
 /** Signs in a user of the scene as the page does. @param {View} view @param {TestServer} server @param {string} login */

@@ -22,7 +22,7 @@ import { whenLoaded } from '../ui/lazy-load.js';
 import { matchesKey, openMenu } from '../ui/menu.js';
 import { visibleMessages } from '../../sdk/state/messages.js';
 import { stripMarkup } from '../view/markup.js';
-import { say } from '../view/strings.js';
+import { say, textOf } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
 import { nameOf } from '../view/conversations.js';
 import { isBlank } from '../view/visible-text.js';
@@ -356,5 +356,5 @@ function focusNeighbor(element) {
 /** @param {unknown} error @returns {string} */
 function reasonOf(error) {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return say.reasons[code] ?? (code === '' ? say.noConnection : say.reasonElse);
+  return textOf(say.reasons, code) ?? (code === '' ? say.noConnection : say.reasonElse);
 }

@@ -7,7 +7,7 @@ import { findEmoji, groups } from '../view/emoji-search.js';
 import { icon } from '../ui/icons.js';
 import { closeOnOutsideClick, placeBeside } from '../ui/menu.js';
 import { dialogSay } from '../view/dialog-strings.js';
-import { say } from '../view/strings.js';
+import { say, textOf } from '../view/strings.js';
 
 /**
  * @typedef {{
@@ -67,7 +67,7 @@ class EmojiPicker {
     const found = query === '' ? [] : findEmoji(query).map((one) => one.emoji);
     const parts = query === ''
       ? [this.#part(dialogSay.oftenUsed, this.choosing.often),
-          ...groups.map(({ kind, emoji }) => this.#part(dialogSay.emojiKinds[kind] ?? kind, emoji.map((one) => one.emoji)))]
+          ...groups.map(({ kind, emoji }) => this.#part(textOf(dialogSay.emojiKinds, kind) ?? kind, emoji.map((one) => one.emoji)))]
       : found.length > 0 ? [this.#part(dialogSay.found, found)] : [];
     this.#list.replaceChildren(...parts);
     this.#list.scrollTop = 0;

@@ -10,7 +10,7 @@ import { shortName } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { isSearchable } from '../view/users.js';
 import { dialogSay } from '../view/dialog-strings.js';
-import { say } from '../view/strings.js';
+import { say, sentences } from '../view/strings.js';
 import { nameError } from '../view/visible-text.js';
 import { errorText } from '../view/error-text.js';
 
@@ -80,11 +80,11 @@ class Picker {
       const found = await this.picking.people(query);
       if (asked !== this.#asked) return;
       this.#found = found.filter((one) => !this.picking.without.has(one.id));
-      setText(this.#note, this.#found.length > 0 ? '' : `${dialogSay.nobodyFound(query)} ${this.picking.hint}`.trim());
+      setText(this.#note, this.#found.length > 0 ? '' : sentences(dialogSay.nobodyFound(query), this.picking.hint));
     } catch (error) {
       if (asked !== this.#asked) return;
       this.#found = [];
-      setText(this.#note, `${dialogSay.peopleFailed} ${errorText(error)}`);
+      setText(this.#note, sentences(dialogSay.peopleFailed, errorText(error)));
     }
     this.#draw();
   }
@@ -162,7 +162,7 @@ class Picker {
     } catch (error) {
       this.#busy = false;
       this.#draw();
-      this.#tell(`${say.openFailed} ${errorText(error)}`);
+      this.#tell(sentences(say.openFailed, errorText(error)));
     }
   }
 }

@@ -11,7 +11,7 @@ import { decodeBlurHash } from '../view/blurhash.js';
 import { h, setAttribute, setText } from '../ui/dom.js';
 import { splitFileName, describe, frameOf, gridOf, kindOf, progressOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
-import { say } from '../view/strings.js';
+import { formatNumber, say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
 
 const BLUR_PX = 24;
@@ -54,7 +54,7 @@ export class ParlorAttachments extends HTMLElement {
     this.#pictures = frames;
     if (rest > 0) {
       const last = frames[drawn - 1];
-      last.append(h('span', { class: 'rest', 'aria-hidden': 'true' }, `+${rest}`));
+      last.append(h('span', { class: 'rest', dir: 'ltr', 'aria-hidden': 'true' }, `+${formatNumber(rest)}`));
       setAttribute(last, 'aria-label', `${last.getAttribute('aria-label')} ${say.moreOf(rest)}`);
     }
     const grid = h('div', {

@@ -50,9 +50,9 @@ function lines(row) {
 }
 
 /** @param {Row} row @returns {(Node|null)[]} */
-function preview({ preview: { kind, text, tick, who, sign } }) {
-  const words = h('span', { class: 'one-line', dir: 'auto' }, who && h('b', {}, h('bdi', {}, who), ': '),
-    sign && icon(sign, { small: true }), text);
+function preview({ preview: { kind, text, tick, who, own, sign } }) {
+  const words = h('span', { class: 'one-line', dir: 'auto' }, own && h('span', {}, h('bdi', {}, say.you), say.colon),
+    who && h('b', {}, h('bdi', {}, who), say.colon), sign && icon(sign, { small: true }), text);
   switch (kind) {
     case 'failed':
       return [icon('alert', { small: true }), h('span', { class: 'failed' }, say.notSent), words];

@@ -13,7 +13,7 @@ import { h, setAttribute, setText } from '../ui/dom.js';
 import { emit, listen } from '../ui/events.js';
 import { prepend } from './draft.js';
 import { icon } from '../ui/icons.js';
-import { say } from '../view/strings.js';
+import { formatNumber, say } from '../view/strings.js';
 import { chooseFiles, pastedFiles } from '../files/file-intake.js';
 import { isBlank } from '../view/visible-text.js';
 
@@ -23,7 +23,7 @@ const SUBJECT_COUNT_FROM = 40;
 /** Pasted text that exceeds the limit by this factor is refused: laying it out would freeze the page. */
 const PASTE_FACTOR = 2;
 /** The length of a name in the hint of the field. */
-const NAME_SIGNS = 20;
+const NAME_SIGNS = 16;
 const FINGERS = matchMedia('(pointer: coarse)');
 
 export class ParlorComposer extends HTMLElement {
@@ -161,7 +161,7 @@ export class ParlorComposer extends HTMLElement {
         h('span', { class: 'quoted one-line', dir: 'auto' },
           !isEdit && mode.sign ? icon(mode.sign, { small: true }) : null, mode.text.replace(/\s+/gu, ' '))),
       h('button', {
-        class: 'tool', type: 'button', 'aria-label': stop, title: `${stop} (Esc)`, onclick: () => this.#leaveMode(),
+        class: 'tool', type: 'button', 'aria-label': stop, title: `${stop} (${say.keyNames.Esc})`, onclick: () => this.#leaveMode(),
       }, icon('close')),
     );
   }
@@ -234,7 +234,7 @@ export class ParlorComposer extends HTMLElement {
       const [rest, most] = narrow && subjectLeft < left
         ? [subjectLeft, this.#view?.subjectMax ?? 0]
         : [left, this.#view?.charsMax ?? 0];
-      const number = new Intl.NumberFormat(say.locale).format(most);
+      const number = formatNumber(most);
       setText(this.#count, rest >= 0 ? say.charactersLeft(rest) : say.charactersOver(-rest, number));
       this.#count.classList.toggle('over', rest < 0);
     }
@@ -298,8 +298,7 @@ export class ParlorComposer extends HTMLElement {
     const chars = data?.getData('text/plain').length ?? 0;
     if (chars <= most * PASTE_FACTOR) return false;
     event.preventDefault();
-    const number = (/** @type {number} */ of) => new Intl.NumberFormat(say.locale).format(of);
-    this.note(say.pasteTooLong(number(chars), number(most)));
+    this.note(say.pasteTooLong(formatNumber(chars), formatNumber(most)));
     return true;
   }
 

@@ -4,7 +4,6 @@
 import { canRetry } from '../../sdk/problem.js';
 import { h } from '../ui/dom.js';
 import { drawing } from '../ui/icons.js';
-import { linkReasons } from '../view/refusal-text.js';
 import { say } from '../view/strings.js';
 import { openError } from '../view/error-text.js';
 
@@ -19,9 +18,9 @@ export function noConversationSelected(empty, write) {
 /** @param {unknown} error @param {boolean} isOwn the link leads to oneself
  * @param {{again: () => void, back: () => void}} does @returns {HTMLElement} */
 export function cannotOpenConversation(error, isOwn, { again, back }) {
-  const [title, why] = isOwn ? linkReasons.own_link : openError(error);
+  const { title, more } = isOwn ? say.linkReasons.own_link : openError(error);
   const button = (/** @type {string} */ words, /** @type {() => void} */ onclick) =>
     h('button', { class: 'button', type: 'button', onclick }, words);
-  return h('div', { class: 'nothing', role: 'alert' }, drawing(), h('h2', {}, title), h('p', {}, why),
+  return h('div', { class: 'nothing', role: 'alert' }, drawing(), h('h2', {}, title), h('p', {}, more),
     canRetry(error) ? button(say.tryAgain, again) : null, button(say.backToAll, back));
 }

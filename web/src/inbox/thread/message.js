@@ -13,7 +13,7 @@ import { isLargeEmoji } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { emojiName } from '../view/emoji.js';
 import { spokenMessage } from '../view/spoken-message.js';
-import { say } from '../view/strings.js';
+import { formatNumber, say } from '../view/strings.js';
 import { richText } from './rich-text.js';
 import { emit } from '../ui/events.js';
 
@@ -33,9 +33,10 @@ export class ParlorMessage extends HTMLElement {
   /** What the spoken sentence was made of. @type {{view: MessageView|null, speaker: string, state: string}} */
   #read = { view: null, speaker: '', state: '' };
   #files = /** @type {ParlorAttachments} */ (document.createElement('parlor-attachments'));
-  #name = h('span', { class: 'visually-hidden' });
+  #name = h('span', { class: 'visually-hidden', dir: 'auto' });
   #quote = h('div', { class: 'quote-place' });
   #body = h('div', { class: 'body' });
+  // Its direction is that of what the sender wrote: what the inbox adds has its own.
   #bubble = h('div', { class: 'bubble', dir: 'auto' }, this.#name, this.#quote, this.#body);
   #reactions = h('div', { class: 'reactions', hidden: true });
 
@@ -95,7 +96,7 @@ export class ParlorMessage extends HTMLElement {
     this.#bubble.hidden = bare && text === '';
     this.#body.replaceChildren(...(deleted === ''
       ? [
-          ...(forwarded ? [h('span', { class: 'forwarded' }, icon('forward', { small: true }), say.forwarded)] : []),
+          ...(forwarded ? [h('span', { class: 'forwarded', dir: 'auto' }, icon('forward', { small: true }), say.forwarded)] : []),
           ...(subject === '' ? [] : [h('span', { class: 'subject', dir: 'auto' }, subject)]),
           ...(text === '' ? [] : [richText(text)]),
           ...(edited === '' ? [] : [h('span', { class: 'edited' }, say.edited)]),
@@ -122,7 +123,7 @@ export class ParlorMessage extends HTMLElement {
     return h('button', {
       class: 'quote', type: 'button', tabindex: -1, title: say.jumpToQuoted,
       onclick: () => emit(this, 'parlor-jump', { seq }),
-    }, h('span', { class: 'visually-hidden' }, say.answers), ...inside);
+    }, h('span', { class: 'visually-hidden', dir: 'auto' }, say.answers), ...inside);
   }
 
   /** @param {ReactionView[]} chips */
@@ -151,7 +152,7 @@ export class ParlorMessage extends HTMLElement {
       title: names, 'data-emoji': emoji,
       onclick: () => emit(this, 'parlor-react', { seq: this.seq, emoji, on: !mine }),
     }, h('span', { class: 'sign', 'aria-hidden': 'true' }, emoji),
-    h('span', { class: 'count', 'aria-hidden': 'true' }, String(count)), ears);
+    h('span', { class: 'count', 'aria-hidden': 'true' }, formatNumber(count)), ears);
   }
 }
 

@@ -15,7 +15,7 @@ import { shortTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { latestUser } from '../view/users.js';
 import { dialogSay } from '../view/dialog-strings.js';
-import { say } from '../view/strings.js';
+import { say, sentences } from '../view/strings.js';
 import { errorText } from '../view/error-text.js';
 
 /**
@@ -109,5 +109,5 @@ function person(user, at, now) {
 
 /** @param {unknown} error */
 function failed(error) {
-  return h('p', { class: 'why', role: 'alert' }, `${dialogSay.peopleFailed} ${errorText(error)}`);
+  return h('p', { class: 'why', role: 'alert' }, sentences(dialogSay.peopleFailed, errorText(error)));
 }

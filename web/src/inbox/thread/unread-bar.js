@@ -24,7 +24,7 @@ export class UnreadBar {
   constructor({ jump, left }) {
     this.left = left;
     const close = h('button', {
-      class: 'tool', type: 'button', 'aria-label': say.leaveSince, title: `${say.leaveSince} (Esc)`,
+      class: 'tool', type: 'button', 'aria-label': say.leaveSince, title: `${say.leaveSince} (${say.keyNames.Esc})`,
       onclick: () => {
         this.leave();
         left();

@@ -7,7 +7,7 @@
  */
 import { h } from './dom.js';
 import { icon } from './icons.js';
-import { say } from '../view/strings.js';
+import { say, textOf } from '../view/strings.js';
 
 /**
  * @typedef {{label: string, sign: string, act: () => void, key?: string, warn?: boolean, apart?: boolean}} MenuItem
@@ -103,7 +103,7 @@ function makeMenu({ label, quick, items }, close) {
     h('button', {
       class: `item${one.warn ? ' warn' : ''}`, type: 'button', role: 'menuitem', tabindex: -1, onclick: chosen(one.act),
     }, icon(one.sign), h('span', {}, one.label),
-    one.key ? h('span', { class: 'key', 'aria-hidden': 'true' }, one.key) : null),
+    one.key ? h('span', { class: 'key', 'aria-hidden': 'true' }, keyLabel(one.key)) : null),
   ]));
 }
 
@@ -117,6 +117,11 @@ function key(event, items, chosen) {
   event.stopPropagation();
   to?.focus();
   if (named) chosen(named.act)();
+}
+
+/** Returns a key as the keyboards of the language name it. @param {string} name @returns {string} */
+function keyLabel(name) {
+  return name.split(' ').map((part) => textOf(say.keyNames, part) ?? part).join(' ');
 }
 
 /** Returns whether a key is the one that an item names: "R", "Del", "Ctrl C". @param {KeyboardEvent} event

@@ -7,7 +7,7 @@
  */
 import { graphemes } from './graphemes.js';
 import { oneLine, preview } from './markup.js';
-import { say } from './strings.js';
+import { say, textOf } from './strings.js';
 
 /**
  * @typedef {{
@@ -28,7 +28,7 @@ const TALLEST = 3 / 4;
 const WIDEST = 16 / 9;
 /** A tiny picture stays large enough to touch. */
 const LEAST_PX = 96;
-const UNITS = ['B', 'KB', 'MB', 'GB'];
+const UNITS = /** @type {const} */ (['B', 'KB', 'MB', 'GB']);
 const PICTURES = /^image\/(?:jpeg|png|gif|webp|avif|bmp|apng)$/u;
 const VIDEOS = /^video\/(?:mp4|webm|ogg|quicktime)$/u;
 const AUDIOS = /^audio\/(?:mpeg|mp4|aac|ogg|opus|webm|wav|wave|x-wav|flac|x-flac)$/u;
@@ -101,7 +101,7 @@ function formatSize(bytes, as) {
   const value = bytes / 1024 ** step;
   const digits = step > 1 && value < 10 ? 1 : 0;
   const number = new Intl.NumberFormat(say.locale, { maximumFractionDigits: digits }).format(value);
-  return { number, unit: UNITS[step], step };
+  return { number, unit: say.units[UNITS[step]], step };
 }
 
 /** For example "PDF, 182 KB". @param {{name: string, media_type: string, bytes: number}} file @returns {string} */
@@ -155,7 +155,7 @@ export function previewContent({ text, subject, attachments = [] }) {
 export function refusalText({ code, limit }, bytes) {
   if (code === 'too_large' && limit) return say.fileTooLarge(sizeOf(bytes), sizeOf(limit));
   if (code === 'too_many_files' && limit) return say.tooManyFiles(limit);
-  return say.fileRefused[code] ?? say.fileRefusedElse;
+  return textOf(say.fileRefused, code) ?? say.fileRefusedElse;
 }
 
 /** Returns whether a retry can help. @param {Refusal} problem @returns {boolean} */

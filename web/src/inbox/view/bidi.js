@@ -52,8 +52,8 @@ function balanceLine(line) {
   return made + open.reverse().join('');
 }
 
-/** Isolates a text for use in a sentence, so that it cannot reverse the sentence. @param {string} text
- * @returns {string} */
-export function isolated(text) {
-  return TURNS.test(text) ? `${FIRST_STRONG}${balanced(text)}${POP_ISOLATE}` : text;
+/** Isolates a text for use in a sentence, so that it cannot reverse the sentence, nor the sentence it. @param {string} text
+ * @param {boolean} [always] also if the text reads from left to right @returns {string} */
+export function isolated(text, always = false) {
+  return TURNS.test(text) || (always && text !== '') ? `${FIRST_STRONG}${balanced(text)}${POP_ISOLATE}` : text;
 }

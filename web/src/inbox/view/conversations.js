@@ -20,7 +20,7 @@ import { isBlank } from './visible-text.js';
 /**
  * @typedef {'sending'|'sent'|'delivered'|'read'} Tick
  * @typedef {{
- *   kind: 'failed'|'typing'|'draft'|'message'|'none', text: string, tick: Tick|null, who: string|null,
+ *   kind: 'failed'|'typing'|'draft'|'message'|'none', text: string, tick: Tick|null, who: string|null, own: boolean,
  *   sign: 'picture'|'file'|'bin'|null,
  * }} Preview
  * @typedef {{
@@ -80,7 +80,7 @@ export function receipt(conversation, me, seq) {
 /** @param {Conversation} conversation @param {ViewInput} viewInput @returns {Preview} */
 function previewOf(conversation, { state, waiting, draft, selected, presenceSource, files }) {
   /** @param {Preview['kind']} kind @param {string} text @param {Partial<Preview>} [more] @returns {Preview} */
-  const preview = (kind, text, more) => ({ kind, text, tick: null, who: null, sign: null, ...more });
+  const preview = (kind, text, more) => ({ kind, text, tick: null, who: null, own: false, sign: null, ...more });
   const items = waiting(conversation.id);
   const refused = items.find((one) => one.state === 'refused');
   if (refused) return preview('failed', previewContent(refused).text, { sign: previewContent(refused).sign });
@@ -100,7 +100,7 @@ function previewOf(conversation, { state, waiting, draft, selected, presenceSour
   if (last.system || last.deleted) return preview('message', text, { sign });
   if (last.sender === state.user) {
     const { tick } = receipt(conversation, state.user, last.seq);
-    return preview('message', tick === 'read' ? text : say.youSaid(text), { tick, sign });
+    return preview('message', text, { own: tick !== 'read', tick, sign });
   }
   const sender = conversation.kind === 'group' ? state.users.get(last.sender) : undefined;
   return preview('message', text, { who: sender ? shortName(sender.name) : null, sign });

@@ -1,16 +1,19 @@
 /**
  * Names of emoji, and the emoji that a user uses often.
  */
+import { languageOf } from '../languages/language.js';
 import { USUAL, bare, names } from './emoji-names.js';
+import { say } from './strings.js';
 
 const OFTEN = [...USUAL.keys()];
 /** The number of remembered emoji. */
 const REMEMBERED = 24;
 
-/** Returns the name of an emoji, or the emoji itself if it has none here: screen readers know it. The first emoji
- * without a name loads the whole list. @param {string} emoji
+/** Returns the name of an emoji, or the emoji itself if it has none here or the names are in another language: screen
+ * readers know it. The first emoji without a name loads the whole list. @param {string} emoji
  * @param {(name: string) => void} [later] receives the name once the list has loaded @returns {string} */
 export function emojiName(emoji, later = () => {}) {
+  if (languageOf(say.locale) !== 'en') return emoji;
   const name = names.get(bare(emoji));
   if (name === undefined) void loadNames().then(() => later(names.get(bare(emoji)) ?? emoji));
   return name ?? emoji;

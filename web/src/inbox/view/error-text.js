@@ -2,8 +2,8 @@
  * Error texts for users. A refusal by the server differs from a missing answer.
  */
 import { Problem } from '../../sdk/problem.js';
-import { linkReasons, refusals } from './refusal-text.js';
-import { say } from './strings.js';
+import { sizeOf } from './attachments.js';
+import { say, sentences, textOf } from './strings.js';
 
 /** The codes that blame the picture itself. */
 const PICTURE_CODES = ['too_large', 'unsupported_type'];
@@ -13,24 +13,23 @@ export function errorText(error) {
   if (!(error instanceof Problem)) return say.noAnswer;
   if (error.code === 'too_many') return say.tooMuch;
   if (error.retryable || error.status >= 500) return say.cannotNow;
-  return refusals[error.code] ?? error.message;
+  return textOf(say.refusals, error.code) ?? say.refusalElse;
 }
 
 /** @param {unknown} error @returns {string} */
 export function changeError(error) {
-  return `${say.changeFailed} ${errorText(error)}`;
+  return sentences(say.changeFailed, errorText(error));
 }
 
 /** Returns why a picture was not changed. It blames the picture only if the server does. @param {unknown} error
  * @param {Blob|null} picture null for a removal @returns {string} */
 export function pictureError(error, picture) {
   if (!picture || !(error instanceof Problem) || !PICTURE_CODES.includes(error.code)) return changeError(error);
-  return error.code === 'too_large' ? say.pictureTooLarge(say.size(picture.size)) : say.pictureRefused;
+  return error.code === 'too_large' ? say.pictureTooLarge(sizeOf(picture.size)) : say.pictureRefused;
 }
 
-/** Returns why a link opened nothing, as a title and an explanation. @param {unknown} error @returns {[string, string]}
- * */
+/** Returns why a link opened nothing. @param {unknown} error @returns {{title: string, more: string}} */
 export function openError(error) {
-  const reason = error instanceof Problem ? linkReasons[error.code] : undefined;
-  return reason ?? [say.openFailed, errorText(error)];
+  const reason = error instanceof Problem ? textOf(say.linkReasons, error.code) : undefined;
+  return reason ?? { title: say.openFailed, more: errorText(error) };
 }

@@ -68,7 +68,12 @@ export function dayName(time, now) {
   if (days === 1) return say.yesterday;
   const sameYear = new Date(time).getFullYear() === new Date(now).getFullYear();
   const options = { weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : { year: 'numeric' }) };
-  return format(/** @type {Intl.DateTimeFormatOptions} */ (options), time).replace(',', '');
+  return format(/** @type {Intl.DateTimeFormatOptions} */ (options), time);
+}
+
+/** Returns "5 min ago". @param {number} value @param {Intl.RelativeTimeFormatUnit} unit @returns {string} */
+export function relativeTime(value, unit) {
+  return new Intl.RelativeTimeFormat(say.locale, { style: 'short' }).format(value, unit);
 }
 
 /** Returns the full date and time, for a tooltip. @param {number} time @returns {string} */
@@ -113,7 +118,7 @@ export function roleName(role) {
 
 /** @param {User[]} users @param {number} most @returns {string} */
 export function nameList(users, most) {
-  return users.slice(0, most).map((user) => shortName(user.name)).join(', ');
+  return users.slice(0, most).map((user) => shortName(user.name)).join(say.comma);
 }
 
 /** Returns whether a text is one to three emoji and nothing else. @param {string} text @returns {boolean} */

@@ -5,14 +5,14 @@
  * @import {Conversation, Message, User} from '../../sdk/wire.js'
  * @import {Files, AttachmentView} from './attachments.js'
  * @import {State} from '../../sdk/state/state.js'
- * @import {Phrase} from './strings.js'
+ * @import {Phrase} from '../languages/tools.js'
  * @import {Tick} from './conversations.js'
  * @import {Item} from '../../sdk/outbox-item.js'
  */
 import { filesOf, pendingFiles } from './attachments.js';
 import { clockTime, dayKey, dayName } from './format.js';
 import { deletedWords, previewMessage, nameFor, systemPhrase } from './preview.js';
-import { say } from './strings.js';
+import { say, textOf } from './strings.js';
 import { latestUser } from './users.js';
 import { receipt } from './conversations.js';
 
@@ -270,7 +270,7 @@ function setMetaLines(input, blocks) {
 
 /** @param {Item|null} item @returns {string} */
 function reasonOf(item) {
-  return say.reasons[item?.problem?.code ?? ''] ?? say.reasonElse;
+  return textOf(say.reasons, item?.problem?.code ?? '') ?? say.reasonElse;
 }
 
 /** @param {ThreadInput} input @param {MessageGroup} group @param {boolean} iconOnly @returns {Meta} */

@@ -4,7 +4,7 @@
  * @import {Conversation, Presence, User} from '../../sdk/wire.js'
  * @import {State} from '../../sdk/state/state.js'
  */
-import { shortName, shortTime } from './format.js';
+import { relativeTime, shortName, shortTime } from './format.js';
 import { say } from './strings.js';
 import { latestUser, otherMembers } from './users.js';
 
@@ -44,8 +44,8 @@ export function presenceText(presence, now) {
 function ago(at, now) {
   const since = Math.max(0, now - at);
   if (since < MINUTE_MS) return say.justNow;
-  if (since < HOUR_MS) return say.minutesAgo(Math.floor(since / MINUTE_MS));
-  if (since < 12 * HOUR_MS) return say.hoursAgo(Math.floor(since / HOUR_MS));
+  if (since < HOUR_MS) return relativeTime(-Math.floor(since / MINUTE_MS), 'minute');
+  if (since < 12 * HOUR_MS) return relativeTime(-Math.floor(since / HOUR_MS), 'hour');
   return shortTime(at, now);
 }
 

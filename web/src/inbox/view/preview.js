@@ -3,10 +3,10 @@
  *
  * @import {Message, SystemLine} from '../../sdk/wire.js'
  * @import {State} from '../../sdk/state/state.js'
- * @import {Phrase} from './strings.js'
+ * @import {Phrase} from '../languages/tools.js'
  */
 import { previewContent } from './attachments.js';
-import { say } from './strings.js';
+import { say, textOf } from './strings.js';
 
 /** @param {State} state @param {number} user @returns {string} */
 export function nameFor(state, user) {
@@ -46,17 +46,16 @@ export function deletedWords(state, message, isGroup) {
 export function systemPhrase(state, sender, line) {
   const who = sender === state.user ? null : nameFor(state, sender);
   /** @param {number} user */
-  const whom = (user) => (user === state.user ? say.youThere : nameFor(state, user));
+  const whom = (user) => (user === state.user ? null : nameFor(state, user));
   switch (line.type) {
     case 'added':
       return say.lineAdded(who, mineFirst(state, line.users).map(whom));
     case 'removed':
       return say.lineRemoved(who, whom(line.user));
     case 'left':
-      if (line.heir === undefined) return say.lineLeft(who);
-      return say.lineLeftTo(who, line.heir === state.user ? null : nameFor(state, line.heir));
+      return line.heir === undefined ? say.lineLeft(who) : say.lineLeftTo(who, whom(line.heir));
     case 'role_changed':
-      return say.lineRole(who, line.user === state.user ? null : nameFor(state, line.user), line.role);
+      return say.lineRole(who, whom(line.user), textOf(say.roleNames, line.role) ?? line.role);
     case 'renamed':
       return say.lineRenamed(who, line.title);
     case 'picture_changed':

@@ -26,7 +26,7 @@ function browserPath() {
 
 const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--no-first-run', '--host-resolver-rules=MAP *.localhost 127.0.0.1',
+  '--no-first-run', '--lang=en-GB', '--host-resolver-rules=MAP *.localhost 127.0.0.1',
 ];
 
 /** @returns {Promise<Browser>} */

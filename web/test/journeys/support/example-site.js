@@ -68,7 +68,7 @@ export class ExampleSite {
   /** Signs a person in, in a browser context of their own. @param {Browser} browser @param {string} person
    * @returns {Promise<VisitorPage>} */
   async signIn(browser, person) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, timezoneId: 'UTC' });
+    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, timezoneId: 'UTC' });
     await context.addInitScript(keepSockets);
     const visitor = new VisitorPage(context, await context.newPage(), `http://${person}.localhost:${this.port}`);
     await visitor.page.goto(this.links[person] ?? `${visitor.origin}/sign-in-as/${person}/`);

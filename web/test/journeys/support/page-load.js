@@ -18,7 +18,7 @@ import { until } from './wait.js';
 /** Opens a browser context that is signed in and has not loaded the page yet. @param {Browser} browser
  * @param {string} link @param {BrowserContextOptions} [options] @returns {Promise<BrowserContext>} */
 export async function openSignedIn(browser, link, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   await page.goto(new URL('/livez', link).href);
   await page.evaluate((path) => fetch(path, { redirect: 'manual' }), new URL(link).pathname + new URL(link).search);

@@ -30,7 +30,7 @@ export class UserPage {
 
   /** @param {Browser} browser @param {string} link @param {BrowserContextOptions} [options] */
   static async open(browser, link, options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options });
     const person = new UserPage(context, await context.newPage());
     await person.page.goto(link);
     await person.page.locator('parlor-row, parlor-sign-in form').first().waitFor();
