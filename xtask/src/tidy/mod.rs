@@ -21,7 +21,9 @@ mod sizes;
 mod sleeps;
 mod source_tree;
 mod sql;
+mod texts;
 mod web_imports;
+mod web_script;
 mod words;
 
 use source_tree::{Finding, Tree};
@@ -30,7 +32,7 @@ use std::path::Path;
 /// A rule's name and its check.
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     ("sizes", sizes::check),
     ("sql", sql::check),
     ("publish", publish::check),
@@ -46,6 +48,7 @@ const RULES: [Rule; 17] = [
     ("local paths", local_paths::check),
     ("sleeps", sleeps::check),
     ("links", links::check),
+    ("texts", texts::check),
     ("words", words::check),
     ("npm packages", dependencies::check_npm),
 ];
