@@ -111,6 +111,8 @@ pub enum AdminCommand {
         /// The file to write, which must not exist yet.
         file: PathBuf,
     },
+    /// Restarts the server in place, with the program that is installed now.
+    Restart,
 }
 
 /// The reply to a command.
@@ -127,6 +129,8 @@ pub enum AdminReply {
     Users(Vec<UserSummary>),
     /// The copy was written; its size in bytes.
     BackedUp(u64),
+    /// The server restarts.
+    Restarting,
     /// The command was refused.
     Refused(Problem),
 }
@@ -191,6 +195,10 @@ async fn execute(app: &App, command: AdminCommand) -> Result<AdminReply, Problem
             tracing::warn!(%error, "A backup failed");
             Problem::new(Code::Unavailable).with_detail(error.to_string())
         }),
+        AdminCommand::Restart => {
+            let refused = |why| Problem::new(Code::NotAllowed).with_detail(why);
+            app.holding.request_restart().await.map(|()| AdminReply::Restarting).map_err(refused)
+        }
     }
 }
 

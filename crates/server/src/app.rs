@@ -1,5 +1,7 @@
 //! The running server, as its edges see it: everything is put together, started and stopped here.
 
+mod start_record;
+
 use crate::{
     bridge::{Bridge, BridgeError},
     channel_layer::{
@@ -14,6 +16,7 @@ use crate::{
     domain::{Rules, fingerprint::Key},
     environment::Environment,
     files::{self, Files},
+    handover::Holding,
     host_pages::{HostPages, HostPagesError},
     host_side::HostSide,
     hub::{
@@ -39,15 +42,12 @@ use parlor_protocol::{
     ids::{Epoch, UserId, Version},
 };
 use prometheus_client::metrics::gauge::Gauge;
+use start_record::note_start;
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
-use tracing::{info, warn};
-
-/// How often a start that could not be recorded is tried again.
-const LATE_START: Duration = Duration::from_millis(250);
 
 /// Frames of old sockets that one user may have in progress, on all their sockets.
 const HOST_REQUESTS_MAX: u32 = 2;
@@ -103,6 +103,8 @@ pub struct App {
     pub mirror: Option<Arc<Mirror>>,
     /// What messages are found by; none where search is switched off.
     pub index: Option<Index>,
+    /// Sockets between two programs.
+    pub holding: Holding,
     consumers: Mutex<Vec<ConsumerHandle>>,
     is_draining: watch::Sender<bool>,
     layer_status: watch::Receiver<LayerStatus>,
@@ -137,14 +139,14 @@ pub enum Error {
 }
 
 impl App {
-    /// Opens the store and starts everything but the listeners.
+    /// Opens the store and starts everything but the listeners. `holding` has the sockets that were taken over.
     ///
     /// # Errors
     /// The store or the channel layer is not available.
-    pub async fn start(config: Config, environment: Environment) -> Result<Arc<Self>, Error> {
+    pub async fn start(config: Config, environment: Environment, holding: Holding) -> Result<Arc<Self>, Error> {
         let supervisor = Supervisor::default();
         let layer = channel_layer(&config.channel_layer, &environment, &supervisor)?;
-        Self::start_with(config, environment, layer, supervisor).await
+        Self::start_with(config, environment, layer, (supervisor, holding)).await
     }
 
     /// Starts the same on another channel layer.
@@ -156,14 +158,14 @@ impl App {
         environment: Environment,
         layer: Arc<dyn ChannelLayer>,
     ) -> Result<Arc<Self>, Error> {
-        Self::start_with(config, environment, layer, Supervisor::default()).await
+        Self::start_with(config, environment, layer, (Supervisor::default(), Holding::default())).await
     }
 
     async fn start_with(
         config: Config,
         environment: Environment,
         layer: Arc<dyn ChannelLayer>,
-        supervisor: Supervisor,
+        (supervisor, holding): (Supervisor, Holding),
     ) -> Result<Arc<Self>, Error> {
         let (profile, host_pages) = load_profile(&config)?;
         let store = Store::open(&store_options(&config)).await?;
@@ -172,6 +174,7 @@ impl App {
         let rules = Arc::new(rules(&config, fingerprints));
         let (hub, node_messages) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         layer.join(Topic::Nodes).await?;
+        holding.attach(&hub).await;
         // Read after joining, so that a later commit is either delivered or noticed by recovery.
         let version = store.version().await?;
         let start = (node, version, layer.status());
@@ -226,6 +229,7 @@ impl App {
             host_pages,
             mirror,
             index,
+            holding,
             consumers: Mutex::new(consumers.into_iter().collect()),
             is_draining: watch::Sender::new(false),
             writer: Mutex::new(Some(writer)),
@@ -278,10 +282,15 @@ impl App {
         self.is_draining.subscribe()
     }
 
-    /// Asks all sockets and polls to reconnect later, and accepts no new ones. Accepted work is finished.
+    /// Asks all sockets and polls to reconnect later, and accepts no new ones. Accepted work is finished. Old sockets
+    /// are held, if the server restarts in place.
     pub fn drain(&self) {
         self.is_draining.send_replace(true);
-        self.hub.drain(Close::Restarting);
+        if self.holding.is_on() {
+            self.hub.drain_but_old_sockets(Close::Restarting);
+        } else {
+            self.hub.drain(Close::Restarting);
+        }
     }
 
     /// Commits everything in the queue and closes the store. Called after [`App::drain`], when the edges are done.
@@ -416,40 +425,6 @@ fn start_coalescers(store: &Store, supervisor: &Supervisor) -> Coalescers {
 fn searcher(config: &Config, store: &Store, index: Option<&Index>) -> Searcher {
     let wait_max = Duration::from_millis(config.store.timeout_ms);
     Searcher::new(store.clone(), index.cloned(), config.limits.clone(), config.store.readers, wait_max)
-}
-
-/// Records the start. If the store cannot be written, users can still read; then this returns a future that records the
-/// start later.
-async fn note_start(
-    store: &Store,
-    hub: &Arc<Hub>,
-    environment: &Environment,
-    node: Epoch,
-) -> Result<Option<impl Future<Output = ()> + Send + use<>>, store::Error> {
-    match store.start(node, environment.now_ms()).await {
-        Ok(_) => Ok(None),
-        Err(cause) if cause.is_outage() => {
-            warn!(%cause, "the store cannot be written; the server is read-only until it can");
-            Ok(Some(start_late(store.clone(), hub.clone(), environment.clone(), node)))
-        }
-        Err(cause) => Err(cause),
-    }
-}
-
-/// Records the start once the store can be written again. Ends only by being aborted.
-async fn start_late(store: Store, hub: Arc<Hub>, environment: Environment, node: Epoch) {
-    let is_forgotten = loop {
-        tokio::time::sleep(LATE_START).await;
-        if let Ok(is_forgotten) = store.start(node, environment.now_ms()).await {
-            break is_forgotten;
-        }
-    };
-    info!("the store can be written again");
-    if is_forgotten {
-        // Clients that have loaded something in the meantime must load it again.
-        hub.restart_all();
-    }
-    std::future::pending::<()>().await;
 }
 
 fn commit_options(

@@ -20,7 +20,7 @@ use crate::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use parlor_protocol::error::{Code, Problem};
 use reqwest::{Client, RequestBuilder, Response, Url, redirect::Policy};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
     fmt,
@@ -62,10 +62,12 @@ impl fmt::Debug for HostPages {
 }
 
 /// What the handshake of an old socket brought, with which its person's requests are made.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PageHeaders {
     /// The cookies, without Parlor's own.
     cookies: String,
+    #[serde(with = "header_text")]
     host: Option<HeaderValue>,
     /// Where the page is from; it was checked.
     origin: String,
@@ -74,6 +76,21 @@ pub(crate) struct PageHeaders {
 impl fmt::Debug for PageHeaders {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("PageHeaders").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+mod header_text {
+    use super::HeaderValue;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(header: &Option<HeaderValue>, serializer: S) -> Result<S::Ok, S::Error> {
+        header.as_ref().and_then(|header| header.to_str().ok()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderValue>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse()).transpose().map_err(D::Error::custom)
     }
 }
 

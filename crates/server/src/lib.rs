@@ -20,6 +20,7 @@ pub mod domain;
 pub mod environment;
 pub mod fernet;
 pub mod files;
+pub mod handover;
 pub mod host;
 pub mod host_pages;
 pub mod host_side;

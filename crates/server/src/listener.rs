@@ -18,6 +18,7 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
+    os::fd::OwnedFd,
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -105,6 +106,18 @@ impl ConnectionSlots {
         }
     }
 
+    /// Goes on with a connection that the program before accepted.
+    ///
+    /// # Errors
+    /// It is gone, or there are too many.
+    pub(crate) fn resume(self: &Arc<Self>, config: &Config, stream: OwnedFd) -> io::Result<TimedStream> {
+        let stream = std::net::TcpStream::from(stream);
+        stream.set_nonblocking(true)?;
+        let peer = stream.peer_addr()?.ip();
+        let slot = self.take(peer, is_proxy(config, peer)).ok_or(io::ErrorKind::QuotaExceeded)?;
+        Ok(TimedStream::new(TcpStream::from_std(stream)?, Duration::from_millis(config.http.write_ms), slot))
+    }
+
     /// Waits until all slots are free.
     pub async fn empty(&self) {
         loop {
@@ -132,7 +145,7 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Accepts connections until `stop` becomes true. Open connections then finish their requests.
+/// Accepts connections until `stop` becomes true, and returns the listener. Open connections then finish their requests.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -140,7 +153,7 @@ pub async fn serve(
     slots: Arc<ConnectionSlots>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
-) {
+) -> TcpListener {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(config.http.head_ms))
@@ -155,21 +168,22 @@ pub async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = until_stopped(&mut stop) => return,
+            () = until_stopped(&mut stop) => return listener,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let is_proxy = config.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
-                match slots.take(peer.ip(), is_proxy) {
-                    Some(slot) => {
-                        drop(tokio::spawn(serve_connection(shared.clone(), stream, peer, slot, stop.clone())));
-                    }
-                    None => drop(metrics.connections_refused.inc()),
+            Ok((stream, peer)) => match slots.take(peer.ip(), is_proxy(config, peer.ip())) {
+                Some(slot) => {
+                    drop(tokio::spawn(serve_connection(shared.clone(), stream, peer, slot, stop.clone())));
                 }
-            }
+                None => drop(metrics.connections_refused.inc()),
+            },
             Err(error) => handle_accept_error(&error).await,
         }
     }
+}
+
+fn is_proxy(config: &Config, address: IpAddr) -> bool {
+    config.trusted_proxies.iter().any(|network| network.contains(address))
 }
 
 /// Handles a failed accept: pauses if the machine is the cause.

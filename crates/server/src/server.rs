@@ -6,10 +6,13 @@ use crate::{
     config::Config,
     data_folder::{self, DataFolder},
     environment::Environment,
+    handover::{Handover, Holding, bundle::Bundle},
     http::{self, DemoLinks, Edge},
+    identity::actor::Actor,
     listener::{self, ConnectionSlots},
+    old_sockets,
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, io, net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -52,6 +55,8 @@ pub struct Server {
     metrics_address: Option<SocketAddr>,
     slots: Arc<ConnectionSlots>,
     stop: watch::Sender<bool>,
+    /// Each returns its listener, if it is handed over, with the setting that it is for.
+    listeners: Vec<JoinHandle<Option<(String, OwnedFd)>>>,
     tasks: Vec<JoinHandle<()>>,
     folder: DataFolder,
 }
@@ -62,12 +67,23 @@ impl Server {
     /// # Errors
     /// See [`Error`].
     pub async fn start(config: Config, environment: Environment) -> Result<Self, Error> {
+        Self::start_with(config, environment, Handover::default()).await
+    }
+
+    /// Starts the same, and serves the sockets that were taken over.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn start_with(config: Config, environment: Environment, mut handover: Handover) -> Result<Self, Error> {
         let folder = DataFolder::lock_within(&config.data, FOLDER_PATIENCE).await?;
         if let Some(note) = folder.note() {
             tracing::warn!("{note}");
         }
-        let listener = listen(config.listen).await?;
-        let app = open(&folder, config, environment).await?;
+        let listener = match handover.take_listener(&config.listen.to_string()) {
+            Some(listener) => adopt(listener).map_err(|error| Error::Listen(config.listen, error))?,
+            None => listen(config.listen).await?,
+        };
+        let app = open(&folder, config, environment, Holding::of(handover.sockets)).await?;
         Self::serve(app, folder, listener, None).await
     }
 
@@ -88,23 +104,22 @@ impl Server {
         }
         let (stop, stopped) = watch::channel(false);
         let slots = ConnectionSlots::new(&app.config);
-        let mut tasks = vec![accept(&app, listener, http::router(&edge), slots.clone(), stopped.clone())];
+        resume_held(&app, &slots);
+        let listeners = vec![accept(&app, listener, http::router(&edge), slots.clone(), stopped.clone())];
+        let mut tasks = Vec::new();
         let mut metrics_address = None;
         if let Some(wanted) = app.config.metrics.listen {
             let listener = listen(wanted).await?;
             metrics_address = listener.local_addr().ok();
-            tasks.push(accept(
-                &app,
-                listener,
-                http::metrics_router(&edge),
-                ConnectionSlots::new(&app.config),
-                stopped.clone(),
-            ));
+            let serving =
+                accept(&app, listener, http::metrics_router(&edge), ConnectionSlots::new(&app.config), stopped.clone());
+            // It is bound again after a restart in place.
+            tasks.push(tokio::spawn(async move { drop(serving.await) }));
         }
         let commands = folder.socket().map_err(Error::Commands)?;
         tasks.push(tokio::spawn(admin::listen(app.clone(), commands, stopped.clone())));
         tasks.push(tokio::spawn(write_last_seen(app.clone(), stopped)));
-        Ok(Self { app, address, metrics_address, slots, stop, tasks, folder })
+        Ok(Self { app, address, metrics_address, slots, stop, listeners, tasks, folder })
     }
 
     /// Returns the address that it serves on.
@@ -122,6 +137,28 @@ impl Server {
     /// Stops accepting, asks sockets to reconnect later, finishes what was accepted, and closes the store; all within
     /// the configured grace period.
     pub async fn stop(self) {
+        self.shut_down().await;
+    }
+
+    /// Stops like [`Server::stop`], but keeps listening and holds old sockets. Returns both, for the program that takes
+    /// this one's place; none if the system refuses it.
+    pub async fn hand_over(self) -> Option<Bundle> {
+        self.app.holding.begin();
+        let app = self.app.clone();
+        let listeners = self.shut_down().await;
+        let mut sockets = app.holding.take_all();
+        if let Some(host) = app.identity.host() {
+            let sessions: HashSet<_> = sockets.iter().map(|socket| socket.record.session).collect();
+            let records = host.records(&sessions);
+            for socket in &mut sockets {
+                socket.record.host_session = records.get(&socket.record.session).cloned();
+            }
+        }
+        let packed = Bundle::pack(Handover { listeners, sockets });
+        packed.inspect_err(|error| tracing::warn!(%error, "Nothing can be handed over; sockets are closed")).ok()
+    }
+
+    async fn shut_down(self) -> Vec<(String, OwnedFd)> {
         let grace = Duration::from_millis(self.app.config.stop.grace_ms);
         let deadline = Instant::now() + grace;
         self.stop.send_replace(true);
@@ -129,6 +166,10 @@ impl Server {
         let for_connections = deadline - STORE_GRACE.min(grace / 4);
         if timeout_at(for_connections, self.slots.empty()).await.is_err() {
             tracing::warn!("Some connections did not end within the grace");
+        }
+        let mut listeners = Vec::new();
+        for listener in self.listeners {
+            listeners.extend(timeout_at(for_connections, listener).await.ok().and_then(Result::ok).flatten());
         }
         for task in self.tasks {
             if timeout_at(for_connections, task).await.is_err() {
@@ -139,6 +180,7 @@ impl Server {
             tracing::warn!("The store did not close within the grace");
         }
         self.folder.release();
+        listeners
     }
 }
 
@@ -146,11 +188,16 @@ impl Server {
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn open(folder: &DataFolder, config: Config, environment: Environment) -> Result<Arc<App>, Error> {
+pub async fn open(
+    folder: &DataFolder,
+    config: Config,
+    environment: Environment,
+    holding: Holding,
+) -> Result<Arc<App>, Error> {
     if config.store.url.is_none() {
         folder.prepare_database()?;
     }
-    Ok(App::start(config, environment).await?)
+    Ok(App::start(config, environment, holding).await?)
 }
 
 /// Listens on an address.
@@ -167,11 +214,47 @@ fn accept(
     router: axum::Router,
     slots: Arc<ConnectionSlots>,
     stop: watch::Receiver<bool>,
-) -> JoinHandle<()> {
+) -> JoinHandle<Option<(String, OwnedFd)>> {
     let app = app.clone();
     tokio::spawn(async move {
-        listener::serve(listener, router, &app.config, slots, app.metrics.clone(), stop).await;
+        let listener = listener::serve(listener, router, &app.config, slots, app.metrics.clone(), stop).await;
+        if !app.holding.is_on() {
+            return None;
+        }
+        Some((app.config.listen.to_string(), listener.into_std().ok()?.into()))
     })
+}
+
+fn adopt(listener: OwnedFd) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::from(listener);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// Serves the sockets that were taken over, and checks at once whether their sessions have ended at the host meanwhile.
+fn resume_held(app: &Arc<App>, slots: &Arc<ConnectionSlots>) {
+    let held = app.holding.take();
+    if held.is_empty() {
+        return;
+    }
+    tracing::info!(sockets = held.len(), "Sockets were taken over");
+    for mut socket in held {
+        let actor = Actor { user: socket.record.user, session: socket.record.session };
+        if let Some(record) = socket.record.host_session.take()
+            && !app.identity.host().is_some_and(|host| host.resume(actor, record))
+        {
+            // Nobody would notice the end of its session.
+            continue;
+        }
+        drop(tokio::spawn(old_sockets::resume(app.clone(), socket, slots.clone())));
+    }
+    let app = app.clone();
+    drop(tokio::spawn(async move {
+        if let Some(host) = app.identity.host() {
+            // What cannot be checked now is checked again soon.
+            _ = host.check_now(&[]).await;
+        }
+    }));
 }
 
 async fn write_last_seen(app: Arc<App>, mut stop: watch::Receiver<bool>) {

@@ -10,6 +10,7 @@ use crate::{
     config::{Config, Layers},
     data_folder::DataFolder,
     environment::Environment,
+    handover::Holding,
     http::DemoLinks,
     server::{Server, listen, open},
 };
@@ -77,7 +78,7 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     let folder = DataFolder::lock(&config.data).map_err(CliError::new)?;
     let listener = bind(&config, may_move).await?;
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
-    let app = open(&folder, config, environment).await.map_err(CliError::new)?;
+    let app = open(&folder, config, environment, Holding::default()).await.map_err(CliError::new)?;
     let seeded = demo_story::seed(&app, &clock).await.map_err(|problem| {
         CliError::new(format!("the sample data cannot be written: {}", problem.detail.unwrap_or(problem.title)))
     })?;

@@ -9,7 +9,10 @@ mod log;
 mod operator_commands;
 mod serve;
 
-use crate::config::{Config, Layers, Setting};
+use crate::{
+    config::{Config, Layers, Setting},
+    handover::program::TAKE_OVER,
+};
 use clap::{Args, Parser, Subcommand};
 use std::{fs, io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -36,6 +39,18 @@ enum CliCommand {
         /// Echo WebSocket messages at /conformance/echo.
         #[arg(long)]
         conformance_echo: bool,
+        /// Only check that the configuration is right.
+        #[arg(long)]
+        check: bool,
+        /// Take over the sockets of the program that this one replaces.
+        #[arg(long = TAKE_OVER, hide = true)]
+        take_over: bool,
+    },
+    /// Restart the running server in place, after an upgrade or a change of the configuration: sockets of the
+    /// application's pages stay open.
+    Restart {
+        #[command(flatten)]
+        args: OperatorArgs,
     },
     /// Try Parlor: run a server with sample conversations, which are deleted at the end.
     Demo {
@@ -189,15 +204,17 @@ impl CliError {
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
-        CliCommand::Serve { args, listen, web, conformance_echo } => {
+        CliCommand::Serve { args, listen, web, conformance_echo, check, take_over } => {
             let echo = conformance_echo.then(|| "true".to_owned());
             let flags = [
                 ("listen", "--listen", listen),
                 ("web", "--web", web),
                 ("conformance_echo", "--conformance-echo", echo),
             ];
-            args.load(flags).and_then(|(config, _)| serve::serve(config))
+            let run = |config| if check { serve::check(&config) } else { serve::serve(config, take_over) };
+            args.load(flags).and_then(|(config, _)| run(config))
         }
+        CliCommand::Restart { args } => operator_commands::restart(&args),
         CliCommand::Demo { listen, data, web } => demo::demo(listen, data, web),
         CliCommand::Config { args } => args.load([]).map(|(_, settings)| config::print(&settings)),
         CliCommand::User(command) => operator_commands::user::run_user(command),

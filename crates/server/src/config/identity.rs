@@ -2,7 +2,7 @@
 
 use super::none_if_empty;
 use crate::host::django::{IdType, UserTable};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, str::FromStr};
 
 /// `[identity]`
@@ -23,7 +23,7 @@ pub struct IdentityConfig {
 }
 
 /// A source of identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderKind {
     /// Sessions of a Django application.

@@ -41,6 +41,8 @@ pub use watchers::{PendingChecks, PresenceQueue, PresenceWatch, ReplacedWatches,
 struct HubConnection {
     user: UserId,
     session: SessionId,
+    /// The topic that it is in from beginning to end.
+    home: Topic,
     outbox: Arc<Outbox>,
     shown: Vec<ConversationId>,
     watched: Vec<WatchedUser>,
@@ -57,7 +59,27 @@ struct HubState {
     hidden_watches_after: u64,
     changes: VisibilityChanges,
     deliveries: u64,
-    is_draining: bool,
+    draining: Draining,
+}
+
+/// Which connections end, because the server stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Draining {
+    #[default]
+    None,
+    /// All but old sockets, which are held.
+    ButOldSockets,
+    All,
+}
+
+impl Draining {
+    fn ends(self, home: Topic) -> bool {
+        match self {
+            Self::None => false,
+            Self::ButOldSockets => !matches!(home, Topic::Host(_)),
+            Self::All => true,
+        }
+    }
 }
 
 /// See the module documentation.
@@ -172,7 +194,7 @@ impl Hub {
         let outbox = Arc::new(Outbox::default());
         let attached = {
             let mut state = self.lock();
-            if state.is_draining {
+            if state.draining.ends(home) {
                 return Err(AttachError::Draining);
             }
             if own_connections(&state.topics, user).count() >= self.limits.user_connections_max as usize {
@@ -180,8 +202,8 @@ impl Hub {
             }
             state.last_id += 1;
             let id = state.last_id;
-            let connection =
-                HubConnection { user, session, outbox: outbox.clone(), shown: vec![], watched: vec![], delivery: 0 };
+            let (shown, watched, shared) = (Vec::new(), Vec::new(), outbox.clone());
+            let connection = HubConnection { user, session, home, outbox: shared, shown, watched, delivery: 0 };
             state.connections.insert(id, connection);
             state.topics.entry(home).or_default().push(id);
             self.metrics.connections.set(i64::try_from(state.connections.len()).unwrap_or(i64::MAX));
@@ -288,9 +310,18 @@ impl Hub {
 
     /// Closes all connections and attaches no more.
     pub fn drain(&self, why: Close) {
+        self.close_most(why, Draining::All);
+    }
+
+    /// Closes all connections but old sockets, and attaches only these from now on.
+    pub(crate) fn drain_but_old_sockets(&self, why: Close) {
+        self.close_most(why, Draining::ButOldSockets);
+    }
+
+    fn close_most(&self, why: Close, draining: Draining) {
         let mut state = self.lock();
-        state.is_draining = true;
-        for connection in state.connections.values() {
+        state.draining = draining;
+        for connection in state.connections.values().filter(|connection| draining.ends(connection.home)) {
             connection.outbox.close(why);
         }
     }

@@ -28,9 +28,10 @@ use parlor_protocol::{
     error::{Code, Problem},
     ids::{SessionId, UserId},
 };
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -76,6 +77,25 @@ pub(crate) struct HostSessions {
     recheck: Duration,
     /// How often the host has asked for a check: an answer from before is asked for again.
     requested: AtomicU64,
+}
+
+/// How a session of the host is checked, for the program that takes this one's place. It contains cookies.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostSessionRecord {
+    hash: SessionHash,
+    provider: ProviderKind,
+    key: String,
+    cookies: String,
+    external_id: String,
+    checked_ms_ago: i64,
+    expires_at: Option<i64>,
+}
+
+impl std::fmt::Debug for HostSessionRecord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("HostSessionRecord").field("provider", &self.provider).finish_non_exhaustive()
+    }
 }
 
 /// The client of a request.
@@ -239,6 +259,35 @@ impl HostSessions {
             self.known.insert(hash, KnownSession { credential, external_id, check, used_ms: steady_ms });
         }
         Some(row)
+    }
+
+    /// Returns how those of the sessions are checked that are the host's.
+    pub(crate) fn records(&self, sessions: &HashSet<SessionId>) -> HashMap<SessionId, HostSessionRecord> {
+        let steady_ms = self.with.environment.steady_ms();
+        let record = |(hash, known): (SessionHash, KnownSession)| HostSessionRecord {
+            hash,
+            provider: known.credential.provider,
+            key: known.credential.key,
+            cookies: known.credential.cookies,
+            external_id: known.external_id,
+            checked_ms_ago: steady_ms - known.check.checked_ms,
+            expires_at: known.check.expires_at,
+        };
+        self.known.known_of(sessions).into_iter().map(|(session, known)| (session, record(known))).collect()
+    }
+
+    /// Goes on checking a session that the program before checked. Returns false if its provider is no longer
+    /// configured.
+    pub(crate) fn resume(&self, actor: Actor, record: HostSessionRecord) -> bool {
+        if self.provider(record.provider).is_none() {
+            return false;
+        }
+        let used_ms = self.with.environment.steady_ms();
+        let HostSessionRecord { hash, provider, key, cookies, external_id, expires_at, .. } = record;
+        let check = Check { actor, checked_ms: used_ms.saturating_sub(record.checked_ms_ago), expires_at };
+        let credential = Credential { provider, key, cookies };
+        self.known.insert(hash, KnownSession { credential, external_id, check, used_ms });
+        true
     }
 
     /// Checks the sessions in use again and again.

@@ -93,6 +93,13 @@ impl KnownSessions {
         meant.map(|(hash, session)| (*hash, session.clone())).collect()
     }
 
+    /// Returns those of the sessions that are known, by session.
+    pub(super) fn known_of(&self, sessions: &HashSet<SessionId>) -> HashMap<SessionId, (SessionHash, KnownSession)> {
+        let known = self.known();
+        let meant = known.iter().filter(|(_, session)| sessions.contains(&session.check.actor.session));
+        meant.map(|(hash, session)| (session.check.actor.session, (*hash, session.clone()))).collect()
+    }
+
     /// Notes that this is no session.
     pub(super) fn insert_nobody(&self, hash: SessionHash, steady_ms: i64) {
         let mut nobody = self.nobody();

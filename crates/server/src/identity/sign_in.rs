@@ -207,7 +207,7 @@ fn check_new(password: &str, limits: &Limits) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{app::App, config::Config, environment::Environment};
+    use crate::{app::App, config::Config, environment::Environment, handover::Holding};
     use parlor_protocol::ids::SessionId;
     use std::{net::Ipv4Addr, sync::Arc};
     use tempfile::TempDir;
@@ -226,7 +226,7 @@ mod tests {
             ("limits.address_attempts_max", "2"),
         ];
         let config = Config::with(&settings).expect("the settings are valid");
-        let app = App::start(config, Environment::real()).await.expect("the server starts");
+        let app = App::start(config, Environment::real(), Holding::default()).await.expect("the server starts");
         let password_hash = Some(app.identity.hash_password(PASSWORD.to_owned()).await.expect("a hash"));
         let change = Change::AddUser { login: "ada".to_owned(), name: "Ada".to_owned(), password_hash };
         let Ok(Outcome::UserAdded(user)) = app.commit.submit(change).await else { panic!("Ada cannot be added") };

@@ -3,6 +3,7 @@
 use super::ConnectionSlot;
 use std::{
     io,
+    os::fd::OwnedFd,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -38,6 +39,11 @@ struct Stuck {
 impl TimedStream {
     pub(super) fn new(stream: TcpStream, time: Duration, slot: ConnectionSlot) -> Self {
         Self { stream, time, stuck: None, linger: None, _slot: slot }
+    }
+
+    /// Gives the connection up, and its slot. None if the system refuses it.
+    pub(crate) fn into_descriptor(self) -> Option<OwnedFd> {
+        self.stream.into_std().ok().map(OwnedFd::from)
     }
 
     /// Handles the result of a write of `offered` bytes.

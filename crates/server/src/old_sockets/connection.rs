@@ -15,9 +15,11 @@ use super::{
 };
 use crate::{
     app::App,
+    handover::{HeldSocket, SocketRecord},
     host_side::HostSide,
     hub::{AttachError, Attached, Taken},
     identity::actor::Actor,
+    listener::until_stopped,
     metrics::CloseLabels,
     mirror::message_row::HostMessageRow,
     profile::{
@@ -27,7 +29,7 @@ use crate::{
     ws::{
         Socket,
         framing::Message,
-        wire::{Moved, Stop},
+        wire::{Moved, Stop, WireParts},
     },
 };
 use bytes::Bytes;
@@ -36,9 +38,9 @@ use parlor_protocol::close::Close;
 use serde_json::Value;
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
-    time::{Instant, Sleep, timeout},
+    time::{Instant, Sleep, timeout, timeout_at},
 };
 use tracing::{debug, warn};
 
@@ -49,11 +51,14 @@ struct Connection {
     app: Arc<App>,
     host: Arc<dyn HostSide>,
     route: Arc<Route>,
+    actor: Actor,
     me: Person,
     conversation: SocketConversation,
     zone: TimeZone,
     wire: Socket,
     attached: Attached,
+    /// Becomes true when the server restarts in place.
+    hold: watch::Receiver<bool>,
     /// The frame in progress; until it is done, nothing is read.
     working: Option<Working>,
     pinged: Instant,
@@ -73,6 +78,15 @@ struct Working {
     own_rows: Option<mpsc::Sender<HostMessageRow>>,
 }
 
+/// What a socket has from the program before.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// Rows that it has shown.
+    pub(super) shown: Vec<i64>,
+    /// Rows that wait for it.
+    pub(super) rows: VecDeque<Bytes>,
+}
+
 /// Why a connection ends.
 enum End {
     Close(Close),
@@ -80,6 +94,8 @@ enum End {
     Refused(SocketError),
     /// The client closes it, with this code.
     Closed(Option<u16>),
+    /// It is served again after a restart in place.
+    Held,
     Gone,
 }
 
@@ -97,14 +113,48 @@ pub(super) async fn run(
     me: Person,
     wire: Socket,
 ) {
-    let refused = match app.hub.attach_old_socket(actor.user, actor.session).await {
-        Ok(attached) => match app.is_signed_in(actor, ends).await {
-            Ok(true) => return Box::pin(Connection::new((app, host), route, me, wire, attached).serve()).await,
+    let attached = match app.hub.attach_old_socket(actor.user, actor.session).await {
+        Ok(attached) => Ok((attached, ends)),
+        Err(AttachError::TooMany) => Err(Close::TooFast),
+        Err(AttachError::Draining | AttachError::Layer(_)) => Err(Close::Restarting),
+    };
+    serve((app, host), route, (actor, attached), me, (wire, Past::default())).await;
+}
+
+/// Goes on serving a socket until it ends. It was attached when the server started, unless its user has too many
+/// connections.
+pub(super) async fn resume(
+    parts: (Arc<App>, Arc<dyn HostSide>),
+    route: Arc<Route>,
+    (actor, attached): (Actor, Option<Attached>),
+    me: Person,
+    socket: (Socket, Past),
+) {
+    // The session was looked up by another program, so it is looked up again.
+    let attached = attached.map(|attached| (attached, u64::MAX)).ok_or(Close::TooFast);
+    serve(parts, route, (actor, attached), me, socket).await;
+}
+
+/// Serves a socket that is attached, with the hub's count of ended sessions when its session was looked up.
+async fn serve(
+    (app, host): (Arc<App>, Arc<dyn HostSide>),
+    route: Arc<Route>,
+    (actor, attached): (Actor, Result<(Attached, u64), Close>),
+    me: Person,
+    (wire, past): (Socket, Past),
+) {
+    let refused = match attached {
+        Ok((attached, ends)) => match app.is_signed_in(actor, ends).await {
+            Ok(true) => {
+                let mut connection = Connection::new((app, host), route, (actor, me), wire, attached);
+                connection.conversation.resume(past.shown);
+                connection.deliver(past.rows);
+                return Box::pin(connection.serve()).await;
+            }
             Ok(false) => Close::SessionEnded,
             Err(_) => Close::Failed,
         },
-        Err(AttachError::TooMany) => Close::TooFast,
-        Err(AttachError::Draining | AttachError::Layer(_)) => Close::Restarting,
+        Err(refused) => refused,
     };
     app.metrics.closes.get_or_create(&refused.into()).inc();
     wire.close(Some(close_code(route.profile(), refused)), refused.name(), false).await;
@@ -114,7 +164,7 @@ impl Connection {
     fn new(
         (app, host): (Arc<App>, Arc<dyn HostSide>),
         route: Arc<Route>,
-        me: Person,
+        (actor, me): (Actor, Person),
         wire: Socket,
         attached: Attached,
     ) -> Self {
@@ -122,9 +172,11 @@ impl Connection {
         Self {
             conversation: SocketConversation::new(route.profile(), &route.path, me.id.clone()),
             zone: route.zone(),
+            hold: app.holding.signal(),
             app,
             host,
             route,
+            actor,
             me,
             wire,
             attached,
@@ -136,11 +188,16 @@ impl Connection {
     }
 
     async fn serve(mut self) {
-        let end = loop {
+        let mut end = loop {
             if let Err(end) = self.step().await {
                 break end;
             }
         };
+        if matches!(end, End::Held)
+            && let Err(refused) = self.finish_frame().await
+        {
+            end = refused;
+        }
         let profile = self.route.profile();
         let (cause, code, is_answer) = match end {
             End::Close(why) => {
@@ -150,6 +207,7 @@ impl Connection {
             End::Refused(SocketError::Unavailable) => ("unavailable", Some(profile.close.unavailable), false),
             End::Refused(_) => ("refused", Some(profile.close.refused), false),
             End::Closed(code) => return self.wire.close(code, "", true).await,
+            End::Held => return self.hold(),
             End::Gone => return,
         };
         debug!(cause, "an old socket is closed");
@@ -180,6 +238,47 @@ impl Connection {
         let _late = timeout(finishing_max, finishing).await;
     }
 
+    /// Answers the frame in progress, which may wait for a row.
+    async fn finish_frame(&mut self) -> Result<(), End> {
+        let unwritten_max = self.app.config.limits.connection_queue_bytes_max as usize;
+        while let Some(mut working) = self.working.take() {
+            let deadline = working.deadline.unwrap_or_else(Instant::now);
+            let has_room = self.wire.unwritten() < unwritten_max;
+            let taken = tokio::select! {
+                done = timeout_at(deadline, &mut working.task) => {
+                    let done = done.ok().and_then(Result::ok).unwrap_or(Err(SocketError::Unavailable));
+                    return self.answer(&working, done);
+                }
+                taken = self.attached.outbox.take(), if has_room => taken,
+            };
+            self.working = Some(working);
+            match taken {
+                Taken::Frames(rows) => self.deliver(rows),
+                Taken::Closed(why) => return Err(End::Close(why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the socket up between two bytes, to be served again after the restart. It stays attached.
+    fn hold(self) {
+        let WireParts { stream, input, output } = self.wire.into_parts();
+        let Some(stream) = stream.into_descriptor() else { return };
+        let record = SocketRecord {
+            path: self.route.request_path.clone(),
+            user: self.actor.user,
+            session: self.actor.session,
+            external_id: self.me.id,
+            page: self.me.page,
+            input,
+            output,
+            shown: self.conversation.shown(),
+            rows: Vec::new(),
+            host_session: None,
+        };
+        self.app.holding.hold(HeldSocket { stream, record, attached: Some(self.attached) });
+    }
+
     /// Waits for whatever comes first and handles it. Nothing else of a connection waits.
     async fn step(&mut self) -> Result<(), End> {
         let has_room = self.wire.unwritten() == 0;
@@ -206,6 +305,7 @@ impl Connection {
                 Moved::Written => Ok(()),
             },
             () = self.timer.as_mut() => self.on_timer(),
+            () = until_stopped(&mut self.hold) => Err(End::Held),
         }
     }
 

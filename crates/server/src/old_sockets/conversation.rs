@@ -56,6 +56,16 @@ impl SocketConversation {
         rules
     }
 
+    /// Returns the rows that were shown, the oldest first.
+    pub(super) fn shown(&self) -> Vec<i64> {
+        self.shown.iter().copied().collect()
+    }
+
+    /// Remembers rows that were shown on the same socket.
+    pub(super) fn resume(&mut self, shown: Vec<i64>) {
+        self.shown = shown.into_iter().take(SHOWN_MAX).collect();
+    }
+
     fn is_about(&self, row: &HostMessageRow) -> bool {
         let Some(other) = &self.other else { return true };
         let pair = [&row.sender.id, &row.recipient.id];

@@ -14,16 +14,26 @@ mod render;
 
 use crate::{
     app::App,
+    handover::HeldSocket,
     host_pages::PageHeaders,
     host_side::HostSide,
     identity::actor::Actor,
+    listener::ConnectionSlots,
     profile::{Profile, path_template::PathParts, sockets::SocketProfile},
-    ws,
+    ws::{
+        self,
+        wire::{Bounds, Wire, WireParts},
+    },
 };
+use bytes::Bytes;
 use commands::Person;
+use connection::Past;
 use hyper::upgrade::OnUpgrade;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
+
+/// The code for a socket that the configuration no longer has: the server restarts.
+const CLOSED_WITHOUT_ROUTE: u16 = 1012;
 
 /// A path that is one of an old socket.
 #[derive(Debug)]
@@ -32,16 +42,18 @@ pub(crate) struct Route {
     /// Its place in the profile.
     index: usize,
     path: PathParts,
+    /// The path of the request.
+    request_path: String,
 }
 
 impl Route {
     /// Finds the socket that a request's path, with percent-encoded bytes, leads to.
-    pub(crate) fn find(application: Option<&Arc<Profile>>, path: &str) -> Option<Self> {
+    pub(crate) fn find(application: Option<&Arc<Profile>>, request_path: &str) -> Option<Self> {
         let application = application?;
-        let path = decoded(path)?;
+        let path = decoded(request_path)?;
         let found = application.sockets.iter().enumerate();
         let (index, path) = { found }.find_map(|(index, socket)| Some((index, socket.path.matches(&path)?)))?;
-        Some(Self { application: application.clone(), index, path })
+        Some(Self { application: application.clone(), index, path, request_path: request_path.to_owned() })
     }
 
     /// Returns whether the host is asked with the cookies of the page.
@@ -72,6 +84,23 @@ pub(crate) async fn serve(
         let me = Person { user: actor.user, id, page };
         connection::run((app, host), Arc::new(route), (actor, ends), me, socket).await;
     }
+}
+
+/// Goes on serving a socket that the program before held. It is closed if its path is no longer one of an old socket.
+pub(crate) async fn resume(app: Arc<App>, held: HeldSocket, slots: Arc<ConnectionSlots>) {
+    let HeldSocket { stream, record, attached } = held;
+    let Ok(stream) = slots.resume(&app.config, stream) else { return };
+    let parts = WireParts { stream, input: record.input, output: record.output };
+    let wire = Wire::resumed(parts, Bounds::of(&app.config));
+    let (Some(host), Some(route)) = (app.host_side.get().cloned(), Route::find(app.profile.as_ref(), &record.path))
+    else {
+        return wire.close(Some(CLOSED_WITHOUT_ROUTE), "", false).await;
+    };
+    let page = record.page.filter(|_| route.needs_cookies());
+    let me = Person { user: record.user, id: record.external_id, page };
+    let actor = Actor { user: record.user, session: record.session };
+    let past = Past { shown: record.shown, rows: record.rows.into_iter().map(Bytes::from).collect() };
+    connection::resume((app, host), Arc::new(route), (actor, attached), me, (wire, past)).await;
 }
 
 /// Decodes the percent-encoded bytes of a path; none if the result is not UTF-8.

@@ -151,7 +151,8 @@ fn frames_of_the_pages_mean_what_they_meant() {
 fn answers_and_errors_are_those_that_the_pages_know() {
     for (fixture, application) in fixtures() {
         for case in fixture.answers {
-            let route = Route { application: application.clone(), index: 0, path: PathParts::new() };
+            let (path, request_path) = (PathParts::new(), String::new());
+            let route = Route { application: application.clone(), index: 0, path, request_path };
             let profile = route.profile();
             let subject = Subject {
                 message: case.row.as_ref(),

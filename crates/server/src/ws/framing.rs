@@ -8,6 +8,10 @@ use bytes::{Buf as _, BytesMut};
 
 /// The maximum content of a control frame.
 const CONTROL_BYTES_MAX: usize = 125;
+/// The bit of a head that marks the last fragment of a message.
+const LAST: u8 = 0x80;
+/// The bit that says that the content is masked.
+const MASKED: u8 = 0x80;
 /// The maximum head: two bytes, eight for the length, four for the mask.
 const HEAD_BYTES_MAX: usize = 14;
 
@@ -128,6 +132,33 @@ impl Decoder {
         Ok(Step::Whole(if head.kind == Kind::Text { Message::Text(content) } else { Message::Binary(content) }))
     }
 
+    /// Returns bytes that bring a new decoder to where this one is: what has arrived of a message as a fragment of its
+    /// own, and the beginning of the frame that is still arriving.
+    pub(crate) fn into_bytes(self) -> BytesMut {
+        let mut bytes = BytesMut::new();
+        let current = self.head.filter(|head| !head.kind.is_control());
+        let message = self.message.or(current.map(|head| head.kind));
+        if let Some(kind) = message {
+            begin(&mut bytes, kind.opcode(), self.content.len(), [0; 4]);
+            bytes.extend_from_slice(&self.content);
+        }
+        match self.head {
+            Some(head) if head.kind.is_control() => {
+                let came = self.control.len();
+                let mut mask = head.mask;
+                // It was rotated to the next byte.
+                mask.rotate_right(came % 4);
+                begin(&mut bytes, LAST | head.kind.opcode(), came + head.rest, mask);
+                let from = bytes.len();
+                bytes.extend_from_slice(&self.control);
+                unmask(&mut bytes[from..], &mut mask);
+            }
+            Some(head) => begin(&mut bytes, if head.is_last { LAST } else { 0 }, head.rest, head.mask),
+            None => {}
+        }
+        bytes
+    }
+
     /// Returns how many bytes of the current frame have not arrived yet.
     pub(crate) fn rest(&self) -> usize {
         self.head.map_or(0, |head| head.rest)
@@ -195,6 +226,16 @@ impl Decoder {
 }
 
 impl Kind {
+    const fn opcode(self) -> u8 {
+        match self {
+            Self::Text => 1,
+            Self::Binary => 2,
+            Self::Close => 8,
+            Self::Ping => 9,
+            Self::Pong => 10,
+        }
+    }
+
     /// Returns whether it may come between the fragments of a message.
     pub(crate) const fn is_control(self) -> bool {
         matches!(self, Self::Ping | Self::Pong | Self::Close)
@@ -239,6 +280,18 @@ fn unmask(content: &mut [u8], mask: &mut [u8; 4]) {
     mask.rotate_left(rest.len() % 4);
 }
 
+/// Writes the head of a frame of a client into a buffer.
+fn begin(output: &mut BytesMut, first: u8, length: usize, mask: [u8; 4]) {
+    match u8::try_from(length) {
+        Ok(short) if length <= CONTROL_BYTES_MAX => output.extend_from_slice(&[first, MASKED | short]),
+        _ => {
+            output.extend_from_slice(&[first, MASKED | 127]);
+            output.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    output.extend_from_slice(&mask);
+}
+
 /// Writes a frame with a whole message into a buffer.
 pub(crate) fn encode(output: &mut BytesMut, opcode: u8, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -257,5 +310,55 @@ pub(crate) fn encode(output: &mut BytesMut, opcode: u8, parts: &[&[u8]]) {
     }
     for part in parts {
         output.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes a frame as a client does.
+    fn write(bytes: &mut BytesMut, first: u8, content: &[u8], mut mask: [u8; 4]) {
+        begin(bytes, first, content.len(), mask);
+        let from = bytes.len();
+        bytes.extend_from_slice(content);
+        unmask(&mut bytes[from..], &mut mask);
+    }
+
+    fn read(decoder: &mut Decoder, input: &mut BytesMut) -> Vec<Message> {
+        let mut messages = Vec::new();
+        loop {
+            match decoder.step(input, 1000).expect("well-formed") {
+                Step::Began(..) => {}
+                Step::Whole(message) => messages.push(message),
+                Step::Wanting => return messages,
+            }
+        }
+    }
+
+    #[test]
+    fn a_decoder_goes_on_in_another_one_wherever_the_bytes_were_cut() {
+        let mut bytes = BytesMut::new();
+        write(&mut bytes, LAST | 1, "a whole frame, ein ganzer, ένα".as_bytes(), [1, 2, 3, 4]);
+        write(&mut bytes, 1, "έν".as_bytes().split_at(3).0, [9, 8, 7, 6]);
+        write(&mut bytes, LAST | 9, b"a ping between", [5, 6, 7, 8]);
+        write(&mut bytes, 0, "έν".as_bytes().split_at(3).1, [0, 255, 0, 255]);
+        write(&mut bytes, LAST, &[b'x'; 300], [11, 12, 13, 14]);
+        write(&mut bytes, LAST | 2, &[0; 7], [3, 1, 4, 1]);
+        write(&mut bytes, LAST | 8, &1001u16.to_be_bytes(), [2, 7, 1, 8]);
+        let expected = read(&mut Decoder::default(), &mut bytes.clone());
+        assert_eq!(expected.len(), 5);
+        for cut in 0..=bytes.len() {
+            let mut first = Decoder::default();
+            let mut input = BytesMut::from(&bytes[..cut]);
+            let mut messages = read(&mut first, &mut input);
+            let mut carried = first.into_bytes();
+            carried.extend_from_slice(&input);
+            let mut second = Decoder::default();
+            messages.extend(read(&mut second, &mut carried));
+            carried.extend_from_slice(&bytes[cut..]);
+            messages.extend(read(&mut second, &mut carried));
+            assert_eq!(messages, expected, "cut at {cut}");
+        }
     }
 }

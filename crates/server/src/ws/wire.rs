@@ -69,6 +69,16 @@ pub(crate) struct Wire<S> {
     said: Instant,
 }
 
+/// A stream that is given up, and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct WireParts<S> {
+    pub(crate) stream: S,
+    /// What was received and is not processed yet.
+    pub(crate) input: BytesMut,
+    /// What is not written yet: the rest of a frame, and whole frames.
+    pub(crate) output: BytesMut,
+}
+
 /// What has happened on a socket.
 #[derive(Debug)]
 pub(crate) enum Moved {
@@ -149,6 +159,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             heard: now,
             said: now,
         }
+    }
+
+    /// Goes on with a stream that another wire gave up.
+    pub(crate) fn resumed(parts: WireParts<S>, bounds: Bounds) -> Self {
+        Self { output: parts.output, ..Self::new(parts.stream, &parts.input, bounds) }
+    }
+
+    /// Gives the stream up, between any two bytes.
+    pub(crate) fn into_parts(self) -> WireParts<S> {
+        let mut input = self.decoder.into_bytes();
+        input.extend_from_slice(&self.input);
+        WireParts { stream: self.stream, input, output: self.output }
     }
 
     /// Queues a text frame. [`Wire::moved`] writes it.

@@ -7,6 +7,7 @@ use crate::{
     cli::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line},
     config::Config,
     environment::Environment,
+    handover::Holding,
     mirror::{
         MirrorError, MirrorOptions,
         backfill::{self, CopyOptions, Progress},
@@ -135,7 +136,8 @@ fn with_mirror<T>(
     let mirror = crate::config::MirrorConfig { enabled: false, ..config.mirror.clone() };
     let config = Config { mirror, ..config };
     block_on(async {
-        let app = server::open(&folder, config, Environment::real()).await.map_err(CliError::new)?;
+        let app =
+            server::open(&folder, config, Environment::real(), Holding::default()).await.map_err(CliError::new)?;
         let done = match &app.mirror_options {
             Some(options) => work(&app, options).await,
             None => Err(CliError::usage("set compat.profile and host.database first")),

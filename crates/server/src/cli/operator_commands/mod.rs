@@ -13,10 +13,26 @@ use crate::{
     config::Config,
     data_folder::{DataFolder, DataFolderError},
     environment::Environment,
+    handover::Holding,
     server,
 };
 use parlor_protocol::error::{Code, Problem};
 use serde_json::json;
+
+/// Restarts the running server in place.
+pub(super) fn restart(args: &OperatorArgs) -> Result<(), CliError> {
+    let restarted = || {
+        let (config, _) = args.load([])?;
+        if let Ok(folder) = DataFolder::lock(&config.data) {
+            let message = format!("no server uses {}", folder.path().display());
+            return Err(CliError::of(CliErrorKind::NotFound, message));
+        }
+        run(args, AdminCommand::Restart)
+    };
+    restarted().map_err(|error| CliError { is_json: args.json, ..error })?;
+    print_result(args, "The server restarts.", json!({ "restarts": true }));
+    Ok(())
+}
 
 fn lock(config: &Config, args: &OperatorArgs) -> Result<DataFolder, CliError> {
     let folder = DataFolder::lock(&config.data).map_err(|error| match error {
@@ -54,7 +70,9 @@ fn run(args: &OperatorArgs, command: AdminCommand) -> Result<AdminReply, CliErro
         let answer = match DataFolder::lock(&config.data) {
             Ok(folder) => {
                 print_folder(args, &folder);
-                let app = server::open(&folder, config, Environment::real()).await.map_err(CliError::new)?;
+                let app = server::open(&folder, config, Environment::real(), Holding::default())
+                    .await
+                    .map_err(CliError::new)?;
                 let answer = admin::run(&app, command).await.unwrap_or_else(AdminReply::Refused);
                 app.stop().await;
                 answer
