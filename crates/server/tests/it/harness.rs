@@ -90,6 +90,8 @@ pub(crate) struct Setup {
     /// The network namespace in which it runs, if not the test's, and its address there.
     network: Option<(String, Ipv4Addr)>,
     environment: Vec<(String, String)>,
+    /// The program that serves, if it is not the built one.
+    program: PathBuf,
 }
 
 /// Creates a temporary folder, in memory if possible.
@@ -103,7 +105,8 @@ impl Setup {
     pub(crate) fn new() -> Self {
         let folder = folder();
         let data = folder.path().join("data");
-        Self { data, folder, port: 0, network: None, environment: Vec::new() }
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_parlor"));
+        Self { data, folder, port: 0, network: None, environment: Vec::new(), program }
             .with("accounts.sign_up", true)
             .with("who_may_write", "everyone")
             .with("accounts.password_memory_kib", 8)
@@ -117,6 +120,11 @@ impl Setup {
     /// Uses this data folder, which is kept.
     pub(crate) fn in_folder(self, data: &Path) -> Self {
         Self { data: data.to_owned(), ..self }
+    }
+
+    /// Serves with a program at this path.
+    pub(crate) fn with_program(self, program: &Path) -> Self {
+        Self { program: program.to_owned(), ..self }
     }
 
     /// Runs in a network namespace, at this address.
@@ -189,7 +197,7 @@ impl Server {
                 inside.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_parlor")]);
                 self.with_environment(inside)
             }
-            None => self.command(),
+            None => self.with_environment(Command::new(&self.setup.program)),
         };
         let listen = SocketAddr::from((
             self.setup.network.as_ref().map_or(Ipv4Addr::LOCALHOST, |_| Ipv4Addr::UNSPECIFIED),

@@ -36,6 +36,7 @@ mod postgres;
 mod power_cut;
 mod raw_http;
 mod redis;
+mod restart_in_place;
 mod search;
 mod server_lifecycle;
 mod sessions;
