@@ -110,6 +110,36 @@ test('FindIt: the old page and Parlor’s inbox of both people end equal, throug
     assert.deepEqual([...ada.errors, ...ben.errors, ...newAda.errors, ...newBen.errors], []);
   }));
 
+test('FindIt: both pages keep their sockets through restarts of Parlor, and every message comes once', () =>
+  runExample('findit', async ({ site, browser }) => {
+    const { ada, ben } = await openBoth(site, browser);
+    const lines = { ada: /** @type {string[]} */ ([]), ben: /** @type {string[]} */ ([]) };
+    /** @param {'ada'|'ben'} name @param {string} text */
+    const say = async (name, text) => {
+      await write(name === 'ada' ? ada : ben, text);
+      lines.ada.push(`${name === 'ada' ? 'own' : 'other'}: ${text}`);
+      lines.ben.push(`${name === 'ben' ? 'own' : 'other'}: ${text}`);
+    };
+    for (const round of [1, 2]) {
+      await say('ada', `Before restart ${round}`);
+      const restarted = site.restartParlor();
+      await say('ada', `During restart ${round}`);
+      await restarted();
+      await say('ada', `After restart ${round}`);
+      await shows(ben, lines.ben);
+      await say('ben', `An answer ${round}`);
+      await shows(ada, lines.ada);
+    }
+    for (const { page } of [ada, ben]) {
+      const sockets = await page.evaluate(() => /** @type {any} */ (window).sockets
+        .map((/** @type {WebSocket} */ socket) => socket.readyState));
+      assert.deepEqual(sockets, [1], 'the one socket that the page has opened');
+    }
+    await reload(ben);
+    await shows(ben, lines.ben);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
+  }));
+
 /** The fields of the page's form. @param {VisitorPage} visitor @param {string} text */
 async function formOf({ page }, text) {
   const fields = await page.locator('#composer').evaluate((/** @type {HTMLFormElement} */ form) =>

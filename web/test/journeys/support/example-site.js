@@ -5,7 +5,7 @@
  * @import {ChildProcess} from 'node:child_process'
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +31,8 @@ export class ExampleSite {
   /** The process ids of django, nginx and parlor. @type {Record<string, number>} */
   pids = {};
   port = 0;
+  /** Where its data and logs are. */
+  folder = '';
   /** @type {ChildProcess|null} */
   #process = null;
 
@@ -63,6 +65,14 @@ export class ExampleSite {
     await until(() => this.pids[part], (pid) => pid !== before, `${part} is started again`);
     const address = `http://127.0.0.1:${this.port}${part === 'django' ? '/login/' : '/theme.css'}`;
     await until(() => fetch(address).then(({ ok }) => ok, () => false), Boolean, `${part} answers`);
+  }
+
+  /** Begins to restart Parlor in place. @returns {() => Promise<unknown>} waits until it serves again */
+  restartParlor() {
+    const starts = () => readFileSync(join(this.folder, 'logs/parlor.log'), 'utf8').split('Parlor serves on').length;
+    const before = starts();
+    process.kill(/** @type {number} */ (this.pids.parlor), 'SIGUSR2');
+    return () => until(starts, (now) => now > before, 'Parlor serves again');
   }
 
   /** Signs a person in, in a browser context of their own. @param {Browser} browser @param {string} person
