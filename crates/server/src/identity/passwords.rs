@@ -18,6 +18,13 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization as _;
 
+/// The most work of a hash that is checked: memory in KiB, passes over it, and lanes. What the configuration allows, and
+/// Django's own hashes, are below; more would take the machine's memory or a thread for hours.
+const MEMORY_KIB_MAX: u32 = 1_048_576;
+const PASSES_MAX: u32 = 100;
+const LANES_MAX: u32 = 64;
+/// The same of a hash that the host made; Django uses 100 MiB.
+const HOST_MEMORY_KIB_MAX: u32 = 262_144;
 /// How long a check waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -58,12 +65,13 @@ impl Memory {
         if is_foreign(hash) && django::passwords::argon2(hash).is_none() {
             return django::passwords::is_right(password, hash);
         }
-        let hash = PasswordHash::new(django::passwords::argon2(hash).unwrap_or(hash));
-        hash.is_ok_and(|hash| self.is_right(password, &hash))
+        let of_host = django::passwords::argon2(hash);
+        let memory_kib_max = if of_host.is_some() { HOST_MEMORY_KIB_MAX } else { MEMORY_KIB_MAX };
+        PasswordHash::new(of_host.unwrap_or(hash)).is_ok_and(|hash| self.is_right(password, &hash, memory_kib_max))
     }
 
-    /// Whether a password is that of a hash.
-    fn is_right(&self, password: &str, hash: &PasswordHash) -> bool {
+    /// Whether a password is that of a hash, unless that takes too much work.
+    fn is_right(&self, password: &str, hash: &PasswordHash, memory_kib_max: u32) -> bool {
         let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return false };
         let work = (
             Algorithm::try_from(hash.algorithm.as_str()),
@@ -71,6 +79,9 @@ impl Memory {
             Params::try_from(hash),
         );
         let (Ok(algorithm), Ok(version), Ok(params)) = work else { return false };
+        if params.m_cost() > memory_kib_max || params.t_cost() > PASSES_MAX || params.p_cost() > LANES_MAX {
+            return false;
+        }
         let argon2 = Argon2::new(algorithm, version, params);
         let found = self.hash(&argon2, password, salt, expected.len());
         found.is_some_and(|found| found.as_bytes().ct_eq(expected.as_bytes()).into())
