@@ -286,7 +286,7 @@ mod tests {
                     [channel_layer]\nurl = \"redis://:se@cret@a/1\"\nencryption_keys = [\"secret\"]\n\
                     [identity]\nrecheck_secret = \"secret\"\n\
                     [django]\nsecret_key = \"secret\"\nsecret_key_fallbacks = [\"secret\"]\n\
-                    [callback]\nurl = \"http://ada:se@cret@site/x\"\n";
+                    [callback]\nurl = \"http://ada:se@cret@site/x?key=secret\"\n";
         let (config, settings) = load(file, &[], &[]).load().expect("all is right");
         let shown: Vec<_> = settings.iter().map(Setting::display_value).collect();
         assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");

@@ -52,8 +52,9 @@ impl Setting {
             ("django.secret_key_fallbacks", Value::Array(secrets)) if !secrets.is_empty() => {
                 "[\"(hidden)\"]".to_owned()
             }
-            ("store.url" | "host.database" | "callback.url" | "host.url" | "host.allow_url", Value::String(url)) => {
-                Value::from(without_password(url)).to_string()
+            ("store.url" | "host.database", Value::String(url)) => Value::from(without_password(url)).to_string(),
+            ("callback.url" | "host.url" | "host.allow_url", Value::String(url)) => {
+                Value::from(without_query(&without_password(url))).to_string()
             }
             ("bridge.encryption_keys" | "channel_layer.encryption_keys", Value::Array(keys)) if !keys.is_empty() => {
                 "[\"(hidden)\"]".to_owned()
@@ -97,7 +98,7 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// Hides the query of a URL: that of a unix socket may contain a password.
+/// Hides the query of a URL: that of a unix socket may contain a password, and that of a page any secret.
 fn without_query(url: &str) -> String {
     url.split_once('?').map_or_else(|| url.to_owned(), |(before, _)| format!("{before}?(hidden)"))
 }
