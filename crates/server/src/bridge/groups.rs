@@ -42,15 +42,15 @@ struct GroupsState {
 
 #[derive(Debug, Default)]
 struct Group {
-    sockets: Vec<GroupSocket>,
+    rooms: Vec<Room>,
     is_joined: bool,
 }
 
+/// The sockets of a room in a group, by their ids.
 #[derive(Debug)]
-struct GroupSocket {
-    id: u64,
-    room: Arc<RoomProfile>,
-    outbox: Arc<Outbox>,
+struct Room {
+    profile: Arc<RoomProfile>,
+    sockets: HashMap<u64, Arc<Outbox>>,
 }
 
 /// A socket in a group. Dropping it takes the socket out.
@@ -58,6 +58,7 @@ struct GroupSocket {
 pub struct GroupMember {
     groups: Arc<Groups>,
     group: String,
+    room: Arc<RoomProfile>,
     id: u64,
 }
 
@@ -72,14 +73,17 @@ impl Groups {
         let mut state = self.lock();
         state.last_id += 1;
         let id = state.last_id;
-        let entry = state.groups.entry(group.clone()).or_default();
-        entry.sockets.push(GroupSocket { id, room, outbox });
-        let is_new = entry.sockets.len() == 1;
+        let is_new = !state.groups.contains_key(&group);
+        let rooms = &mut state.groups.entry(group.clone()).or_default().rooms;
+        match rooms.iter_mut().find(|known| Arc::ptr_eq(&known.profile, &room)) {
+            Some(known) => drop(known.sockets.insert(id, outbox)),
+            None => rooms.push(Room { profile: room.clone(), sockets: HashMap::from([(id, outbox)]) }),
+        }
         drop(state);
         if is_new {
             self.wanted.send_replace(());
         }
-        GroupMember { groups: self.clone(), group, id }
+        GroupMember { groups: self.clone(), group, room, id }
     }
 
     /// Waits until the layer has joined a group, or the time has passed.
@@ -118,15 +122,19 @@ impl Groups {
         self.joined.send_replace(());
     }
 
-    /// Passes a message on to the sockets of a group.
+    /// Passes a message on to the sockets of a group. Frames are made without the lock, which every socket needs.
     pub(super) fn deliver(&self, group: &str, message: &Value) {
+        let profiles: Vec<Arc<RoomProfile>> = match self.lock().groups.get(group) {
+            Some(group) => group.rooms.iter().map(|room| room.profile.clone()).collect(),
+            None => return,
+        };
+        let frames: Vec<Option<Bytes>> = profiles.iter().map(|room| self.frame(room, message)).collect();
         let state = self.lock();
         let Some(group) = state.groups.get(group) else { return };
-        let mut rendered: Option<(&Arc<RoomProfile>, Option<Bytes>)> = None;
-        for GroupSocket { room, outbox, .. } in &group.sockets {
-            let known = rendered.take().filter(|(of, _)| Arc::ptr_eq(of, room));
-            let (_, frame) = rendered.insert(known.unwrap_or_else(|| (room, self.frame(room, message))));
-            if let Some(frame) = frame {
+        for (profile, frame) in profiles.iter().zip(&frames) {
+            let Some(frame) = frame else { continue };
+            let room = group.rooms.iter().find(|room| Arc::ptr_eq(&room.profile, profile));
+            for outbox in room.iter().flat_map(|room| room.sockets.values()) {
                 outbox.push(frame, &self.limits);
             }
         }
@@ -180,8 +188,13 @@ impl Drop for GroupMember {
     fn drop(&mut self) {
         let mut state = self.groups.lock();
         let Some(group) = state.groups.get_mut(&self.group) else { return };
-        group.sockets.retain(|socket| socket.id != self.id);
-        let is_empty = group.sockets.is_empty();
+        if let Some(at) = group.rooms.iter().position(|room| Arc::ptr_eq(&room.profile, &self.room)) {
+            group.rooms[at].sockets.remove(&self.id);
+            if group.rooms[at].sockets.is_empty() {
+                group.rooms.swap_remove(at);
+            }
+        }
+        let is_empty = group.rooms.is_empty();
         if is_empty {
             state.groups.remove(&self.group);
         }

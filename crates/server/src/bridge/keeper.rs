@@ -2,7 +2,8 @@
 //! (both layers).
 //!
 //! Invariants: membership is renewed at every heartbeat, long before it expires, so it survives a flushed or restarted
-//! Redis; the scores of sent messages strictly increase; messages that wait longer than their expiry are dropped, and
+//! Redis; what was announced is remembered until the node has left it, so that a group that it once joined is left even
+//! after outages; the scores of sent messages strictly increase; messages that wait longer than their expiry are dropped, and
 //! never more wait than the queue holds.
 
 use super::{
@@ -28,6 +29,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const DEAD_AFTER_S: f64 = 60.0;
 /// How long leaving the groups may take when the server stops.
 const LEAVING: Duration = Duration::from_secs(1);
+/// Groups of one command, or of one round trip.
+const TOGETHER_MAX: usize = 1000;
 /// The smallest step between two scores. Doubles have room for it until the year 2242.
 const SCORE_STEP_S: f64 = 0.000_001;
 
@@ -36,6 +39,8 @@ pub(super) struct Keeper {
     shared: Arc<Shared>,
     servers: Vec<RedisServer>,
     joined: HashSet<String>,
+    /// The groups that this node may be in, those from before an outage included: announced and not yet forgotten.
+    announced: HashSet<String>,
     outgoing: mpsc::Receiver<Outgoing>,
     last_score_s: f64,
 }
@@ -46,7 +51,7 @@ type Failure = (usize, RedisError);
 impl Keeper {
     pub(super) fn new(shared: Arc<Shared>, outgoing: mpsc::Receiver<Outgoing>) -> Self {
         let servers = shared.clients.iter().map(|client| RedisServer::new(client.clone(), TIMEOUT)).collect();
-        Self { shared, servers, joined: HashSet::new(), outgoing, last_score_s: 0.0 }
+        Self { shared, servers, joined: HashSet::new(), announced: HashSet::new(), outgoing, last_score_s: 0.0 }
     }
 
     /// Runs until the server stops.
@@ -100,7 +105,8 @@ impl Keeper {
         let wanted: HashSet<String> = shared.groups.wanted().into_iter().collect();
         let joining: Vec<String> =
             wanted.iter().filter(|group| is_renewal || !self.joined.contains(*group)).cloned().collect();
-        let leaving: Vec<String> = self.joined.difference(&wanted).cloned().collect();
+        let leaving: Vec<String> = self.announced.difference(&wanted).cloned().collect();
+        self.announced.extend(joining.iter().cloned());
         if is_renewal || !joining.is_empty() {
             // Remembered before it is joined, so that nothing is joined that nobody could take out.
             self.execute(0, &keys.announce(&shared.node, &joining, now_s)).await?;
@@ -119,6 +125,7 @@ impl Keeper {
         let forgotten: Vec<_> = leaving.iter().map(|group| keys.forget_group(&shared.node, group)).collect();
         self.execute(0, &forgotten).await?;
         shared.groups.set_joined(&wanted, true);
+        self.announced.clone_from(&wanted);
         self.joined = wanted;
         if is_renewal { self.remove_dead_nodes(now_s - DEAD_AFTER_S).await } else { Ok(()) }
     }
@@ -140,10 +147,12 @@ impl Keeper {
 
     async fn remove_node(&mut self, node: &str, groups: &[String]) -> Result<(), Failure> {
         let shared = self.shared.clone();
-        for group in groups {
-            let server = server_of(group, self.servers.len());
-            let member = Shared::member_of(node, group);
-            self.execute(server, &[shared.keys.group_discard(group, &member)]).await?;
+        for server in 0..self.servers.len() {
+            let here: Vec<_> = groups.iter().filter(|group| server_of(group, self.servers.len()) == server).collect();
+            for some in here.chunks(TOGETHER_MAX) {
+                let discard = |group: &&String| shared.keys.group_discard(group, &Shared::member_of(node, group));
+                self.execute(server, &some.iter().map(discard).collect::<Vec<_>>()).await?;
+            }
         }
         let process = Shared::process_of(node);
         let delete = shared.keys.delete_queue(&shared.keys.queue(&process));
@@ -154,7 +163,7 @@ impl Keeper {
 
     async fn leave_all(&mut self) {
         if self.shared.codec.layer == Layer::Core {
-            let (node, groups) = (self.shared.node.clone(), self.joined.drain().collect::<Vec<_>>());
+            let (node, groups) = (self.shared.node.clone(), self.announced.drain().collect::<Vec<_>>());
             if let Err((server, cause)) = self.remove_node(&node, &groups).await {
                 self.shared.outages[server].begin(&cause);
             }
