@@ -48,8 +48,8 @@ pub trait HostSide: fmt::Debug + Send + Sync {
     /// Stores a message in the host's table, and then in Parlor's store. When this returns, both are committed.
     fn send(&self, message: NewHostMessage) -> BoxFuture<'_, Result<HostMessageRow, Problem>>;
 
-    /// Marks one row as read, if the user is its recipient. Returns whether they are.
-    fn mark_read(&self, reader: UserId, row_id: i64) -> BoxFuture<'_, Result<bool, Problem>>;
+    /// Marks those of the rows as read whose recipient the user is, together.
+    fn mark_read<'a>(&'a self, reader: UserId, row_ids: &'a [i64]) -> BoxFuture<'a, Result<(), Problem>>;
 
     /// Counts the rows that a user has received and not read, as the host counts them.
     fn unread_count(&self, user: UserId) -> BoxFuture<'_, Result<i64, Problem>>;

@@ -42,6 +42,7 @@ use crate::{
 };
 use apply::Applier;
 use contexts::HostContexts;
+use futures_util::future::join_all;
 use host_tables::{HostTables, NewRow};
 use message_row::{HostMessageRow, HostPerson};
 use parlor_protocol::{
@@ -241,17 +242,18 @@ impl Mirror {
         })
     }
 
-    /// Marks a row as read, in the host's table first. Returns whether the reader is its recipient.
+    /// Marks those of the rows as read whose recipient the reader is, in the host's table first. Returns how many these
+    /// are.
     ///
     /// # Errors
     /// `unavailable`: the host's database does not answer.
-    pub async fn mark_read(&self, reader: UserId, row_id: i64) -> Result<bool, Problem> {
+    pub async fn mark_read(&self, reader: UserId, row_ids: &[i64]) -> Result<u64, Problem> {
         let reader = self.external_id(reader).await?;
-        let is_own = self.tables.mark_read(&reader, &[row_id]).await.map_err(|error| refusal(&error))? > 0;
-        if is_own {
-            self.apply(row_id).await;
+        let marked = self.tables.mark_read(&reader, row_ids).await.map_err(|error| refusal(&error))?;
+        if marked > 0 {
+            join_all(row_ids.iter().map(|row_id| self.apply(*row_id))).await;
         }
-        Ok(is_own)
+        Ok(marked)
     }
 
     /// Returns how many rows a user has not read, as the application counts them.

@@ -10,7 +10,7 @@ use crate::{
     host_side::{HostSide, MessageTarget, NewHostMessage},
     profile::write_rule::{RuleName, RuleParameter, RuleQuery},
 };
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use parlor_protocol::{
     error::{Code, Problem},
     ids::UserId,
@@ -51,8 +51,8 @@ impl HostSide for Mirror {
         .boxed()
     }
 
-    fn mark_read(&self, reader: UserId, row_id: i64) -> BoxFuture<'_, Result<bool, Problem>> {
-        self.mark_read(reader, row_id).boxed()
+    fn mark_read<'a>(&'a self, reader: UserId, row_ids: &'a [i64]) -> BoxFuture<'a, Result<(), Problem>> {
+        self.mark_read(reader, row_ids).map_ok(drop).boxed()
     }
 
     fn unread_count(&self, user: UserId) -> BoxFuture<'_, Result<i64, Problem>> {

@@ -72,10 +72,8 @@ pub(super) async fn run(
         }
         Action::MarkRead { message } => {
             let ids = incoming::message_ids(frame, message)?;
-            for id in &ids {
-                // The row of somebody else, or none, changes nothing, and the answer is the same.
-                host.mark_read(me.user, *id).await.map_err(error_of)?;
-            }
+            // The row of somebody else, or none, changes nothing, and the answer is the same.
+            host.mark_read(me.user, &ids).await.map_err(error_of)?;
             Ok(Done::Read(ids.first().copied().filter(|_| ids.len() == 1)))
         }
         Action::CountUnread => host.unread_count(me.user).await.map(Done::Counted).map_err(error_of),

@@ -106,14 +106,14 @@ async fn only_the_recipient_marks_a_row_as_read(server: HostServer) {
     let beside = Beside::start(&server, "accounting").await;
     let row = beside.host.insert(1, 2, "one").await;
     let mirror = beside.app.mirror.clone().expect("it runs");
-    assert!(!mirror.mark_read(beside.user(3).await, row).await.expect("answered"));
-    assert!(!mirror.mark_read(beside.user(1).await, row).await.expect("answered"));
+    assert_eq!(mirror.mark_read(beside.user(3).await, &[row]).await.expect("answered"), 0);
+    assert_eq!(mirror.mark_read(beside.user(1).await, &[row]).await.expect("answered"), 0);
     until_rows(&beside.host, &[(1, 2, "one", false)]).await;
-    assert!(mirror.mark_read(beside.user(2).await, row).await.expect("answered"));
+    assert_eq!(mirror.mark_read(beside.user(2).await, &[row, row + 1000]).await.expect("answered"), 1);
     until_rows(&beside.host, &[(1, 2, "one", true)]).await;
     assert_eq!(beside.unread(2).await, 0);
     assert_eq!(mirror.unread_count(beside.user(2).await).await.expect("counted"), 0);
-    assert!(!mirror.mark_read(beside.user(2).await, row + 1000).await.expect("answered"));
+    assert_eq!(mirror.mark_read(beside.user(2).await, &[row + 1000]).await.expect("answered"), 0);
 }
 
 async fn reacting_to_a_message_does_not_revert_what_the_host_wrote(server: HostServer) {

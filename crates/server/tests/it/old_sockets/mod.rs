@@ -145,16 +145,15 @@ impl HostSide for FakeHost {
         .boxed()
     }
 
-    fn mark_read(&self, reader: UserId, row_id: i64) -> BoxFuture<'_, Result<bool, Problem>> {
+    fn mark_read<'a>(&'a self, reader: UserId, row_ids: &'a [i64]) -> BoxFuture<'a, Result<(), Problem>> {
         async move {
             self.answer(()).await?;
             let reader = self.id(reader).map(|id| id.to_string());
             let mut rows = self.rows.lock().expect("not poisoned");
-            let own = rows.iter_mut().find(|row| row.row_id == row_id && Some(&row.recipient.id) == reader.as_ref());
-            Ok(own.is_some_and(|row| {
-                row.is_read = true;
-                true
-            }))
+            for row in rows.iter_mut().filter(|row| row_ids.contains(&row.row_id)) {
+                row.is_read |= Some(&row.recipient.id) == reader.as_ref();
+            }
+            Ok(())
         }
         .boxed()
     }
