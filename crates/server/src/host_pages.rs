@@ -66,7 +66,8 @@ impl fmt::Debug for HostPages {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageHeaders {
     /// The cookies, without Parlor's own.
-    cookies: String,
+    #[serde(with = "cookies::latin_1")]
+    cookies: Vec<u8>,
     #[serde(with = "header_text")]
     host: Option<HeaderValue>,
     /// Where the page is from; it was checked.
@@ -140,14 +141,14 @@ impl PageHeaders {
         let cookies = cookies::of_host(&lines);
         Self {
             // Too many are as good as none: the host then knows nobody.
-            cookies: if cookies.len() <= COOKIE_BYTES_MAX { cookies } else { String::new() },
+            cookies: if cookies.len() <= COOKIE_BYTES_MAX { cookies } else { Vec::new() },
             host: headers.get(header::HOST).cloned(),
             origin: headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default().to_owned(),
         }
     }
 
     /// Adds what the host needs to see the page's own request.
-    fn add_to(&self, mut request: RequestBuilder, cookies: &str) -> RequestBuilder {
+    fn add_to(&self, mut request: RequestBuilder, cookies: &[u8]) -> RequestBuilder {
         if let Some(host) = &self.host {
             request = request.header(header::HOST, host);
         }
@@ -161,8 +162,8 @@ impl PageHeaders {
 
     /// Returns the token of the page's cookie, or a new one, and the cookies with it: Django requires that the form and
     /// the cookie have the same.
-    fn with_token(&self, name: &str, environment: &Environment) -> (String, String) {
-        let known = cookies::cookie([self.cookies.as_bytes()], name);
+    fn with_token(&self, name: &str, environment: &Environment) -> (String, Vec<u8>) {
+        let known = cookies::cookie([self.cookies.as_slice()], name);
         let is_token = |token: &String| {
             CSRF_LENGTHS.contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
         };
@@ -172,7 +173,8 @@ impl PageHeaders {
         let random: [u8; CSRF_LENGTHS[0]] = environment.random();
         let token: String = random.iter().map(|byte| char::from(BASE62[usize::from(*byte) % BASE62.len()])).collect();
         // Of several cookies of a name Django takes the last.
-        let cookies = format!("{}{}{name}={token}", self.cookies, if self.cookies.is_empty() { "" } else { "; " });
+        let separator = if self.cookies.is_empty() { "" } else { "; " };
+        let cookies = [self.cookies.as_slice(), format!("{separator}{name}={token}").as_bytes()].concat();
         (token, cookies)
     }
 }
@@ -385,20 +387,20 @@ mod tests {
         let environment = Environment::real();
         let token = "a".repeat(32);
         let known = page(&format!("sessionid=x; csrftoken={token}")).with_token("csrftoken", &environment);
-        assert_eq!(known, (token.clone(), format!("sessionid=x; csrftoken={token}")));
+        assert_eq!(known, (token.clone(), format!("sessionid=x; csrftoken={token}").into_bytes()));
         for cookies in ["sessionid=x", "sessionid=x; csrftoken=", "sessionid=x; csrftoken=<script>"] {
             let page = page(cookies);
             let (made, sent) = page.with_token("csrftoken", &environment);
             assert!(made.len() == 32 && made.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{made}");
-            assert_eq!(cookies::cookie([sent.as_bytes()], "csrftoken"), Some(made), "the last one counts");
-            assert_eq!(cookies::cookie([sent.as_bytes()], "sessionid"), Some("x".to_owned()));
+            assert_eq!(cookies::cookie([sent.as_slice()], "csrftoken"), Some(made), "the last one counts");
+            assert_eq!(cookies::cookie([sent.as_slice()], "sessionid"), Some("x".to_owned()));
         }
     }
 
     #[test]
     fn cookies_of_parlor_are_not_passed_on_and_none_is_shown() {
         let page = page("sessionid=secret; parlor_session=own; __Host-parlor_session=own");
-        assert_eq!(page.cookies, "sessionid=secret");
+        assert_eq!(page.cookies, b"sessionid=secret");
         assert_eq!(format!("{page:?}"), "PageHeaders { origin: \"https://site.example\", .. }");
     }
 

@@ -1,6 +1,9 @@
 //! Reads Django's tables of sessions and users.
+//!
+//! A row that cannot be read, because a column is NULL that never is in Django, keeps no other row out.
 
 use super::{HostDatabase, HostError, HostKind, HostRow, HostValue};
+use std::collections::BTreeMap;
 
 /// Keys of one statement; they are padded to a power of two, so that few forms of it are prepared.
 const KEYS_MAX: usize = 256;
@@ -68,43 +71,70 @@ impl std::fmt::Debug for DjangoUser {
     }
 }
 
+/// The rows of some keys.
+#[derive(Clone, Debug)]
+pub struct Found<T> {
+    /// Those that could be read.
+    pub rows: Vec<T>,
+    /// The keys of those that could not, with the reasons.
+    pub unreadable: BTreeMap<String, HostError>,
+}
+
+impl<T> Default for Found<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), unreadable: BTreeMap::new() }
+    }
+}
+
+impl<T> Found<T> {
+    fn add(&mut self, key: String, row: Result<T, HostError>) {
+        match row {
+            Ok(row) => self.rows.push(row),
+            Err(error) => {
+                self.unreadable.insert(key, error);
+            }
+        }
+    }
+}
+
 impl HostDatabase {
     /// Returns the sessions with these keys, expired ones included.
     ///
     /// # Errors
     /// The database is not available, or the table is not Django's.
-    pub async fn django_sessions(&self, table: &str, keys: &[String]) -> Result<Vec<DjangoSession>, HostError> {
+    pub async fn django_sessions(&self, table: &str, keys: &[String]) -> Result<Found<DjangoSession>, HostError> {
         let head = format!("SELECT session_key, session_data, expire_date FROM {}", self.quoted(table));
-        let mut sessions = Vec::new();
+        let mut found = Found::default();
         for keys in keys.chunks(KEYS_MAX) {
             let params: Vec<HostValue> = padded(keys.iter().map(|key| HostValue::from(key.as_str())).collect());
             let sql =
                 format!("{head} WHERE session_key IN ({})", placeholders(params.len(), |number| format!("${number}")));
             for row in self.query(sql, params).await? {
-                sessions.push(DjangoSession { key: row.text(0)?, data: row.text(1)?, expires_at: row.time_ms(2)? });
+                let key = row.text(0)?;
+                found.add(key.clone(), session(key, &row));
             }
         }
-        Ok(sessions)
+        Ok(found)
     }
 
     /// Returns the users with these ids; an id that cannot be one is nobody's.
     ///
     /// # Errors
     /// The database is not available, or the table has other columns.
-    pub async fn django_users(&self, table: &UserTable, ids: &[String]) -> Result<Vec<DjangoUser>, HostError> {
+    pub async fn django_users(&self, table: &UserTable, ids: &[String]) -> Result<Found<DjangoUser>, HostError> {
         let (id, head) = (self.quoted(&table.id), self.select_users(table));
         let keys: Vec<HostValue> = ids.iter().flat_map(|id| self.keys_of(id, table.id_type)).collect();
-        let is_uuid = table.id_type == IdType::Uuid && self.kind() == HostKind::Postgres;
-        let cast = |number: usize| if is_uuid { format!("CAST(${number} AS uuid)") } else { format!("${number}") };
-        let mut users = Vec::new();
+        let key = |number| self.key(number, table.id_type);
+        let mut found = Found::default();
         for keys in keys.chunks(KEYS_MAX) {
             let params = padded(keys.to_vec());
-            let sql = format!("{head} WHERE {id} IN ({})", placeholders(params.len(), cast));
+            let sql = format!("{head} WHERE {id} IN ({})", placeholders(params.len(), key));
             for row in self.query(sql, params).await? {
-                users.push(user(&row, table)?);
+                let id = id_of(&row, table)?;
+                found.add(id.clone(), user(id, &row, table));
             }
         }
-        Ok(users)
+        Ok(found)
     }
 
     /// Returns the users who follow one with this id, or the first ones, in the order of their ids.
@@ -119,11 +149,9 @@ impl HostDatabase {
     ) -> Result<Vec<DjangoUser>, HostError> {
         let (id, head) = (self.quoted(&table.id), self.select_users(table));
         let key = after.and_then(|id| self.keys_of(id, table.id_type).pop());
-        let is_uuid = table.id_type == IdType::Uuid && self.kind() == HostKind::Postgres;
-        let place = if is_uuid { "CAST($1 AS uuid)" } else { "$1" };
-        let place = if key.is_some() { format!(" WHERE {id} > {place}") } else { String::new() };
+        let place = if key.is_some() { format!(" WHERE {id} > {}", self.key(1, table.id_type)) } else { String::new() };
         let rows = self.query(format!("{head}{place} ORDER BY {id} LIMIT {limit}"), key.into_iter().collect()).await?;
-        rows.iter().map(|row| user(row, table)).collect()
+        rows.iter().map(|row| user(id_of(row, table)?, row, table)).collect()
     }
 
     fn select_users(&self, table: &UserTable) -> String {
@@ -131,6 +159,16 @@ impl HostDatabase {
         columns.extend(&table.names);
         let columns: Vec<String> = columns.into_iter().map(|column| self.quoted(column)).collect();
         format!("SELECT {} FROM {}", columns.join(", "), self.quoted(&table.table))
+    }
+
+    /// Returns the form of a parameter that is compared with a primary key.
+    fn key(&self, number: usize, id_type: IdType) -> String {
+        match (self.kind(), id_type) {
+            (HostKind::Postgres, IdType::Uuid) => format!("CAST(${number} AS uuid)"),
+            // A number that is too large for the column is compared, and found nowhere.
+            (HostKind::Postgres, IdType::Integer) => format!("CAST(${number} AS bigint)"),
+            _ => format!("${number}"),
+        }
     }
 
     /// Returns the values that the primary key of this id may have.
@@ -147,9 +185,16 @@ impl HostDatabase {
     }
 }
 
-fn user(row: &HostRow, table: &UserTable) -> Result<DjangoUser, HostError> {
+fn session(key: String, row: &HostRow) -> Result<DjangoSession, HostError> {
+    Ok(DjangoSession { key, data: row.text(1)?, expires_at: row.time_ms(2)? })
+}
+
+fn id_of(row: &HostRow, table: &UserTable) -> Result<String, HostError> {
     let id = row.text(0)?;
-    let id = if table.id_type == IdType::Uuid { bare_uuid(&id).map_or(id, |bare| dashed(&bare)) } else { id };
+    Ok(if table.id_type == IdType::Uuid { bare_uuid(&id).map_or(id, |bare| dashed(&bare)) } else { id })
+}
+
+fn user(id: String, row: &HostRow, table: &UserTable) -> Result<DjangoUser, HostError> {
     let mut names = Vec::new();
     for column in 4..4 + table.names.len() {
         names.extend(row.optional_text(column)?.filter(|name| !name.trim().is_empty()));

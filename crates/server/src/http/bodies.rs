@@ -312,7 +312,7 @@ mod tests {
 
     fn caller(user: Option<i64>, last: u8) -> Caller {
         let actor = user.map(|user| Actor { user: UserId(user), session: SessionId(1) });
-        Caller { address: [10, 0, 0, last].into(), by: None, actor, ends: 0 }
+        Caller { address: [10, 0, 0, last].into(), by: None, actor, failure: None, counted: None, ends: 0 }
     }
 
     #[test]

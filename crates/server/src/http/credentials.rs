@@ -38,6 +38,10 @@ pub(super) struct Caller {
     pub(super) by: Option<By>,
     /// The session, if the credentials name one that is alive.
     pub(super) actor: Option<Actor>,
+    /// Why it is not known whose the credentials are; it refuses what needs somebody, and nothing else.
+    pub(super) failure: Option<Problem>,
+    /// The key under which the request has been counted already.
+    pub(super) counted: Option<ClientKey>,
     /// How many sessions the hub had counted as ended before the session was looked up.
     pub(super) ends: u64,
 }
@@ -79,24 +83,41 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 impl Caller {
     /// Reads the credentials of a request and looks its session up.
-    pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Problem> {
+    pub(super) async fn of(app: &App, parts: &Parts) -> Self {
         let address = visitor(address_of(app, parts));
         let ends = app.hub.session_ends();
+        let mut caller = Self { address, by: None, actor: None, failure: None, counted: None, ends };
         if let Some(token) = bearer(&parts.headers) {
-            return Ok(Self { address, by: Some(By::Bearer), actor: app.identity.find_session(&token).await?, ends });
+            caller.by = Some(By::Bearer);
+            caller.note(app.identity.find_session(&token).await);
+            return caller;
         }
-        let (mut by, mut failure) = (None, None);
         for provider in app.identity.providers() {
-            let Some(found) = find(app, parts, *provider, address).await else { continue };
-            by = Some(By::Cookie);
-            match found {
-                Ok(None) => {}
-                Ok(actor) => return Ok(Self { address, by, actor, ends }),
-                // Another provider may know them.
-                Err(problem) => failure = Some(problem),
+            let Some(found) = find(app, parts, *provider, &mut caller).await else { continue };
+            caller.by = Some(By::Cookie);
+            caller.note(found);
+            // If it failed, another provider may know them.
+            if caller.actor.is_some() {
+                break;
             }
         }
-        failure.map_or(Ok(Self { address, by, actor: None, ends }), Err)
+        caller
+    }
+
+    fn note(&mut self, found: Result<Option<Actor>, Problem>) {
+        match found {
+            Ok(None) => {}
+            Ok(actor) => (self.actor, self.failure) = (actor, None),
+            Err(problem) => self.failure = Some(problem),
+        }
+    }
+
+    /// Returns the session.
+    ///
+    /// # Errors
+    /// `not_signed_in`, or why that is not known.
+    pub(super) fn signed_in(&self) -> Result<Actor, Problem> {
+        self.actor.ok_or_else(|| self.failure.clone().unwrap_or_else(|| Code::NotSignedIn.into()))
     }
 
     /// Returns the key under which this request is counted.
@@ -104,14 +125,30 @@ impl Caller {
         self.actor.map_or(ClientKey::Address(self.address), |actor| ClientKey::User(actor.user))
     }
 
+    /// Returns the session of Parlor itself that the request names, also if the host knows somebody else by its cookies.
+    ///
+    /// # Errors
+    /// `unavailable`: the store does not answer.
+    pub(super) async fn own_session(&self, app: &App, parts: &Parts) -> Result<Option<Actor>, Problem> {
+        if self.by == Some(By::Bearer) {
+            return self.failure.clone().map_or(Ok(self.actor), Err);
+        }
+        let Some(token) = cookie(&parts.headers, is_https(app, parts)) else { return Ok(None) };
+        app.identity.find_session(&token).await
+    }
+
     /// Returns what a sign-in needs to know of the client.
-    pub(super) fn client(&self, app: &App, parts: &Parts) -> Client {
+    ///
+    /// # Errors
+    /// `unavailable`: the store does not answer.
+    pub(super) async fn client(&self, app: &App, parts: &Parts) -> Result<Client, Problem> {
         let headers = &parts.headers;
         let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
         let device = cookie_named(headers, if is_https(app, parts) { DEVICE_HTTPS } else { DEVICE });
         // Anything else was not issued by this server.
         let device = device.filter(Token::is_well_formed);
-        Client { address: self.address, agent: agent.unwrap_or_default(), previous: self.actor, device }
+        let previous = self.own_session(app, parts).await?;
+        Ok(Client { address: self.address, agent: agent.unwrap_or_default(), previous, device })
     }
 }
 
@@ -120,7 +157,7 @@ async fn find(
     app: &App,
     parts: &Parts,
     provider: ProviderKind,
-    address: IpAddr,
+    caller: &mut Caller,
 ) -> Option<Result<Option<Actor>, Problem>> {
     if provider == ProviderKind::Accounts {
         let token = cookie(&parts.headers, is_https(app, parts))?;
@@ -128,7 +165,8 @@ async fn find(
     }
     let credential = app.identity.host()?.credential(provider, &cookie_lines(&parts.headers))?;
     let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    Some(app.identity.find_host_session(credential, Visitor { address, agent }).await)
+    let visitor = Visitor { address: caller.address, agent };
+    Some(app.identity.find_host_session(credential, visitor, &mut caller.counted).await)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Actor
@@ -197,7 +235,7 @@ fn signed_in(parts: &Parts, app: &App, needs_origin: bool) -> Result<Actor, Refu
     if needs_origin && caller.by == Some(By::Cookie) {
         check_origin(app, parts, true)?;
     }
-    let actor = caller.actor.ok_or(Code::NotSignedIn)?;
+    let actor = caller.signed_in()?;
     let whose = parts.headers.get(PARLOR_USER).map(HeaderValue::as_bytes);
     if whose.is_some_and(|whose| whose != actor.user.to_string().as_bytes()) {
         return Err(Code::WrongUser.into());

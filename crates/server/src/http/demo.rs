@@ -78,7 +78,7 @@ async fn sign_in(State(edge): State<Edge>, Path(name): Path<String>, parts: Part
         return Err(Code::NotFound.into());
     }
     let user = *links.people.get(&name).ok_or(Code::NotFound)?;
-    let caller = Caller::of(&edge.app, &parts).await?;
+    let caller = Caller::of(&edge.app, &parts).await;
     let home = [
         (header::LOCATION, HeaderValue::from_static("/")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -86,7 +86,8 @@ async fn sign_in(State(edge): State<Edge>, Path(name): Path<String>, parts: Part
     if caller.actor.is_some_and(|actor| actor.user == user) {
         return Ok((StatusCode::SEE_OTHER, home).into_response());
     }
-    let signed = edge.app.identity.sign_in_as(user, caller.client(&edge.app, &parts)).await?;
+    let client = caller.client(&edge.app, &parts).await?;
+    let signed = edge.app.identity.sign_in_as(user, client).await?;
     let cookies = cookies_for(&edge.app, &parts, &signed.token, &signed.device);
     let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
     Ok((StatusCode::SEE_OTHER, home, cookies).into_response())

@@ -1,6 +1,7 @@
 //! `/v1/host`: what the host may ask for, with its secret.
 
 use super::{Edge, bodies, errors::Refusal, extract};
+use crate::task;
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
@@ -21,8 +22,8 @@ pub(super) async fn recheck(State(edge): State<Edge>, request: Request) -> Resul
     let body = bodies::read(&edge, request).await?;
     let asked: Recheck = if body.is_empty() { Recheck::default() } else { extract::parse(&body)? };
     let ids: Vec<String> = asked.users.iter().map(HostId::to_string).collect();
-    let host = app.identity.host().ok_or(Code::NotFound)?;
-    host.check_now(&ids).await?;
+    // What has ended there ends here, also if the host does not wait for it.
+    task::to_its_end(async move { app.identity.host().ok_or(Code::NotFound)?.check_now(&ids).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

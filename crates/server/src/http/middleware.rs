@@ -83,9 +83,11 @@ async fn admit(edge: &Edge, request: Request, is_api: bool, counted: &mut Counte
             .with_limit(head_bytes_max.into()));
     }
     if is_api {
-        let caller = Caller::of(&edge.app, &parts).await?;
+        let caller = Caller::of(&edge.app, &parts).await;
         *counted = Some((caller.key(), caller.address));
-        edge.app.identity.count_request(caller.key())?;
+        if caller.counted != Some(caller.key()) {
+            edge.app.identity.count_request(caller.key())?;
+        }
         parts.extensions.insert(caller);
     }
     Ok(Request::from_parts(parts, body))

@@ -15,7 +15,7 @@ use axum::{
     http::request::Parts,
     response::{IntoResponse, Response},
 };
-use parlor_protocol::error::Code;
+use parlor_protocol::error::{Code, Problem};
 
 /// Whether a path is that of a room.
 pub(super) fn is_room(app: &App, path: &str) -> bool {
@@ -28,10 +28,10 @@ pub(super) async fn open(edge: &Edge, parts: &mut Parts) -> Result<Response, Res
     let visitor = SocketVisitor::from_request_parts(parts, edge).await.map_err(IntoResponse::into_response)?;
     let bridge = edge.app.bridge.as_ref().ok_or_else(|| refuse(Code::NotFound))?;
     let (room, group) = bridge.room_at(parts.uri.path()).ok_or_else(|| refuse(Code::NotFound))?;
-    let SocketVisitor(Caller { actor, ends, .. }) = visitor;
-    if actor.is_none() && room.join == WhoMayJoin::SignedIn {
-        // Channels answers 403, and no page sees more than that.
-        return Err(refuse(Code::NotAllowed));
+    let SocketVisitor(caller) = visitor;
+    let Caller { actor, ends, .. } = caller;
+    if room.join == WhoMayJoin::SignedIn {
+        may_join(&edge.app, &caller).await.map_err(|problem| Refusal(problem).into_response())?;
     }
     if !is_group(&group) {
         return Err(refuse(Code::NotFound));
@@ -43,4 +43,17 @@ pub(super) async fn open(edge: &Edge, parts: &mut Parts) -> Result<Response, Res
     let (response, upgrade) = handshake.accept(None);
     tokio::spawn(visit.serve(upgrade));
     Ok(response)
+}
+
+/// Checks that somebody is signed in. Beside an application that is one of its people: an account of Parlor, which
+/// perhaps anybody can make, is none of its.
+async fn may_join(app: &App, caller: &Caller) -> Result<(), Problem> {
+    // Channels answers 403, and no page sees more than that.
+    let not_allowed = || Problem::from(Code::NotAllowed);
+    let signed_in = caller.signed_in();
+    let actor = signed_in.map_err(|problem| if problem.code == Code::NotSignedIn { not_allowed() } else { problem })?;
+    if app.identity.host().is_some() && app.host_users.external_id_of(actor.user).await?.is_none() {
+        return Err(not_allowed());
+    }
+    Ok(())
 }

@@ -32,7 +32,7 @@ pub(super) async fn sign_in(
     parts: Parts,
     Json(body): Json<SignIn>,
 ) -> Result<Response, Refusal> {
-    let client = caller.client(&edge.app, &parts);
+    let client = caller.client(&edge.app, &parts).await?;
     let session = edge.app.identity.sign_in(&body.login, body.password, client).await?;
     respond_signed_in(&edge.app, &parts, session, body.token).await
 }
@@ -56,15 +56,14 @@ pub(super) async fn respond_signed_in(
     Ok(response)
 }
 
-/// Ends the session, if there is one. Signing out twice is no error.
+/// Ends the session of Parlor, if there is one. Signing out twice is no error.
 pub(super) async fn sign_out(
     State(edge): State<Edge>,
     Anybody(caller): Anybody,
     parts: Parts,
 ) -> Result<Response, Refusal> {
-    if let Some(actor) = caller.actor {
-        edge.app.identity.sign_out(actor).await?;
-    }
+    let own = caller.own_session(&edge.app, &parts).await?;
+    edge.app.identity.sign_out(own, caller.actor).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(header::SET_COOKIE, no_cookie(&edge.app, &parts));
     Ok(response)

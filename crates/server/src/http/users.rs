@@ -38,7 +38,7 @@ pub(super) async fn sign_up(
     parts: Parts,
     Json(body): Json<SignUp>,
 ) -> Result<Response, Refusal> {
-    let client = caller.client(&edge.app, &parts);
+    let client = caller.client(&edge.app, &parts).await?;
     let session = edge.app.identity.sign_up(&body.login, body.name, body.password, client).await?;
     respond_signed_in(&edge.app, &parts, session, false).await
 }

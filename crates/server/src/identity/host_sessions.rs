@@ -5,11 +5,14 @@
 //! ended, at the latest with the next check. Somebody whose session is in use waits for the host's database neither for
 //! a request nor for a socket. How many wait for the host is limited, for each address and for all.
 
+mod checks;
+
 use super::{
     actor::Actor,
+    django::cookies::latin_1,
     host_users::HostUsers,
     known_sessions::{Check, KnownSession, KnownSessions, SessionHash},
-    providers::{Credential, HostSession, Provider, Verdict},
+    providers::{Credential, HostSession, Provider, Verdict, turns::Asker},
 };
 use crate::{
     coalesce::Coalescer,
@@ -23,6 +26,7 @@ use crate::{
         sessions::{ActiveSession, NewSession},
     },
 };
+use checks::{Requested, outlasts};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parlor_protocol::{
     error::{Code, Problem},
@@ -31,24 +35,24 @@ use parlor_protocol::{
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
     net::IpAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 
-/// How many requests of one address, and of all, may wait for the host at once.
-const ADDRESS_ASKING_MAX: usize = 64;
-const ASKING_MAX: usize = 512;
+/// How many requests of one address, and of all, may wait for the host at once: with sessions that are known here, and
+/// with cookies that are not.
+const KNOWN_ASKING: AskingLimits = AskingLimits { address: 64, all: 512 };
+const STRANGERS_ASKING: AskingLimits = AskingLimits { address: 16, all: 256 };
 /// How often the host is asked for one request, because a check was requested meanwhile.
 const ASKED_AGAIN_MAX: u32 = 3;
 /// When a request that found too many others waiting should be tried again.
 const RETRY_AFTER_MS: u64 = 1000;
-/// How long a session is checked again that is neither used nor connected, in rounds of checks.
-const IDLE_ROUNDS: i64 = 4;
+/// How many requests of the host for checks are in progress at once.
+const CHECK_REQUESTS_MAX: usize = 64;
 
 /// Everything that it uses.
 #[derive(Debug)]
@@ -71,12 +75,13 @@ pub(crate) struct HostSessionsOptions {
 pub(crate) struct HostSessions {
     with: HostSessionsOptions,
     known: KnownSessions,
-    asking: Asking,
+    asking_known: Asking,
+    asking_strangers: Asking,
     sessions_max: usize,
     session_ms: i64,
     recheck: Duration,
-    /// How often the host has asked for a check: an answer from before is asked for again.
-    requested: AtomicU64,
+    requested: Requested,
+    requests_in_progress: Semaphore,
 }
 
 /// How a session of the host is checked, for the program that takes this one's place. It contains cookies.
@@ -86,7 +91,8 @@ pub(crate) struct HostSessionRecord {
     hash: SessionHash,
     provider: ProviderKind,
     key: String,
-    cookies: String,
+    #[serde(with = "latin_1")]
+    cookies: Vec<u8>,
     external_id: String,
     checked_ms_ago: i64,
     expires_at: Option<i64>,
@@ -109,12 +115,14 @@ impl HostSessions {
     pub(crate) fn new(config: &Config, with: HostSessionsOptions) -> Self {
         Self {
             with,
-            known: KnownSessions::default(),
-            asking: Asking::default(),
+            known: KnownSessions::new(config.limits.connections_max as usize),
+            asking_known: Asking::new(KNOWN_ASKING),
+            asking_strangers: Asking::new(STRANGERS_ASKING),
             sessions_max: config.limits.sessions_max as usize,
             session_ms: i64::from(config.accounts.session_days) * 24 * 60 * 60 * 1000,
             recheck: Duration::from_millis(config.identity.recheck_ms),
-            requested: AtomicU64::new(0),
+            requested: Requested::default(),
+            requests_in_progress: Semaphore::new(CHECK_REQUESTS_MAX),
         }
     }
 
@@ -123,14 +131,16 @@ impl HostSessions {
         self.provider(kind)?.credential(lines)
     }
 
-    /// Returns the user and session that a credential stands for; none if it is nobody's.
+    /// Returns the user and session that a credential stands for; none if it is nobody's. Before the host is asked,
+    /// `count` counts the request: that of a user, or, without one, of an address.
     ///
     /// # Errors
-    /// `unavailable`: the store or the host does not answer, or too many requests wait for it.
+    /// `unavailable`: the store or the host does not answer, or too many requests wait for it; or those of `count`.
     pub(crate) async fn find(
         &self,
         credential: Credential,
         visitor: Visitor<'_>,
+        count: impl FnOnce(Option<UserId>) -> Result<(), Problem>,
     ) -> Result<Option<ActiveSession>, Problem> {
         let hash = self.hash(&credential);
         let steady_ms = self.with.environment.steady_ms();
@@ -145,7 +155,9 @@ impl HostSessions {
         {
             return Ok(Some(row));
         }
-        let _permit = self.asking.take(visitor.address)?;
+        count(row.map(|row| row.user))?;
+        let asking = if row.is_some() { &self.asking_known } else { &self.asking_strangers };
+        let _permit = asking.take(visitor.address)?;
         self.ask(&credential, hash, row, visitor).await
     }
 
@@ -163,21 +175,30 @@ impl HostSessions {
         visitor: Visitor<'_>,
     ) -> Result<Option<ActiveSession>, Problem> {
         let Some(provider) = self.provider(credential.provider) else { return Ok(None) };
+        let asker = if row.is_some() { Asker::Known } else { Asker::Stranger };
         for _ in 0..ASKED_AGAIN_MAX {
-            let (asked_ms, requested) = (self.with.environment.steady_ms(), self.requested.load(Ordering::SeqCst));
-            let verdict = provider.ask(credential.clone()).await;
-            row = match verdict {
-                Ok(Verdict::SignedIn(host)) => self.begin((credential, hash), host, row, visitor, asked_ms).await?,
+            let (asked_ms, requested) = (self.with.environment.steady_ms(), self.requested.last());
+            let turn = provider.turn(asker).await?;
+            let verdict = provider.ask(credential).await;
+            drop(turn);
+            match verdict {
+                Ok(Verdict::SignedIn(host)) => {
+                    let external_id = host.user.external_id.clone();
+                    row = self.begin((credential, hash), host, row, visitor, asked_ms).await?;
+                    // It may have ended at the host while it answered.
+                    if !self.requested.is_after(requested, &external_id) {
+                        break;
+                    }
+                }
                 Ok(Verdict::Nobody) => {
                     self.end(&hash, row.map(actor_of)).await?;
-                    self.known.insert_nobody(hash, asked_ms);
-                    None
+                    // The host has perhaps just said that it is a session now.
+                    if self.requested.last() == requested {
+                        self.known.insert_nobody(hash, asked_ms);
+                    }
+                    return Ok(None);
                 }
                 Err(problem) => return self.outlive(provider, (credential, hash), row).ok_or(problem).map(Some),
-            };
-            // Something may have ended at the host while it answered.
-            if self.requested.load(Ordering::SeqCst) == requested {
-                break;
             }
         }
         Ok(row)
@@ -193,7 +214,7 @@ impl HostSessions {
         asked_ms: i64,
     ) -> Result<Option<ActiveSession>, Problem> {
         let external_id = host.user.external_id.clone();
-        let users = self.with.users.put(vec![host.user]).await?;
+        let users = self.with.users.put(credential.provider, vec![host.user]).await?;
         let Some(&user) = users.get(&external_id) else { return Ok(None) };
         let row = match row {
             Some(row) if row.user == user => row,
@@ -207,7 +228,8 @@ impl HostSessions {
         };
         let check = Check { actor: actor_of(row), checked_ms: asked_ms, expires_at: host.expires_at };
         let credential = credential.clone();
-        self.known.insert(hash, KnownSession { credential, external_id, check, used_ms: asked_ms });
+        let known = KnownSession { credential, external_id, check, used_ms: asked_ms };
+        self.known.insert(hash, known, || self.with.hub.connected_sessions());
         Ok(Some(row))
     }
 
@@ -229,11 +251,25 @@ impl HostSessions {
         };
         // None: the user has been disabled in the meantime.
         let Some(session) = self.with.store.insert_session(new).await? else { return Ok(None) };
-        let all = self.with.store.list_sessions(user, i64::MIN).await?;
-        for oldest in all.iter().skip(self.sessions_max) {
-            self.end_row(Actor { user, session: oldest.id }).await?;
-        }
+        self.trim(user, session).await?;
         Ok(Some(session))
+    }
+
+    /// Ends what a user has more than the limit: what was used longest ago, and those that are connected last. An
+    /// application that changes its cookie with each answer leaves many behind.
+    async fn trim(&self, user: UserId, newest: SessionId) -> Result<(), Problem> {
+        let mut all = self.with.store.list_sessions(user, i64::MIN).await?;
+        if all.len() <= self.sessions_max {
+            return Ok(());
+        }
+        let connected = self.with.hub.connected_sessions();
+        all.sort_unstable_by_key(|one| Reverse((one.id == newest, connected.contains(&one.id), one.seen_at, one.id)));
+        let ended: HashSet<SessionId> = all.iter().skip(self.sessions_max).map(|one| one.id).collect();
+        for session in &ended {
+            self.end_row(Actor { user, session: *session }).await?;
+        }
+        self.known.remove_sessions(&ended);
+        Ok(())
     }
 
     /// Returns the user of a session that the host cannot be asked about now, if it was alive lately.
@@ -246,17 +282,15 @@ impl HostSessions {
         let row = row.filter(|_| provider.kind() == ProviderKind::DjangoSession)?;
         let (steady_ms, now_ms) = (self.with.environment.steady_ms(), self.with.environment.now_ms());
         let known = self.known.used(&hash, steady_ms);
-        if known.and_then(|known| known.expires_at).is_some_and(|expires_at| expires_at <= now_ms) {
-            return None;
-        }
-        let ago_ms = known.map_or(now_ms - row.seen_at, |known| steady_ms - known.checked_ms).max(0);
-        if ago_ms > provider.outage_ms() {
+        let ago_ms = (now_ms - row.seen_at).max(0);
+        let unchecked = Check { actor: actor_of(row), checked_ms: steady_ms - ago_ms, expires_at: None };
+        if !outlasts(known.unwrap_or(unchecked), (steady_ms, now_ms), provider.outage_ms()) {
             return None;
         }
         if known.is_none() {
-            let check = Check { actor: actor_of(row), checked_ms: steady_ms - ago_ms, expires_at: None };
             let (credential, external_id) = (credential.clone(), String::new());
-            self.known.insert(hash, KnownSession { credential, external_id, check, used_ms: steady_ms });
+            let known = KnownSession { credential, external_id, check: unchecked, used_ms: steady_ms };
+            self.known.insert(hash, known, || self.with.hub.connected_sessions());
         }
         Some(row)
     }
@@ -286,87 +320,9 @@ impl HostSessions {
         let HostSessionRecord { hash, provider, key, cookies, external_id, expires_at, .. } = record;
         let check = Check { actor, checked_ms: used_ms.saturating_sub(record.checked_ms_ago), expires_at };
         let credential = Credential { provider, key, cookies };
-        self.known.insert(hash, KnownSession { credential, external_id, check, used_ms });
+        let known = KnownSession { credential, external_id, check, used_ms };
+        self.known.insert(hash, known, || self.with.hub.connected_sessions());
         true
-    }
-
-    /// Checks the sessions in use again and again.
-    pub(crate) async fn run(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(self.recheck).await;
-            // What fails is logged where it fails, and tried again in the next round.
-            _ = self.check(None).await;
-        }
-    }
-
-    /// Checks sessions at once: those of the users with these ids of the host, or all.
-    ///
-    /// # Errors
-    /// `unavailable`: the host or the store does not answer. Sessions that could not be checked stay.
-    pub(crate) async fn check_now(&self, external_ids: &[String]) -> Result<(), Problem> {
-        self.requested.fetch_add(1, Ordering::SeqCst);
-        self.known.forget_nobody();
-        if external_ids.is_empty() {
-            return self.check(None).await;
-        }
-        self.with.users.follow(external_ids).await?;
-        self.check(Some(&external_ids.iter().map(String::as_str).collect())).await
-    }
-
-    async fn check(&self, only: Option<&BTreeSet<&str>>) -> Result<(), Problem> {
-        let steady_ms = self.with.environment.steady_ms();
-        let round_ms = i64::try_from(self.recheck.as_millis()).unwrap_or(i64::MAX / IDLE_ROUNDS);
-        let is_meant = |known: &KnownSession| {
-            let id = known.external_id.as_str();
-            only.is_none_or(|only| id.is_empty() || only.contains(id))
-        };
-        let connected = self.with.hub.connected_sessions();
-        let in_use = self.known.in_use(&connected, steady_ms - IDLE_ROUNDS * round_ms, is_meant);
-        let mut result = Ok(());
-        for provider in &self.with.providers {
-            let sessions: Vec<_> =
-                in_use.iter().filter(|(_, known)| known.credential.provider == provider.kind()).collect();
-            let asked_ms = self.with.environment.steady_ms();
-            let credentials = sessions.iter().map(|(_, known)| known.credential.clone()).collect();
-            let verdicts = provider.ask_all(credentials).await;
-            let applied = self.apply(provider, &sessions, verdicts, asked_ms).await;
-            result = result.and(applied);
-        }
-        result
-    }
-
-    async fn apply(
-        &self,
-        provider: &Provider,
-        sessions: &[&(SessionHash, KnownSession)],
-        verdicts: Vec<Result<Verdict, Problem>>,
-        asked_ms: i64,
-    ) -> Result<(), Problem> {
-        let (mut users, mut ended, mut failure) = (HashMap::new(), BTreeSet::new(), None);
-        for ((hash, known), verdict) in sessions.iter().zip(verdicts) {
-            match verdict {
-                Ok(Verdict::SignedIn(host))
-                    if known.external_id.is_empty() || host.user.external_id == known.external_id =>
-                {
-                    self.known.confirm(hash, asked_ms, host.expires_at);
-                    users.insert(host.user.external_id.clone(), host.user);
-                }
-                Ok(_) => {
-                    self.end(hash, Some(known.check.actor)).await?;
-                    ended.insert(known.external_id.clone());
-                }
-                Err(problem) => {
-                    if asked_ms - known.check.checked_ms > provider.outage_ms() {
-                        self.end(hash, Some(known.check.actor)).await?;
-                    }
-                    failure = Some(problem);
-                }
-            }
-        }
-        self.with.users.put(users.into_values().collect()).await?;
-        // Perhaps because their user was disabled.
-        self.with.users.follow(&ended.into_iter().collect::<Vec<_>>()).await?;
-        failure.map_or(Ok(()), Err)
     }
 
     async fn end(&self, hash: &SessionHash, actor: Option<Actor>) -> Result<(), Problem> {
@@ -402,20 +358,34 @@ fn actor_of(row: ActiveSession) -> Actor {
     Actor { user: row.user, session: row.session }
 }
 
+/// How many requests may wait for the host at once: of one address, and of all.
+#[derive(Clone, Copy, Debug)]
+struct AskingLimits {
+    address: usize,
+    all: usize,
+}
+
 /// Counts the requests that wait for the host.
-#[derive(Debug, Default)]
-struct Asking(Arc<Mutex<HashMap<IpAddr, usize>>>);
+#[derive(Debug)]
+struct Asking {
+    of: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    limits: AskingLimits,
+}
 
 /// A request that waits for the host.
 #[derive(Debug)]
 struct AskingPermit(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr);
 
 impl Asking {
+    fn new(limits: AskingLimits) -> Self {
+        Self { of: Arc::default(), limits }
+    }
+
     fn take(&self, address: IpAddr) -> Result<AskingPermit, Problem> {
-        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asking = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = asking.values().sum();
         let own = asking.entry(address).or_default();
-        if all >= ASKING_MAX || *own >= ADDRESS_ASKING_MAX {
+        if all >= self.limits.all || *own >= self.limits.address {
             let problem = Problem::new(Code::Unavailable).with_detail("too many requests wait for the application");
             if *own == 0 {
                 asking.remove(&address);
@@ -423,7 +393,7 @@ impl Asking {
             return Err(problem.with_retry_after_ms(RETRY_AFTER_MS));
         }
         *own += 1;
-        Ok(AskingPermit(self.0.clone(), address))
+        Ok(AskingPermit(self.of.clone(), address))
     }
 }
 
@@ -445,16 +415,20 @@ mod tests {
 
     #[test]
     fn no_address_waits_for_the_host_more_often_than_its_share_and_nobody_more_than_all() {
-        let asking = Asking::default();
-        let address = |number: u8| IpAddr::from([127, 0, 0, number]);
-        let take = |number: u8| asking.take(address(number));
-        let own: Vec<_> = (0..ADDRESS_ASKING_MAX).map(|_| take(1).expect("room")).collect();
-        assert_eq!(take(1).expect_err("its share is used").code, Code::Unavailable);
-        let others: Vec<_> = (2..9).flat_map(|number| (0..ADDRESS_ASKING_MAX).map(move |_| number)).map(take).collect();
-        assert!(others.iter().all(Result::is_ok));
-        assert!(take(20).is_err(), "all together have a limit");
-        drop((own, others));
-        assert!(take(1).is_ok());
-        assert!(asking.0.lock().expect("not poisoned").len() <= 1);
+        for limits in [KNOWN_ASKING, STRANGERS_ASKING] {
+            let asking = Asking::new(limits);
+            let address = |number: u8| IpAddr::from([127, 0, 0, number]);
+            let take = |number: u8| asking.take(address(number));
+            let own: Vec<_> = (0..limits.address).map(|_| take(1).expect("room")).collect();
+            assert_eq!(take(1).expect_err("its share is used").code, Code::Unavailable);
+            let left = limits.all - limits.address;
+            let others = (0..left).map(|at| take(u8::try_from(2 + at / limits.address).expect("few addresses")));
+            let others: Vec<_> = others.collect();
+            assert!(others.iter().all(Result::is_ok));
+            assert!(take(100).is_err(), "all together have a limit");
+            drop((own, others));
+            assert!(take(1).is_ok());
+            assert!(asking.of.lock().expect("not poisoned").len() <= 1);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The host's people as users: added at first sight, and made equal to the host's rows from then on.
 //!
 //! Invariants: the host's id is the `external_id`, and nothing else links a row to a user, least of all a name. What is
-//! already equal is not submitted, so that following people who do not change writes nothing.
+//! already equal is not submitted, so that following people who do not change writes nothing. One source says how a
+//! person is called, and one whether they may sign in: the user table, but with a callback the callback says the name.
 
 use crate::{
     commit::Commit,
@@ -13,7 +14,7 @@ use crate::{
     },
     host::{
         HostDatabase, HostError,
-        django::{DjangoUser, UserTable},
+        django::{DjangoUser, Found, UserTable},
     },
     store::Store,
 };
@@ -52,6 +53,8 @@ pub struct HostUsers {
     chars_max: u32,
     /// Whether people may sign in at Parlor, too, with the password that they have at the host.
     takes_passwords: bool,
+    /// Whether the callback says how people are called.
+    has_callback: bool,
     /// Whether a backend of the host lets people in who are not active.
     lets_inactive_in: bool,
     /// How far the people have been followed.
@@ -68,13 +71,14 @@ impl HostUsers {
             table: django.user_table(),
             chars_max: config.limits.name_chars_max,
             takes_passwords: config.identity.providers.contains(&ProviderKind::Accounts),
+            has_callback: config.identity.providers.contains(&ProviderKind::Callback),
             lets_inactive_in: !django.backends_inactive.is_empty(),
             followed: Mutex::new(UserId(0)),
         }
     }
 
     /// Returns the users with these ids of the host. Those that are not known here yet are read from the host's user
-    /// table and added; an id that the host does not have is absent from the result.
+    /// table and added; an id that the host does not have, or whose row cannot be read, is absent from the result.
     ///
     /// # Errors
     /// `unavailable`: the store, or for unknown ids the host's database, does not answer.
@@ -85,8 +89,9 @@ impl HostUsers {
         let unknown: Vec<String> = wanted.into_iter().filter(|id| !users.contains_key(*id)).cloned().collect();
         let Some(host) = self.host.as_ref().filter(|_| !unknown.is_empty()) else { return Ok(users) };
         for some in unknown.chunks(TOGETHER_MAX) {
-            let rows = host.django_users(&self.table, some).await.map_err(|error| unavailable(&error))?;
-            users.extend(self.put(rows.into_iter().map(|row| self.host_user(row)).collect()).await?);
+            let found = host.django_users(&self.table, some).await.map_err(|error| unavailable(&error))?;
+            log_unreadable(&found, &self.table.table);
+            users.extend(self.make_equal(found.rows.into_iter().map(|row| self.host_user(row)).collect()).await?);
         }
         Ok(users)
     }
@@ -99,8 +104,24 @@ impl HostUsers {
         Ok(self.store.external_id(user).await?)
     }
 
-    /// Makes users equal to these rows, and returns them.
-    pub(crate) async fn put(&self, hosts: Vec<HostUser>) -> Result<HashMap<String, UserId>, Problem> {
+    /// Makes users equal to what a provider says, and returns them. Beside a user table the callback does not say who may
+    /// sign in: the table does, and the two would undo each other's changes.
+    pub(crate) async fn put(
+        &self,
+        provider: ProviderKind,
+        mut hosts: Vec<HostUser>,
+    ) -> Result<HashMap<String, UserId>, Problem> {
+        if provider == ProviderKind::Callback && self.host.is_some() {
+            let ids = hosts.iter().map(|host| host.external_id.clone()).collect();
+            let known = self.store.users_by_external_id(ids).await?;
+            let disabled: BTreeSet<&str> =
+                known.iter().filter(|row| row.disabled).filter_map(|row| row.external_id.as_deref()).collect();
+            hosts.iter_mut().for_each(|host| host.disabled = disabled.contains(host.external_id.as_str()));
+        }
+        self.make_equal(hosts).await
+    }
+
+    async fn make_equal(&self, hosts: Vec<HostUser>) -> Result<HashMap<String, UserId>, Problem> {
         let known =
             self.store.users_by_external_id(hosts.iter().map(|host| host.external_id.clone()).collect()).await?;
         let mut users = ids(&known);
@@ -159,23 +180,32 @@ impl HostUsers {
         let after = *self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = self.store.host_users(after, i64::try_from(TOGETHER_MAX).unwrap_or(i64::MAX)).await?;
         let next = rows.last().filter(|_| rows.len() == TOGETHER_MAX).map_or(UserId(0), |row| row.id);
-        self.follow_rows(rows).await?;
+        // First, so that nothing that cannot be followed keeps those after it from being followed.
         *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(())
+        self.follow_rows(rows).await
     }
 
     async fn follow_rows(&self, known: Vec<UserRow>) -> Result<(), Problem> {
         let Some(host) = self.host.as_ref().filter(|_| !known.is_empty()) else { return Ok(()) };
         let external_ids: Vec<String> = known.iter().filter_map(|row| row.external_id.clone()).collect();
-        let rows = host.django_users(&self.table, &external_ids).await.map_err(|error| unavailable(&error))?;
-        let found: BTreeSet<String> = rows.iter().map(|row| row.id.clone()).collect();
-        let gone = known.into_iter().filter_map(|row| {
-            let external_id = row.external_id.filter(|id| !found.contains(id))?;
-            // Name and login name stay as they are.
-            Some(HostUser { external_id, login: row.login, name: row.name, disabled: true, password_hash: None })
+        let found = host.django_users(&self.table, &external_ids).await.map_err(|error| unavailable(&error))?;
+        log_unreadable(&found, &self.table.table);
+        let mut rows: HashMap<String, DjangoUser> = found.rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let followed = known.into_iter().filter_map(|known| {
+            let external_id = known.external_id?;
+            match rows.remove(&external_id).map(|row| self.host_user(row)) {
+                // The callback says how they are called.
+                Some(host) if self.has_callback => Some(HostUser { login: known.login, name: known.name, ..host }),
+                Some(host) => Some(host),
+                None if found.unreadable.contains_key(&external_id) => None,
+                // Name and login name stay as they are.
+                None => {
+                    let (login, name) = (known.login, known.name);
+                    Some(HostUser { external_id, login, name, disabled: true, password_hash: None })
+                }
+            }
         });
-        let gone: Vec<HostUser> = gone.collect();
-        self.put(rows.into_iter().map(|row| self.host_user(row)).chain(gone).collect()).await?;
+        self.make_equal(followed.collect()).await?;
         Ok(())
     }
 
@@ -195,6 +225,13 @@ impl HostUsers {
 
 fn ids(rows: &[UserRow]) -> HashMap<String, UserId> {
     rows.iter().filter_map(|row| Some((row.external_id.clone()?, row.id))).collect()
+}
+
+/// Logs that rows of a table cannot be read.
+pub(crate) fn log_unreadable<T>(found: &Found<T>, table: &str) {
+    if let Some(error) = found.unreadable.values().next() {
+        tracing::error!(%error, table, rows = found.unreadable.len(), "rows of the host cannot be read and are left out");
+    }
 }
 
 /// Logs a failure of the host's database, and refuses what needed it.

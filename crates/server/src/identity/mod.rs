@@ -1,7 +1,7 @@
 //! Users, sign-ins and sessions: who a user is, and for how long.
 //!
-//! Invariants: a token is 256 random bits and the store keeps only its hash; an unknown, a disabled and a real login
-//! cost the same work and get the same answer; a session that comes with a sign-in is never reused, it ends. Whatever
+//! Invariants: a token is 256 random bits and the store keeps only its hash; an unknown, a disabled and a real login get
+//! the same answer and cost the same work, unless the password is still hashed as the host did; a session that comes with a sign-in is never reused, it ends. Whatever
 //! ends a session is a change and goes through `commit`, which closes the session's connections.
 //!
 //! Absent on purpose: a cache of sessions. Each request looks its session up (concurrent look-ups share one indexed

@@ -34,19 +34,31 @@ impl Identity {
         Ok(found.map(|found| self.used(&found)))
     }
 
-    /// Returns the user and session of the host that a request's cookies name.
+    /// Returns the user and session of the host that a request's cookies name. A request for which the host is asked is
+    /// counted before, and `counted` says for whom; a stranger who turns out to be somebody is to be counted as them.
+    ///
+    /// # Errors
+    /// `too_many`: no requests are left to ask the host with; or those of `HostSessions::find`.
     pub(crate) async fn find_host_session(
         &self,
         credential: Credential,
         visitor: Visitor<'_>,
+        counted: &mut Option<ClientKey>,
     ) -> Result<Option<Actor>, Problem> {
         let Some(host) = &self.host else { return Ok(None) };
-        // An address that has used up its requests does not reach the host.
-        let address = ClientKey::Address(visitor.address);
-        if self.requests.remaining(&address, self.environment.steady_ms()).uses == 0 {
-            return Ok(None);
+        let count = |user: Option<UserId>| {
+            let key = user.map_or(ClientKey::Address(visitor.address), ClientKey::User);
+            if *counted != Some(key) {
+                self.count_request(key)?;
+                *counted = Some(key);
+            }
+            Ok(())
+        };
+        let found = host.find(credential, visitor, count).await?;
+        if let Some(address) = counted.take_if(|key| found.is_some() && matches!(key, ClientKey::Address(_))) {
+            self.requests.give_back(&address);
         }
-        Ok(host.find(credential, visitor).await?.map(|found| self.used(&found)))
+        Ok(found.map(|found| self.used(&found)))
     }
 
     /// Notes that a session is used.
@@ -108,16 +120,16 @@ impl Identity {
         Ok(())
     }
 
-    /// Signs out of a session of Parlor.
+    /// Signs out of `own`, a session of Parlor. `current` is the session that counts for the request.
     ///
     /// # Errors
-    /// `not_allowed` for a session of the host: its cookie would begin it again at once.
-    pub(crate) async fn sign_out(&self, actor: Actor) -> Result<(), Problem> {
-        let all = self.store.list_sessions(actor.user, i64::MIN).await?;
-        if all.iter().any(|listed| listed.id == actor.session && listed.is_host) {
-            return Err(host_ends_it());
+    /// `not_allowed` if that is only a session of the host: its cookie would begin it again at once.
+    pub(crate) async fn sign_out(&self, own: Option<Actor>, current: Option<Actor>) -> Result<(), Problem> {
+        match own {
+            Some(own) => self.end_session(own.user, own.session).await,
+            None if current.is_some() => Err(host_ends_it()),
+            None => Ok(()),
         }
-        self.end_session(actor.user, actor.session).await
     }
 
     /// Ends a session. One that has already ended is no error.

@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Server, Setup},
-    raw_http::{RawResponse, ask},
+    raw_http::{RawResponse, ask, handshake_status},
 };
 use http::{HeaderMap, HeaderValue, header};
 use parlor_client::socket::{Handshake, Incoming, Socket};
@@ -27,8 +27,10 @@ const ADA: &str = r#"{"id": 7, "username": "ada", "name": "Ada Lovelace", "more"
 struct Answers {
     status: u16,
     body: String,
-    /// Nothing is answered.
-    is_silent: bool,
+    /// Nothing is answered to requests that contain this.
+    silent_about: Option<String>,
+    /// Requests that contain this are nobody's.
+    ended: Option<String>,
     asked: Vec<String>,
 }
 
@@ -57,8 +59,12 @@ impl Host {
                     }
                     let (status, body, is_silent) = {
                         let mut answers = answers.lock().expect("not poisoned");
-                        answers.asked.push(String::from_utf8_lossy(&request).into_owned());
-                        (answers.status, answers.body.clone(), answers.is_silent)
+                        let request = String::from_utf8_lossy(&request).into_owned();
+                        let is_about = |what: &Option<String>| what.as_ref().is_some_and(|it| request.contains(it));
+                        let status = if is_about(&answers.ended) { 401 } else { answers.status };
+                        let is_silent = is_about(&answers.silent_about);
+                        answers.asked.push(request);
+                        (status, answers.body.clone(), is_silent)
                     };
                     if is_silent {
                         std::future::pending::<()>().await;
@@ -81,7 +87,24 @@ impl Host {
     }
 
     fn be_silent(&self, is_silent: bool) {
-        self.answers.lock().expect("not poisoned").is_silent = is_silent;
+        self.be_silent_about(is_silent.then_some("GET"));
+    }
+
+    fn be_silent_about(&self, what: Option<&str>) {
+        self.answers.lock().expect("not poisoned").silent_about = what.map(str::to_owned);
+    }
+
+    fn end(&self, what: &str) {
+        self.answers.lock().expect("not poisoned").ended = Some(what.to_owned());
+    }
+
+    /// Waits until somebody has been asked about.
+    async fn until_asked(&self, what: &str) {
+        let deadline = Instant::now() + SOON;
+        while !self.answers.lock().expect("not poisoned").asked.iter().any(|asked| asked.contains(what)) {
+            assert!(Instant::now() < deadline, "nobody asked about {what}");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Returns the heads of the requests so far, and forgets them.
@@ -244,4 +267,135 @@ async fn providers_are_tried_in_order_and_one_that_fails_does_not_hide_the_next(
     assert_eq!(user(&me(&server, &both).await), ada.id, "although the host is silent");
     host.be_silent(false);
     assert_ne!(user(&me(&server, &both).await), ada.id, "the host comes first");
+}
+
+async fn recheck(server: &Server) -> u16 {
+    ask(server.address(), "POST", "/v1/host/recheck", &[("Authorization", "Bearer secret")], "").await.status
+}
+
+#[tokio::test]
+async fn strangers_keep_neither_known_people_nor_checks_from_the_host() {
+    let host = Host::start().await;
+    let setup = host.setup().with("callback.cache_ms", 0).with("callback.timeout_ms", 60_000);
+    let server = setup.with("callback.requests_max", 2).start().await;
+    let mut socket = socket(&server, "sessionid=abc").await;
+    host.be_silent_about(Some("stranger"));
+    let address = server.address();
+    let strangers: Vec<_> = (0..40)
+        .map(|number| {
+            let cookie = format!("sessionid=stranger{number}");
+            tokio::spawn(async move { ask(address, "GET", "/v1/me", &[("Cookie", &cookie)], "").await.outcome() })
+        })
+        .collect();
+    host.until_asked("stranger").await;
+    for _ in 0..5 {
+        assert_eq!(me(&server, "sessionid=abc").await.status, 200, "the host is asked about somebody who is known");
+    }
+    assert_eq!(recheck(&server).await, 204, "and a check is answered");
+    let asked = host.asked().iter().filter(|asked| asked.contains("stranger")).count();
+    assert_eq!(asked, 1, "strangers have half of the turns");
+    host.end("sessionid=abc");
+    assert_eq!(recheck(&server).await, 204);
+    assert!(is_closed(&mut socket).await);
+    host.be_silent(false);
+    strangers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn one_session_that_is_never_answered_keeps_no_other_from_ending() {
+    let host = Host::start().await;
+    let setup = host.setup().with("callback.timeout_ms", 60_000).with("callback.requests_max", 2);
+    let server = setup.start().await;
+    let mut sockets = Vec::new();
+    for cookie in ["sessionid=hangs", "sessionid=ends1", "sessionid=ends2"] {
+        sockets.push(socket(&server, cookie).await);
+    }
+    host.be_silent_about(Some("hangs"));
+    host.end("sessionid=ends");
+    let address = server.address();
+    // It does not wait for the answer.
+    let asking = tokio::spawn(async move {
+        ask(address, "POST", "/v1/host/recheck", &[("Authorization", "Bearer secret")], "").await;
+    });
+    host.until_asked("hangs").await;
+    asking.abort();
+    for socket in &mut sockets[1..] {
+        assert!(is_closed(socket).await, "before the round is over, and though nobody waits for it");
+    }
+}
+
+#[tokio::test]
+async fn an_address_without_requests_left_signs_nobody_out_and_asks_the_host_nothing() {
+    let host = Host::start().await;
+    let setup = host.setup().with("callback.cache_ms", 0).with("limits.requests_per_second_max", 1);
+    let server = setup.start().await;
+    assert_eq!(me(&server, "sessionid=abc").await.status, 200);
+    host.answer(500, "");
+    let mut number = 0;
+    // What fails counts, too.
+    while me(&server, &format!("sessionid=x{number}")).await.outcome() == (503, "unavailable") {
+        number += 1;
+        assert!(number < 1000, "ten requests are allowed, and one more in each second");
+    }
+    host.answer(200, ADA);
+    host.asked();
+    let stranger = me(&server, "sessionid=y").await;
+    assert_eq!(stranger.outcome() == (429, "too_many"), host.asked().is_empty(), "{:?}", stranger.outcome());
+    for _ in 0..5 {
+        let known = me(&server, "sessionid=abc").await;
+        assert_eq!(known.status, 200, "somebody who is known has an allowance of their own");
+    }
+}
+
+#[tokio::test]
+async fn what_needs_nobody_works_while_the_host_fails() {
+    let host = Host::start().await;
+    let server = host.setup().with("identity.providers", "callback,accounts").start().await;
+    let ada = server.user("ada").await;
+    host.answer(500, "");
+    let cookie = [("Cookie", "sessionid=abc")];
+    assert_eq!(ask(server.address(), "GET", "/v1/site", &cookie, "").await.status, 200);
+    assert_eq!(ask(server.address(), "GET", "/v1/me", &cookie, "").await.outcome(), (503, "unavailable"));
+    let body = serde_json::json!({"login": ada.login, "password": "correct horse"}).to_string();
+    let headers = [cookie[0], ("Content-Type", "application/json"), ("Origin", "http://parlor.test")];
+    assert_eq!(ask(server.address(), "POST", "/v1/session", &headers, &body).await.status, 200);
+    let long = format!("sessionid=abc; x={}", "x".repeat(9000));
+    assert_eq!(me(&server, &long).await.outcome(), (413, "too_large"));
+}
+
+#[tokio::test]
+async fn rooms_take_people_of_the_application_and_no_accounts_of_parlor() {
+    let (host, folder) = (Host::start().await, crate::harness::folder());
+    let rooms = folder.path().join("rooms.toml");
+    let declared = "[[rooms]]\npath = \"ws/codes/\"\ngroup = \"codes\"\njoin = \"signed_in\"\n";
+    std::fs::write(&rooms, declared).expect("written");
+    let setup = host.setup().with("identity.providers", "callback,accounts");
+    let setup = setup.with("bridge.redis", "redis://127.0.0.1:1").with("bridge.rooms", rooms.display());
+    let server = setup.start().await;
+    let ada = server.user("ada").await;
+    let body = serde_json::json!({"login": ada.login, "password": "correct horse"}).to_string();
+    let json = [("Content-Type", "application/json")];
+    let own = ask(server.address(), "POST", "/v1/session", &json, &body).await.cookie().expect("a cookie");
+    let status = async |cookie: &str| {
+        let headers = [("Cookie", cookie), ("Origin", "http://parlor.test")];
+        handshake_status(server.address(), "/ws/codes/", &headers).await
+    };
+    assert_eq!(status(&own).await, 403);
+    assert_eq!(status("sessionid=abc").await, 101);
+    host.answer(401, "");
+    assert_eq!(status("sessionid=other").await, 403);
+    host.answer(500, "");
+    assert_eq!(status("sessionid=another").await, 503, "it is not known who they are");
+}
+
+#[tokio::test]
+async fn a_cookie_that_changes_with_each_answer_ends_no_session_that_is_connected() {
+    let host = Host::start().await;
+    let server = host.setup().with("limits.sessions_max", 2).start().await;
+    let mut first = socket(&server, "sessionid=first").await;
+    for number in 0..5 {
+        assert_eq!(me(&server, &format!("sessionid=x{number}")).await.status, 200);
+    }
+    let _: Value = first.call(Command::GetMe { since: None }).await.expect("it is still connected");
+    assert_eq!(me(&server, "sessionid=first").await.status, 200);
 }

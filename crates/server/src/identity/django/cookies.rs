@@ -2,14 +2,27 @@
 //! wins, and quoted values are unquoted as Python's `http.cookies` does.
 
 /// Cookies of Parlor itself, which are not passed on, begin with one of these.
-const OWN_COOKIES: [&str; 2] = ["parlor_", "__Host-parlor_"];
+const OWN_COOKIES: [&[u8]; 2] = [b"parlor_", b"__Host-parlor_"];
 
-/// Returns all cookies in the lines of the header, to be passed on to the host: without those of Parlor.
-pub(crate) fn of_host(lines: &[&[u8]]) -> String {
-    let pairs = lines.iter().flat_map(|line| line.split(|byte| *byte == b';'));
-    let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()).map(str::trim);
+/// Returns all cookies in the lines of the header, to be passed on to the host: byte by byte, without those of Parlor.
+pub(crate) fn of_host(lines: &[&[u8]]) -> Vec<u8> {
+    let pairs = lines.iter().flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
     let pairs = pairs.filter(|pair| !pair.is_empty() && !OWN_COOKIES.iter().any(|own| pair.starts_with(own)));
-    pairs.collect::<Vec<_>>().join("; ")
+    pairs.collect::<Vec<_>>().join(b"; ".as_slice())
+}
+
+/// Bytes as a text, each of them as a character of Latin-1.
+pub(crate) mod latin_1 {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        bytes.iter().copied().map(char::from).collect::<String>().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.chars().map(u8::try_from).collect::<Result<_, _>>().map_err(D::Error::custom)
+    }
 }
 
 /// Returns the value of the last cookie of this name in the lines of the header.

@@ -3,31 +3,34 @@
 //! `GET URL` with the header `Cookie` answers 200 and `{"id": …, "username": …, "name": …}`, or 401 or 403 for nobody.
 //! Anything else is a failure of the host.
 
-use super::{Credential, HostSession, Verdict};
+use super::{
+    Credential, HostSession, Verdict,
+    turns::{Asker, Turn, Turns},
+};
 use crate::{
     config::{CallbackConfig, ProviderKind},
     domain::host_user::HostUser,
     identity::django::cookies,
 };
-use futures_util::{StreamExt as _, stream};
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use parlor_protocol::error::{Code, Problem};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
 use std::{fmt::Write as _, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the cookies that are passed on.
 const COOKIE_BYTES_MAX: usize = 8 * 1024;
+/// When a request that got no turn should be tried again.
+const RETRY_AFTER_MS: u64 = 1000;
 
 /// Asks the host.
 #[derive(Debug)]
 pub(crate) struct Callback {
     config: CallbackConfig,
     client: Client,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 /// The answer of the host. Further fields are left alone.
@@ -52,12 +55,9 @@ impl Callback {
     pub(crate) fn new(config: &CallbackConfig) -> Result<Self, reqwest::Error> {
         // Another library may already have installed a provider; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .timeout(Duration::from_millis(config.timeout_ms))
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()?;
-        Ok(Self { turns: Semaphore::new(config.requests_max as usize), client, config: config.clone() })
+        let timeout = Duration::from_millis(config.timeout_ms);
+        let client = Client::builder().timeout(timeout).redirect(Policy::none()).no_proxy().build()?;
+        Ok(Self { turns: Turns::new(config.requests_max as usize, timeout), client, config: config.clone() })
     }
 
     pub(crate) fn credential(&self, lines: &[&[u8]]) -> Option<Credential> {
@@ -69,11 +69,7 @@ impl Callback {
             }
         }
         let cookies = cookies::of_host(lines);
-        (!key.is_empty() && cookies.len() <= COOKIE_BYTES_MAX).then_some(Credential {
-            provider: ProviderKind::Callback,
-            key,
-            cookies,
-        })
+        (!key.is_empty()).then_some(Credential { provider: ProviderKind::Callback, key, cookies })
     }
 
     pub(crate) fn cache_ms(&self) -> i64 {
@@ -84,18 +80,31 @@ impl Callback {
         i64::try_from(self.config.outage_ms).unwrap_or(i64::MAX)
     }
 
-    pub(crate) async fn ask_all(&self, credentials: Vec<Credential>) -> Vec<Result<Verdict, Problem>> {
-        let mut asks = Vec::with_capacity(credentials.len());
-        for credential in credentials {
-            asks.push(self.ask(credential));
-        }
-        stream::iter(asks).buffered(self.config.requests_max as usize).collect().await
+    /// Returns how many requests there are at once.
+    pub(crate) fn requests_max(&self) -> usize {
+        self.config.requests_max as usize
     }
 
-    pub(crate) async fn ask(&self, credential: Credential) -> Result<Verdict, Problem> {
-        let waiting = timeout(Duration::from_millis(self.config.timeout_ms), self.turns.acquire());
-        let Ok(Ok(_turn)) = waiting.await else { return Err(failed("it has too much to answer")) };
-        let request = self.client.get(&self.config.url).header(header::COOKIE, &credential.cookies);
+    /// Waits for a turn to ask.
+    ///
+    /// # Errors
+    /// `unavailable`: others have waited for longer. That says nothing about the host.
+    pub(crate) async fn turn(&self, asker: Asker) -> Result<Turn<'_>, Problem> {
+        self.turns.take(asker).await.ok_or_else(|| {
+            let problem = Problem::new(Code::Unavailable).with_detail("too many requests wait for the application");
+            problem.with_retry_after_ms(RETRY_AFTER_MS)
+        })
+    }
+
+    /// Asks, in a turn that was taken.
+    pub(crate) async fn ask(&self, credential: &Credential) -> Result<Verdict, Problem> {
+        if credential.cookies.len() > COOKIE_BYTES_MAX {
+            let problem = Problem::new(Code::TooLarge).with_detail("the cookies are too large to be passed on");
+            return Err(problem.with_limit(COOKIE_BYTES_MAX as u64));
+        }
+        // They came in a header.
+        let cookies = HeaderValue::from_bytes(&credential.cookies).map_err(|_| Problem::from(Code::InvalidField))?;
+        let request = self.client.get(&self.config.url).header(header::COOKIE, cookies);
         let request = request.header(header::ACCEPT, "application/json");
         // The text of an error of the client contains the URL, which may contain a secret.
         let response = request.send().await.map_err(|error| failed(reason(&error)))?;
@@ -149,4 +158,23 @@ fn reason(error: &reqwest::Error) -> &'static str {
 fn failed(reason: &str) -> Problem {
     tracing::warn!(reason, "the callback failed");
     Problem::new(Code::Unavailable).with_detail("the application that people sign in to does not answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn cookies_are_passed_on_byte_by_byte_and_more_than_the_limit_is_a_clear_error() {
+        let callback = Callback::new(&Config::default().callback).expect("a client");
+        let lines = [b"theme=gr\xfcn; sessionid=abc;".as_slice(), b" parlor_session=x; \xc3\xa9=1"];
+        let credential = callback.credential(&lines).expect("a session's cookie");
+        assert_eq!(credential.cookies, b"theme=gr\xfcn; sessionid=abc; \xc3\xa9=1");
+        assert!(HeaderValue::from_bytes(&credential.cookies).is_ok());
+        assert!(callback.credential(&[b"theme=dark"]).is_none());
+        let long = format!("sessionid=abc; x={}", "x".repeat(COOKIE_BYTES_MAX));
+        let long = callback.credential(&[long.as_bytes()]).expect("a session's cookie");
+        assert_eq!(callback.ask(&long).await.expect_err("too large").code, Code::TooLarge);
+    }
 }

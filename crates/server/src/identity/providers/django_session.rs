@@ -2,23 +2,26 @@
 //!
 //! Read-only: a session that is refused is left to Django.
 
-use super::{Credential, HostSession, Verdict};
+use super::{Credential, HostSession, Verdict, bounded_reading::BoundedReading};
 use crate::{
     coalesce::Coalescer,
     config::{DjangoConfig, ProviderKind, SessionEngine},
     environment::Environment,
-    host::{HostDatabase, django::DjangoUser},
+    host::{
+        HostDatabase,
+        django::{DjangoUser, Found},
+    },
     identity::{
         django::{
             cookies,
             session::{self, SessionError, SessionUser},
             signing::{OBJECT_BYTES_MAX, SecretKeys, Signed},
         },
-        host_users::{HostUsers, unavailable},
+        host_users::{HostUsers, log_unreadable, unavailable},
     },
     supervisor::Supervisor,
 };
-use parlor_protocol::error::Problem;
+use parlor_protocol::error::{Code, Problem};
 use std::{
     collections::HashMap,
     path::Path,
@@ -26,18 +29,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 use tokio::task::JoinHandle;
 
 /// Sessions that are asked about together.
-const TOGETHER_MAX: usize = 256;
+pub(super) const TOGETHER_MAX: usize = 256;
 
 /// Asks about sessions.
 #[derive(Debug)]
 pub(crate) struct DjangoSessions {
     reader: Arc<Reader>,
-    asks: Coalescer<Credential, Verdict>,
+    asks: Coalescer<Credential, Result<Verdict, Problem>>,
 }
 
 /// Reads sessions and their users.
@@ -47,6 +50,8 @@ struct Reader {
     host: HostDatabase,
     users: Arc<HostUsers>,
     environment: Environment,
+    files: BoundedReading,
+    timeout: Duration,
     has_warned: AtomicBool,
 }
 
@@ -123,7 +128,10 @@ impl DjangoSessions {
         supervisor: &Supervisor,
     ) -> (Self, JoinHandle<()>) {
         let rules = DjangoRules::new(config);
-        let reader = Arc::new(Reader { rules, host, users, environment, has_warned: AtomicBool::new(false) });
+        // It is the time-out of the host, wherever its sessions are.
+        let timeout = host.options().timeout;
+        let (files, has_warned) = (BoundedReading::new(timeout), AtomicBool::new(false));
+        let reader = Arc::new(Reader { rules, host, users, environment, files, timeout, has_warned });
         let asked = reader.clone();
         let (asks, task) = Coalescer::start("host sessions", supervisor, move |credentials: Vec<Credential>| {
             let reader = asked.clone();
@@ -139,93 +147,108 @@ impl DjangoSessions {
             SessionEngine::Db | SessionEngine::File => session::is_key(&key),
             SessionEngine::SignedCookies => key.contains(':'),
         };
-        is_possible.then(|| Credential { provider: ProviderKind::DjangoSession, key, cookies: String::new() })
+        is_possible.then(|| Credential { provider: ProviderKind::DjangoSession, key, cookies: Vec::new() })
     }
 
     pub(crate) fn outage_ms(&self) -> i64 {
         i64::try_from(self.reader.rules.config.outage_ms).unwrap_or(i64::MAX)
     }
 
-    pub(crate) async fn ask(&self, credential: Credential) -> Result<Verdict, Problem> {
-        self.asks.ask(credential).await
+    /// Returns the time-out of the host's database, in milliseconds.
+    pub(crate) fn timeout_ms(&self) -> i64 {
+        i64::try_from(self.reader.timeout.as_millis()).unwrap_or(i64::MAX)
     }
 
-    pub(crate) async fn ask_all(&self, credentials: Vec<Credential>) -> Vec<Result<Verdict, Problem>> {
-        let mut all = Vec::with_capacity(credentials.len());
-        for some in credentials.chunks(TOGETHER_MAX) {
-            match self.reader.verdicts(some).await {
-                Ok(verdicts) => all.extend(verdicts.into_iter().map(Ok)),
-                Err(problem) => {
-                    // The rest would wait as long.
-                    all.resize_with(credentials.len(), || Err(problem.clone()));
-                    break;
-                }
-            }
+    pub(crate) async fn ask(&self, credential: Credential) -> Result<Verdict, Problem> {
+        self.asks.ask(credential).await?
+    }
+
+    pub(crate) async fn ask_together(&self, credentials: &[Credential]) -> Vec<Result<Verdict, Problem>> {
+        match self.reader.verdicts(credentials).await {
+            Ok(verdicts) => verdicts,
+            Err(problem) => vec![Err(problem); credentials.len()],
         }
-        all
     }
 }
 
+/// A session as it was found, or why its row cannot be read.
+type FoundSession = Result<Option<LiveSession>, Problem>;
+
 impl Reader {
-    async fn verdicts(&self, credentials: &[Credential]) -> Result<Vec<Verdict>, Problem> {
+    /// Returns a verdict for each: one row that cannot be read says nothing about the others.
+    async fn verdicts(&self, credentials: &[Credential]) -> Result<Vec<Result<Verdict, Problem>>, Problem> {
         let sessions = self.sessions(credentials).await?;
-        let mut ids: Vec<String> = sessions.iter().flatten().map(|session| session.user.id.clone()).collect();
+        let mut ids: Vec<String> = sessions.iter().flatten().flatten().map(|session| session.user.id.clone()).collect();
         ids.sort_unstable();
         ids.dedup();
-        let rows = if ids.is_empty() {
-            Vec::new()
+        let found = if ids.is_empty() {
+            Found::default()
         } else {
-            self.host.django_users(&self.rules.config.user_table(), &ids).await.map_err(|error| unavailable(&error))?
+            let found = self.host.django_users(&self.rules.config.user_table(), &ids).await;
+            found.map_err(|error| unavailable(&error))?
         };
-        let users: HashMap<&str, &DjangoUser> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
-        let verdict = |session: Option<LiveSession>| {
-            let Some(session) = session else { return Verdict::Nobody };
-            match users.get(session.user.id.as_str()) {
+        log_unreadable(&found, &self.rules.config.user_table);
+        let users: HashMap<&str, &DjangoUser> = found.rows.iter().map(|row| (row.id.as_str(), row)).collect();
+        let verdict = |session: FoundSession| {
+            let Some(session) = session? else { return Ok(Verdict::Nobody) };
+            let id = session.user.id.as_str();
+            if found.unreadable.contains_key(id) {
+                return Err(unreadable());
+            }
+            Ok(match users.get(id) {
                 Some(user) if self.rules.admits(&session.user, user) => {
                     let user = self.users.host_user((*user).clone());
                     Verdict::SignedIn(HostSession { user, expires_at: Some(session.expires_at) })
                 }
                 _ => Verdict::Nobody,
-            }
+            })
         };
         Ok(sessions.into_iter().map(verdict).collect())
     }
 
-    async fn sessions(&self, credentials: &[Credential]) -> Result<Vec<Option<LiveSession>>, Problem> {
+    async fn sessions(&self, credentials: &[Credential]) -> Result<Vec<FoundSession>, Problem> {
         let (rules, now_ms) = (&self.rules, self.environment.now_ms());
         match rules.config.session_engine {
             SessionEngine::SignedCookies => {
-                Ok(credentials.iter().map(|one| self.checked(rules.in_cookie(&one.key, now_ms))).collect())
+                let session = |one: &Credential| Ok(self.checked(rules.in_cookie(&one.key, now_ms)));
+                Ok(credentials.iter().map(session).collect())
             }
             SessionEngine::Db => {
                 let keys: Vec<String> = credentials.iter().map(|one| one.key.clone()).collect();
-                let rows = self
-                    .host
-                    .django_sessions(&rules.config.session_table, &keys)
-                    .await
-                    .map_err(|error| unavailable(&error))?;
-                let rows: HashMap<&str, _> = rows.iter().map(|row| (row.key.as_str(), row)).collect();
+                let table = &rules.config.session_table;
+                let found = self.host.django_sessions(table, &keys).await.map_err(|error| unavailable(&error))?;
+                log_unreadable(&found, table);
+                let rows: HashMap<&str, _> = found.rows.iter().map(|row| (row.key.as_str(), row)).collect();
                 let session = |one: &Credential| {
-                    let row = rows.get(one.key.as_str())?;
-                    self.checked(rules.stored(&row.data, row.expires_at, now_ms))
+                    if found.unreadable.contains_key(&one.key) {
+                        return Err(unreadable());
+                    }
+                    let row = rows.get(one.key.as_str());
+                    Ok(row.and_then(|row| self.checked(rules.stored(&row.data, row.expires_at, now_ms))))
                 };
                 Ok(credentials.iter().map(session).collect())
             }
             SessionEngine::File => {
-                let Some(folder) = rules.config.session_folder.clone() else {
-                    return Ok(vec![None; credentials.len()]);
-                };
-                let names: Vec<String> =
-                    credentials.iter().map(|one| format!("{}{}", rules.config.session_cookie, one.key)).collect();
-                let read = move || names.iter().map(|name| file(&folder.join(name))).collect::<Vec<_>>();
-                let files = tokio::task::spawn_blocking(read).await.unwrap_or_default();
                 let session = |found: Option<(String, i64)>| {
                     let (data, written_at) = found?;
                     self.checked(rules.in_file(&data, written_at, now_ms))
                 };
-                Ok(files.into_iter().map(session).collect())
+                Ok(self.read_files(credentials).await?.into_iter().map(|found| Ok(session(found))).collect())
             }
         }
+    }
+
+    /// Reads the file of each session; none where there is none.
+    async fn read_files(&self, credentials: &[Credential]) -> Result<Vec<Option<(String, i64)>>, Problem> {
+        let config = &self.rules.config;
+        let Some(folder) = config.session_folder.clone() else { return Ok(vec![None; credentials.len()]) };
+        let names: Vec<String> =
+            credentials.iter().map(|one| format!("{}{}", config.session_cookie, one.key)).collect();
+        let read = move || names.iter().map(|name| file(&folder.join(name))).collect::<Vec<_>>();
+        self.files.read(read).await.ok_or_else(|| {
+            tracing::warn!("the host's folder of sessions is not read in time");
+            Problem::new(Code::Unavailable).with_detail("the application that people sign in to does not answer")
+        })
     }
 
     fn checked(&self, read: Result<Option<LiveSession>, SessionError>) -> Option<LiveSession> {
@@ -238,6 +261,10 @@ impl Reader {
             None
         })
     }
+}
+
+fn unreadable() -> Problem {
+    Problem::new(Code::Unavailable).with_detail("the application has a row that cannot be read")
 }
 
 /// Reads the file of a session, and when it was last written, in milliseconds since 1970.

@@ -3,13 +3,16 @@
 //!
 //! Invariant: an answer that is not understood, late or absent signs nobody in.
 
+mod bounded_reading;
 pub(crate) mod callback;
 pub(crate) mod django_session;
+pub(crate) mod turns;
 
 use crate::{config::ProviderKind, domain::host_user::HostUser};
 use callback::Callback;
 use django_session::DjangoSessions;
 use parlor_protocol::error::Problem;
+use turns::{Asker, Turn};
 
 /// What names a session of the host.
 #[derive(Clone)]
@@ -19,7 +22,7 @@ pub(crate) struct Credential {
     /// The value of the cookie, or of several.
     pub(crate) key: String,
     /// The cookies to ask the callback with.
-    pub(crate) cookies: String,
+    pub(crate) cookies: Vec<u8>,
 }
 
 impl std::fmt::Debug for Credential {
@@ -88,19 +91,52 @@ impl Provider {
         }
     }
 
-    /// Asks about the session of one request. Requests of the same moment are asked about together where possible.
-    pub(crate) async fn ask(&self, credential: Credential) -> Result<Verdict, Problem> {
+    /// Returns how many sessions are asked about together, and how many such questions there are at once.
+    pub(crate) fn batches(&self) -> (usize, usize) {
         match self {
-            Self::Django(django) => django.ask(credential).await,
+            Self::Django(_) => (django_session::TOGETHER_MAX, 1),
+            Self::Callback(callback) => (1, callback.requests_max()),
+        }
+    }
+
+    /// Returns for how long a host that answers nothing is asked again in one round of checks, in milliseconds.
+    pub(crate) fn patience_ms(&self) -> i64 {
+        match self {
+            Self::Django(django) => django.timeout_ms(),
+            Self::Callback(callback) => callback.outage_ms(),
+        }
+    }
+
+    /// Waits for a turn to ask, where not everybody can ask at once.
+    ///
+    /// # Errors
+    /// `unavailable`: there was none in time. That says nothing about the host.
+    pub(crate) async fn turn(&self, asker: Asker) -> Result<Option<Turn<'_>>, Problem> {
+        match self {
+            Self::Django(_) => Ok(None),
+            Self::Callback(callback) => callback.turn(asker).await.map(Some),
+        }
+    }
+
+    /// Asks about the session of one request. Requests of the same moment are asked about together where possible.
+    pub(crate) async fn ask(&self, credential: &Credential) -> Result<Verdict, Problem> {
+        match self {
+            Self::Django(django) => django.ask(credential.clone()).await,
             Self::Callback(callback) => callback.ask(credential).await,
         }
     }
 
-    /// Asks about many sessions.
-    pub(crate) async fn ask_all(&self, credentials: Vec<Credential>) -> Vec<Result<Verdict, Problem>> {
+    /// Asks about as many sessions as are asked about together, and returns an answer for each.
+    pub(crate) async fn ask_together(&self, credentials: &[Credential]) -> Vec<Result<Verdict, Problem>> {
         match self {
-            Self::Django(django) => django.ask_all(credentials).await,
-            Self::Callback(callback) => callback.ask_all(credentials).await,
+            Self::Django(django) => django.ask_together(credentials).await,
+            Self::Callback(callback) => {
+                let mut answers = Vec::with_capacity(credentials.len());
+                for credential in credentials {
+                    answers.push(callback.ask(credential).await);
+                }
+                answers
+            }
         }
     }
 }

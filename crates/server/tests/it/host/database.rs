@@ -1,7 +1,10 @@
 //! Statements, transactions and values.
 
 use super::{TestHost, connect, insert_text, on_each_host};
-use parlor::host::{HostError, HostValue};
+use parlor::host::{
+    HostError, HostValue,
+    django::{IdType, UserTable},
+};
 use std::time::Duration;
 
 on_each_host!(
@@ -14,6 +17,7 @@ on_each_host!(
     an_idle_transaction_ends,
     the_columns_of_a_table_say_what_a_new_row_needs,
     what_the_database_refuses_is_no_outage,
+    a_row_that_cannot_be_read_keeps_no_other_out_and_an_id_beyond_the_column_is_nobodys,
 );
 
 const TIME: i64 = 1_795_926_005_120;
@@ -185,4 +189,28 @@ async fn what_the_database_refuses_is_no_outage(host: TestHost) {
         let Err(HostError::Refused(_)) = &answer else { panic!("{answer:?}") };
     }
     assert_eq!(host.number("SELECT 1").await, 1, "the connection works");
+}
+
+async fn a_row_that_cannot_be_read_keeps_no_other_out_and_an_id_beyond_the_column_is_nobodys(host: TestHost) {
+    for kind in ["integer", "smallint"] {
+        host.run(&format!("CREATE TABLE people_{kind} (id {kind} PRIMARY KEY, login varchar(20), active {kind})"))
+            .await;
+        let rows = "(1, 'ada', 1), (2, NULL, 1), (3, 'cas', NULL), (4, 'dot', 0)";
+        host.run(&format!("INSERT INTO people_{kind} (id, login, active) VALUES {rows}")).await;
+        let table = UserTable {
+            table: format!("people_{kind}"),
+            id: "id".to_owned(),
+            id_type: IdType::Integer,
+            login: "login".to_owned(),
+            password: "login".to_owned(),
+            active: "active".to_owned(),
+            names: Vec::new(),
+        };
+        let ids = ["1", "2", "3", "4", "5", "99999999999", "-99999999999", "9223372036854775808", "x"];
+        let found = host.database.django_users(&table, &ids.map(str::to_owned)).await.expect("the others are read");
+        let mut people: Vec<_> = found.rows.iter().map(|row| (row.login.as_str(), row.is_active)).collect();
+        people.sort_unstable();
+        assert_eq!(people, [("ada", true), ("dot", false)]);
+        assert_eq!(found.unreadable.keys().collect::<Vec<_>>(), ["2", "3"]);
+    }
 }
