@@ -29,7 +29,7 @@ pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<Str
     log::start(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
-        let server = start(config, may_move).await?;
+        let server = Box::pin(start(config, may_move)).await?;
         if folder.is_some() {
             print_line("All data is deleted at the end; use --data FOLDER to keep it.");
         }

@@ -32,7 +32,7 @@ pub(super) fn serve(config: Config, take_over: bool) -> Result<(), CliError> {
         let mut signals = Signals::new()?;
         let mut usr2 = signal(SignalKind::user_defined2()).map_err(CliError::new)?;
         let handover = if take_over { taken_over() } else { Handover::default() };
-        let server = Server::start_with(config, Environment::real(), handover).await.map_err(start_error)?;
+        let server = Box::pin(Server::start_with(config, Environment::real(), handover)).await.map_err(start_error)?;
         print_line(&format!("Parlor serves on http://{} (stop it with Ctrl+C or SIGTERM)", server.address()));
         if let Some(address) = server.metrics_address() {
             print_line(&format!("Its metrics are at http://{address}/metrics"));

@@ -163,11 +163,11 @@ impl ChannelLayer for RedisLayer {
     }
 
     fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move { self.signs.say(node, &signs).await.map_err(unavailable) })
+        Box::pin(async move { self.signs.say(node, &signs).await.map_err(|cause| unavailable(&cause)) })
     }
 
     fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
-        Box::pin(async move { self.signs.seen(&users).await.map_err(unavailable) })
+        Box::pin(async move { self.signs.seen(&users).await.map_err(|cause| unavailable(&cause)) })
     }
 
     fn deliver_to(&self, deliver: Deliver) {
@@ -179,7 +179,7 @@ impl ChannelLayer for RedisLayer {
     }
 }
 
-fn unavailable(cause: redis::RedisError) -> Unavailable {
+fn unavailable(cause: &redis::RedisError) -> Unavailable {
     Unavailable(cause.to_string())
 }
 

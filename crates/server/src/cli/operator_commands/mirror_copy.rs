@@ -62,7 +62,9 @@ pub(super) fn copy(
         let _ = write!(text, " {files} files were copied, {files_refused} cannot be.");
     }
     if !is_quiet {
-        reasons.iter().for_each(|reason| eprint_line(&format!("parlor: {reason}")));
+        for reason in &reasons {
+            eprint_line(&format!("parlor: {reason}"));
+        }
     }
     let value = json!({
         "total": total, "known": before, "copied": done, "new": new, "refused": refused, "files": files,
