@@ -10,9 +10,12 @@ use super::{
     host_tables::{Page, TableRow},
     message_row::HostFile,
 };
-use crate::files::{
-    Files,
-    ingest::{Ingest, IngestHandle, QUEUE, StartAt},
+use crate::{
+    config::ProviderKind,
+    files::{
+        Files,
+        ingest::{Ingest, IngestHandle, QUEUE, StartAt},
+    },
 };
 use bytes::Bytes;
 use parlor_protocol::{
@@ -154,7 +157,8 @@ pub(super) async fn copy_people(options: &MirrorOptions) -> Result<(), MirrorErr
         let rows = options.host.django_users_after(&options.user_table, after.as_deref(), PEOPLE_AT_ONCE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = Some(last.id.clone());
-        options.users.put(rows.into_iter().map(|row| options.users.host_user(row)).collect()).await?;
+        let users = rows.into_iter().map(|row| options.users.host_user(row)).collect();
+        options.users.put(ProviderKind::DjangoSession, users).await?;
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
+use crate::profile::write_view::FormValue;
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "only whether it can be read matters")]
 struct File {
     sockets: Vec<SocketProfile>,
 }
@@ -48,6 +48,14 @@ fn what_is_wrong_is_refused_with_its_line() {
         ("text = \"message\"", "text = \"message\"\nmessage = \"id\"", "`message` has no meaning", 8),
         ("text = \"message\"", "text = \"message\"\nallow = \"somebody\"", "begins with SELECT", 11),
         ("text = \"message\"", "text = \"message\"\nanswer = { a = \"$error\" }", "has no value here", 8),
+        ("text = \"message\"", "text = \"message\"\nwrite = \"post\"", "unknown variant `post`", 11),
+        ("text = \"message\"", "text = \"message\"\nwrite = \"view\"", "`view` is missing", 8),
+        (
+            "text = \"message\"",
+            "text = \"message\"\nview = { path = \"/x/\", form = {} }",
+            "without write = \"view\"",
+            8,
+        ),
         ("on = \"message\"", "on = \"massage\"", "unknown variant `massage`", 13),
         ("to = [\"recipient\"]", "to = []", "names nobody", 12),
         ("$text", "$texts", "$texts does not exist", 15),
@@ -76,4 +84,32 @@ fn times_are_written_by_the_format_in_the_zone() {
     assert_eq!(format("%b. %d, %Y, %I:%M %p").write(morning, &TimeZone::UTC), "Nov. 29, 2026, 04:20 AM");
     assert_eq!(format("%Y-%m-%d %H:%M").write(morning, &manila), "2026-11-29 12:20");
     assert_eq!(TimeFormat(None).write(morning, &manila), "2026-11-29T04:20:00.000Z");
+}
+
+#[test]
+fn a_view_has_a_path_and_a_form_of_what_is_sent() {
+    let with = |view: &str| {
+        SMALL.replace("text = \"message\"", &format!("text = \"message\"\nwrite = \"view\"\nview = {view}"))
+    };
+    let right =
+        with("{ path = \"/send/\", form = { to = \"$recipient.id\", price = \"$$5\" }, headers = { X-A = \"b\" } }");
+    let file = toml::from_str::<File>(&right).expect("it is right");
+    let Action::Send(send) = &file.sockets[0].receive[0].action else { panic!("it sends") };
+    let view = send.view.as_ref().expect("a view");
+    assert_eq!((view.path.as_str(), view.csrf_cookie.as_str()), ("/send/", "csrftoken"));
+    let form = [("price", FormValue::Constant("$5".to_owned())), ("to", FormValue::Recipient)];
+    assert_eq!(view.form, form.map(|(name, value)| (name.to_owned(), value)));
+    assert!(send.needs_cookies() && file.sockets[0].needs_cookies());
+    for (wrong, message) in [
+        ("{ path = \"send/\", form = {} }", "does not begin with one /"),
+        ("{ path = \"//evil.example/\", form = {} }", "does not begin with one /"),
+        ("{ path = \"/send/\" }", "missing field `form`"),
+        ("{ path = \"/send/\", form = { a = \"$id\" } }", "has no value in a form"),
+        ("{ path = \"/send/\", form = {}, headers = { \"a b\" = \"c\" } }", "is no header"),
+        ("{ path = \"/send/\", form = {}, csrf_cookie = \"a;b\" }", "is no name of a cookie"),
+        ("{ path = \"/send/\", form = {}, method = \"PUT\" }", "unknown field `method`"),
+    ] {
+        let (found, _) = error(&with(wrong));
+        assert!(found.contains(message), "{wrong}: {found}");
+    }
 }
