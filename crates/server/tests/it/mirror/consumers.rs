@@ -1,7 +1,8 @@
 //! New rows reach the application's own consumers, through the bridge and a real Redis.
 
 use super::{Beside, HostServer, until_shown};
-use crate::bridge::processes::{Django, Layer, Redis, python};
+use crate::bridge::processes::{Django, Layer, python};
+use crate::redis::Redis;
 use serde_json::json;
 
 const EVENTS: &str = r#"
