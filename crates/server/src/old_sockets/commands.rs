@@ -22,7 +22,10 @@ use parlor_protocol::{
     ids::UserId,
 };
 use serde_json::Value;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout_at};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
 use tracing::warn;
 
 /// What has been done.
@@ -48,19 +51,22 @@ pub(super) struct Person {
     pub(super) page: Option<PageHeaders>,
 }
 
-/// Carries out a frame, within the limit of what the user has in progress. `rows` is needed to send by a view.
+/// Carries out a frame, within the limit of what the user has in progress. `rows` is needed to send by a view; a message
+/// that is not yet being sent at the deadline is not sent.
 pub(super) async fn run(
     (app, host): (&App, &dyn HostSide),
     route: &Route,
     me: &Person,
     (action, frame): (&Action, &Value),
-    rows: Option<OwnRows>,
+    (rows, deadline): (Option<OwnRows>, Instant),
 ) -> Result<Done, SocketError> {
     let permit = app.host_requests.take(me.user).await.map_err(error_of)?;
     match action {
         Action::Send(send) => {
             let new = incoming::new_message(route.profile(), &route.path, &me.id, send, frame)?;
-            let new = checked((app, host), me, new, send).await?;
+            // What is no longer answered is not sent either: the page has told its user so, who sends it again.
+            let new = timeout_at(deadline, checked((app, host), me, new, send)).await;
+            let new = new.map_err(|_| SocketError::Unavailable)??;
             let row = match &send.view {
                 None => host.send(new).await.map_err(error_of)?,
                 Some(view) => {

@@ -360,7 +360,7 @@ impl Connection {
         let deadline = Instant::now() + ANSWER_MAX;
         let is_by_view = matches!(&action, Action::Send(send) if send.view.is_some());
         let (own_rows, rows) = is_by_view.then(|| OwnRows::new(deadline)).unzip();
-        let work = async move { commands::run((&app, &*host), &route, &me, (&action, &frame), rows).await };
+        let work = async move { commands::run((&app, &*host), &route, &me, (&action, &frame), (rows, deadline)).await };
         let task = tokio::spawn(work);
         self.working = Some(Working { task, frame: incoming.frame, answer, deadline: Some(deadline), own_rows });
         if self.timer.deadline() > deadline {
