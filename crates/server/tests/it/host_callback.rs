@@ -312,6 +312,7 @@ async fn one_session_that_is_never_answered_keeps_no_other_from_ending() {
     }
     host.be_silent_about(Some("hangs"));
     host.end("sessionid=ends");
+    host.asked();
     let address = server.address();
     // It does not wait for the answer.
     let asking = tokio::spawn(async move {
