@@ -38,7 +38,7 @@ pub struct Metrics {
     pub resumes: Family<ResumeLabels, Counter>,
     /// Events put into the outboxes of connections.
     pub events_delivered: Counter,
-    /// Events lost between a commit and a connection that stayed open. Always 0.
+    /// Events that the channel layer did not take, which nodes read from the store. 0 within one process.
     pub events_dropped: Counter,
     /// Ranges of commits that were read from the store because the channel layer did not deliver them.
     pub commits_recovered: Counter,
@@ -216,7 +216,7 @@ impl Metrics {
         registry.register("closes", "Sockets closed by the server", self.closes.clone());
         registry.register("resumes", "Answers to session.resume", self.resumes.clone());
         registry.register("events_delivered", "Events queued for connections", self.events_delivered.clone());
-        registry.register("events_dropped", "Events lost; always 0", self.events_dropped.clone());
+        registry.register("events_dropped", "Events that went to no other node", self.events_dropped.clone());
         registry.register("commits_recovered", "Commits recovered from the store", self.commits_recovered.clone());
         registry.register(
             "channel_layer_connected",

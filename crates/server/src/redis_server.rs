@@ -30,6 +30,11 @@ impl RedisServer {
         Self { client, connection: None, timeout }
     }
 
+    /// Returns whether a connection is open, as far as this knows: the server may have closed it.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
     /// Sends the commands of a pipeline together and returns their answers.
     ///
     /// # Errors

@@ -67,7 +67,12 @@ struct Shared {
     topics: Mutex<Topics>,
     deliver: Mutex<Option<Deliver>>,
     status: watch::Sender<LayerStatus>,
-    outage: Outage,
+    /// Whether this node receives.
+    receiving: Outage,
+    /// Whether this node publishes.
+    publishing: Outage,
+    /// Whether this node writes and reads signs.
+    signs: Outage,
     environment: Environment,
 }
 
@@ -102,7 +107,9 @@ impl RedisLayer {
             topics: Mutex::default(),
             deliver: Mutex::default(),
             status: watch::Sender::new(LayerStatus { is_publishing: true, ..LayerStatus::default() }),
-            outage: Outage::new("the channel layer", 1),
+            receiving: Outage::new("receiving from other nodes", 1),
+            publishing: Outage::new("publishing to other nodes", 1),
+            signs: Outage::new("presence", 1),
             client,
             environment,
         });

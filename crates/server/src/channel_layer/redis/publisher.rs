@@ -1,7 +1,7 @@
 //! Publishes what is queued, many publications in one round trip.
 //!
-//! Invariants: publications are numbered in the order in which they are sent; what one call published is sent as a whole
-//! or dropped as a whole, so that the message that announces a commit is never sent without the events before it.
+//! Invariants: publications are numbered in the order in which they are sent; what one call published is in one pipeline,
+//! so that the message that announces a commit, which is the last of it, is never sent without the events before it.
 
 use super::{
     super::{Publication, Unavailable},
@@ -9,7 +9,7 @@ use super::{
     frame::Frame,
 };
 use crate::redis_server::{Backoff, RedisServer, TIMEOUT};
-use redis::Pipeline;
+use redis::{Pipeline, RedisResult};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -88,18 +88,29 @@ pub(super) async fn run(shared: Arc<Shared>, mut queued: Queued) {
             bytes += size(&more);
             shared.add(&mut pipeline, more, &mut number);
         }
-        if let Err(cause) = redis.run(&pipeline).await {
-            tracing::debug!(%cause, "events were not published to Redis");
+        if let Err(cause) = send(&mut redis, &pipeline).await {
             queued.state.is_out.store(true, Ordering::Relaxed);
+            shared.publishing.begin(&cause);
             shared.set_publishing(false);
             while let Ok(dropped) = queued.receiver.try_recv() {
                 bytes += size(&dropped);
             }
-            shared.until_answered(&mut redis).await;
+            shared.until_published(&mut redis).await;
+            shared.publishing.end();
             shared.set_publishing(true);
             queued.state.is_out.store(false, Ordering::Relaxed);
         }
         queued.state.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Sends a pipeline, once more if the server had closed the connection since it was last used. Receivers recognise what
+/// arrives twice by its number.
+async fn send(redis: &mut RedisServer, pipeline: &Pipeline) -> RedisResult<()> {
+    let was_connected = redis.is_connected();
+    match redis.run(pipeline).await {
+        Err(cause) if was_connected && !cause.is_timeout() => redis.run(pipeline).await.map(drop),
+        sent => sent.map(drop),
     }
 }
 
@@ -115,13 +126,14 @@ impl Shared {
         }
     }
 
-    async fn until_answered(&self, redis: &mut RedisServer) {
-        let mut ping = redis::pipe();
-        ping.cmd("PING");
+    /// Publishes to a channel that nobody reads, until the server accepts it.
+    async fn until_published(&self, redis: &mut RedisServer) {
+        let mut probe = redis::pipe();
+        probe.cmd("PUBLISH").arg(format!("{}:probe", self.prefix)).arg("");
         let mut backoff = Backoff::new();
         loop {
             backoff.pause(&self.environment).await;
-            if redis.run(&ping).await.is_ok() {
+            if redis.run(&probe).await.is_ok() {
                 return;
             }
         }

@@ -9,7 +9,7 @@ use crate::redis_server::{RedisServer, TIMEOUT, byte_strings};
 use parlor_protocol::ids::{Epoch, UserId};
 use redis::{ErrorKind, RedisError, Value};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{sync::Mutex, time::timeout};
 
 /// Users in one round trip.
 const USERS_AT_ONCE: usize = 1000;
@@ -20,7 +20,7 @@ const KEPT_MIN: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub(super) struct Signs {
     shared: Arc<Shared>,
-    /// Held during a round trip, which has a timeout. Only presence waits for it.
+    /// Held during round trips. Only presence waits for it, and never longer than the timeout.
     redis: Mutex<RedisServer>,
 }
 
@@ -34,56 +34,73 @@ impl Signs {
         format!("{}:signs:{user}", self.shared.prefix)
     }
 
-    /// Fails at once while Redis is away, so that nobody waits for it again and again.
-    async fn redis(&self) -> Result<MutexGuard<'_, RedisServer>, RedisError> {
+    /// Runs work on the connection within the timeout, waiting included. Fails at once while Redis is away, so that
+    /// nobody waits for it again and again.
+    async fn run<T>(&self, work: impl AsyncFnOnce(&mut RedisServer) -> Result<T, RedisError>) -> Result<T, RedisError> {
         if !self.shared.status.borrow().is_connected {
             return Err((ErrorKind::Io, "Redis is away").into());
         }
-        Ok(self.redis.lock().await)
+        let working = async { work(&mut *self.redis.lock().await).await };
+        let late = || Err((ErrorKind::Io, "the server does not answer in time").into());
+        let done = timeout(TIMEOUT, working).await.unwrap_or_else(|_| late());
+        match &done {
+            Ok(_) => self.shared.signs.end(),
+            Err(cause) => self.shared.signs.begin(cause),
+        }
+        done
     }
 
     pub(super) async fn say(&self, node: Epoch, signs: &[Sign]) -> Result<(), RedisError> {
-        let mut redis = self.redis().await?;
-        let mut time = redis::pipe();
-        time.cmd("TIME");
-        let now_ms = milliseconds(&redis.run(&time).await?);
-        for signs in signs.chunks(USERS_AT_ONCE) {
-            let mut pipeline = redis::pipe();
-            for sign in signs {
-                let key = self.key(sign.user);
-                let until_ms = now_ms + milliseconds_of(sign.lasts);
-                let kept = sign.lasts.max(KEPT_MIN);
-                pipeline.hset(&key, node.0, field(sign, until_ms)).pexpire(&key, milliseconds_of(kept));
+        self.run(async |redis| {
+            let mut time = redis::pipe();
+            time.cmd("TIME");
+            let now_ms = milliseconds(&redis.run(&time).await?);
+            for signs in signs.chunks(USERS_AT_ONCE) {
+                let mut pipeline = redis::pipe();
+                for sign in signs {
+                    let key = self.key(sign.user);
+                    let until_ms = now_ms + milliseconds_of(sign.lasts);
+                    let kept = sign.lasts.max(KEPT_MIN);
+                    pipeline.hset(&key, node.0, field(sign, until_ms)).pexpire(&key, milliseconds_of(kept));
+                }
+                redis.run(&pipeline).await?;
             }
-            redis.run(&pipeline).await?;
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     pub(super) async fn seen(&self, users: &[UserId]) -> Result<Vec<Seen>, RedisError> {
-        let mut redis = self.redis().await?;
-        let mut found = Vec::new();
-        for users in users.chunks(USERS_AT_ONCE) {
-            let mut pipeline = redis::pipe();
-            pipeline.cmd("TIME");
-            for user in users {
-                pipeline.hgetall(self.key(*user));
+        self.run(async |redis| {
+            let mut found = Vec::new();
+            for users in users.chunks(USERS_AT_ONCE) {
+                self.read(redis, users, &mut found).await?;
             }
-            let mut answers = redis.run(&pipeline).await?.into_iter();
-            let now_ms = milliseconds(answers.next().as_slice());
-            let mut old = redis::pipe();
-            for (user, answer) in users.iter().zip(answers) {
-                let signs = Fields::of(answer, now_ms);
-                found.extend(signs.seen(*user));
-                for node in signs.old {
-                    old.hdel(self.key(*user), node);
-                }
-            }
-            if !old.is_empty() {
-                redis.run(&old).await?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn read(&self, redis: &mut RedisServer, users: &[UserId], found: &mut Vec<Seen>) -> Result<(), RedisError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("TIME");
+        for user in users {
+            pipeline.hgetall(self.key(*user));
+        }
+        let mut answers = redis.run(&pipeline).await?.into_iter();
+        let now_ms = milliseconds(answers.next().as_slice());
+        let mut old = redis::pipe();
+        for (user, answer) in users.iter().zip(answers) {
+            let signs = Fields::of(answer, now_ms);
+            found.extend(signs.seen(*user));
+            for node in signs.old {
+                old.hdel(self.key(*user), node);
             }
         }
-        Ok(found)
+        if !old.is_empty() {
+            redis.run(&old).await?;
+        }
+        Ok(())
     }
 }
 

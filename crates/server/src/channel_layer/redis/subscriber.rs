@@ -58,7 +58,8 @@ async fn receive(
     while let Some(missing) = shared.missing(&subscriptions.topics) {
         subscriptions.subscribe(&missing).await?;
     }
-    shared.outage.end();
+    subscriptions.leave_surplus().await?;
+    shared.receiving.end();
     let mut check = interval(CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::new();
@@ -115,12 +116,23 @@ impl Subscriptions<'_> {
         if !coming.is_empty() {
             self.subscribe(&coming.into_iter().collect::<Vec<_>>()).await?;
         }
-        if !going.is_empty() {
-            let channels: Vec<String> = going.iter().map(|topic| self.shared.channel(*topic)).collect();
-            within(self.sink.unsubscribe(&channels)).await?;
-            self.topics.retain(|topic| !going.contains(topic));
+        self.unsubscribe(&going).await
+    }
+
+    async fn unsubscribe(&mut self, topics: &HashSet<Topic>) -> Result<(), RedisError> {
+        if topics.is_empty() {
+            return Ok(());
         }
+        let channels: Vec<String> = topics.iter().map(|topic| self.shared.channel(*topic)).collect();
+        within(self.sink.unsubscribe(&channels)).await?;
+        self.topics.retain(|topic| !topics.contains(topic));
         Ok(())
+    }
+
+    /// Leaves what was left here while the layer connected.
+    async fn leave_surplus(&mut self) -> Result<(), RedisError> {
+        let surplus = self.topics.difference(&self.shared.topics().joined).copied().collect();
+        self.unsubscribe(&surplus).await
     }
 }
 
@@ -144,7 +156,7 @@ impl Shared {
             status.interruptions += u64::from(was_connected);
             was_connected
         });
-        self.outage.begin(cause);
+        self.receiving.begin(cause);
     }
 
     /// Delivers what another node has published, unless a copy of it was delivered before.
