@@ -179,7 +179,7 @@ async fn a_rule_that_the_host_refuses_is_unavailable_and_a_rule_without_a_row_sa
         ("SELECT 1 FROM \"$users\" WHERE \"$users.id\" = $recipient", Ok(true)),
         ("SELECT 1 FROM \"$users\" WHERE \"$users.id\" = $recipient AND $sender = $recipient", Ok(false)),
         ("SELECT 1 FROM \"no_such_table\" WHERE \"id\" = $recipient", Err(Code::Unavailable)),
-        ("SELECT 1 FROM \"$users\" WHERE \"no_such_column\" = $recipient", Err(Code::Unavailable)),
+        ("SELECT 1 FROM \"$users\" WHERE no_such_column = $recipient", Err(Code::Unavailable)),
         ("SELECT FROM WHERE $recipient", Err(Code::Unavailable)),
     ] {
         let Ok(WriteRule::Query(query)) = rule.parse() else { panic!("{rule} is a query") };
