@@ -138,10 +138,12 @@ async fn a_frozen_redis_delays_messages_between_nodes_and_nothing_else() {
     nodes.send(&mut of_ben, &mut sent, "meanwhile").await;
     let mut late = reader(&nodes.ben, nodes.conversation).await;
     nodes.send(&mut late, &mut sent, "to a new socket").await;
-    // Twenty at once wait no longer than one.
-    let watches = (0..20).map(|_| nodes.ben.api.get::<serde_json::Value>(&watch));
+    // Several at once wait no longer than one.
+    let watches = (0..4).map(|_| nodes.ben.api.get::<serde_json::Value>(&watch));
     let watches = tokio::time::timeout(Duration::from_secs(15), futures_util::future::join_all(watches)).await;
-    assert!(watches.expect("in time").iter().all(Result::is_ok), "presence is read without Redis");
+    for presence in watches.expect("in time") {
+        presence.expect("presence is read without Redis");
+    }
     signal(pid, "CONT");
     nodes.until_ready("ok").await;
     nodes.send(&mut of_ben, &mut sent, "after").await;
