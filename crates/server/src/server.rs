@@ -67,7 +67,7 @@ impl Server {
     /// # Errors
     /// See [`Error`].
     pub async fn start(config: Config, environment: Environment) -> Result<Self, Error> {
-        Self::start_with(config, environment, Handover::default()).await
+        Box::pin(Self::start_with(config, environment, Handover::default())).await
     }
 
     /// Starts the same, and serves the sockets that were taken over.

@@ -32,7 +32,7 @@ const JOINING: Duration = Duration::from_millis(300);
 const AT_ONCE: usize = 16;
 /// The wait until memory has settled.
 const SETTLING: Duration = Duration::from_secs(1);
-/// The item of FindIt that people write about.
+/// The item of `FindIt` that people write about.
 const ITEM: i64 = 1;
 
 /// Which site's pages.

@@ -116,7 +116,9 @@ impl HostUsers {
             let known = self.store.users_by_external_id(ids).await?;
             let disabled: BTreeSet<&str> =
                 known.iter().filter(|row| row.disabled).filter_map(|row| row.external_id.as_deref()).collect();
-            hosts.iter_mut().for_each(|host| host.disabled = disabled.contains(host.external_id.as_str()));
+            for host in &mut hosts {
+                host.disabled = disabled.contains(host.external_id.as_str());
+            }
         }
         self.make_equal(hosts).await
     }

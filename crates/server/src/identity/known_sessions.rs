@@ -253,7 +253,9 @@ mod tests {
         let left: Vec<SessionHash> = sessions.known().sessions.keys().copied().collect();
         sessions.remove_sessions(&HashSet::from([SessionId(19_999)]));
         assert!(sessions.last_check(&hash(19_999)).is_none());
-        left.iter().for_each(|hash| sessions.remove(hash));
+        for hash in &left {
+            sessions.remove(hash);
+        }
         assert_eq!(sessions.known().bytes, 0);
     }
 

@@ -309,7 +309,7 @@ async fn people_who_are_connected_do_not_wait_for_a_frozen_database_of_the_host(
     for stranger in strangers.collect::<Vec<_>>() {
         assert_eq!(stranger.await.expect("answered"), 503, "unknown is not the same as nobody");
     }
-    assert!(started.elapsed() < Duration::from_secs(60), "strangers do not wait one after the other");
+    assert!(started.elapsed() < Duration::from_mins(1), "strangers do not wait one after the other");
     postgres.signal("CONT");
     let deadline = Instant::now() + SOON;
     while visitor(&server, &"7".repeat(32)).me().await.status != 401 {

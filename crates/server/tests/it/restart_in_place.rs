@@ -16,7 +16,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _},
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const SERVES: &str = "Parlor serves on";
 /// The code of the profile for a session that has ended.
 const SESSION_ENDED: u16 = 1008;
@@ -31,7 +31,7 @@ const TABLES: &str = r#"
     INSERT INTO "FindIt_item" (id, title, status, user_id) VALUES (5, 'Black umbrella', 'Lost', 2);
 "#;
 
-/// FindIt with Ada (1) and Ben (2), and Parlor beside it.
+/// `FindIt` with Ada (1) and Ben (2), and Parlor beside it.
 struct Site {
     host: DjangoHost,
     server: Server,
@@ -107,7 +107,7 @@ async fn until(what: &str, server: &Server, holds: impl Fn() -> bool) {
     }
 }
 
-/// A page of FindIt, which never reconnects.
+/// A page of `FindIt`, which never reconnects.
 struct Page {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     person: usize,
@@ -183,7 +183,9 @@ async fn pages_keep_their_sockets_and_hear_every_message_once_and_in_order() {
         ada.write(second).await;
         ada.send(&text("during")).await;
         let posted: Vec<String> = (0..20).map(|number| text(&format!("posted {number}"))).collect();
-        posted.iter().for_each(|text| site.post(text));
+        for text in &posted {
+            site.post(text);
+        }
         restarted(&site.server, count).await;
         ada.send(&text("after")).await;
         sent.extend(["before", "half", "during", "after"].map(text));
@@ -191,7 +193,9 @@ async fn pages_keep_their_sockets_and_hear_every_message_once_and_in_order() {
         for page in [&mut ada, &mut ben] {
             let heard = page.hear(sent.len()).await;
             let mut counted = BTreeMap::new();
-            heard.iter().for_each(|text| *counted.entry(text.as_str()).or_insert(0) += 1);
+            for text in &heard {
+                *counted.entry(text.as_str()).or_insert(0) += 1;
+            }
             assert!(sent.iter().all(|text| counted.get(text.as_str()) == Some(&1)), "{counted:?}");
             let order = |what: &str| heard.iter().position(|heard| *heard == text(what));
             let sent_by_ada = ["before", "half", "during", "after"].map(order);
@@ -295,7 +299,9 @@ async fn a_page_that_reads_slowly_delays_no_restart_and_loses_nothing() {
     let database = database(&site.host);
     let texts: Vec<String> = (0..1200).map(|number| format!("{number} {long}")).collect();
     database.execute_batch("BEGIN").expect("begun");
-    texts.iter().for_each(|text| post(&database, text));
+    for text in &texts {
+        post(&database, text);
+    }
     database.execute_batch("COMMIT").expect("committed");
     // The other page reads them, so all of them are published, and the slow one has more than the network holds.
     ada.hear(texts.len()).await;

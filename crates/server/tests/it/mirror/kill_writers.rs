@@ -34,7 +34,7 @@ use tokio_tungstenite::{
 
 /// Who writes to whom.
 pub(super) const PAIRS: [(i64, i64); 6] = [(1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2)];
-pub(super) const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_mins(1);
 
 /// What everybody who writes has in common.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use std::{
 use tokio::time::{Duration, timeout};
 use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest as _};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// An example of `examples/`, which ends when it is dropped.
 struct Example {
@@ -48,10 +48,10 @@ impl Example {
     /// Starts one; none without its packages.
     async fn start(site: &'static str, flags: &'static [&'static str]) -> Option<Self> {
         let python = python()?;
-        tokio::task::spawn_blocking(move || Self::started(&python, site, flags)).await.expect("it starts")
+        tokio::task::spawn_blocking(move || Self::started(&python, site, flags)).await.expect("it starts").into()
     }
 
-    fn started(python: &Path, site: &str, flags: &[&str]) -> Option<Self> {
+    fn started(python: &Path, site: &str, flags: &[&str]) -> Self {
         let start = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/start.py");
         // The shell stops the parts when its standard input closes, which also happens when this process ends.
         let script = "exec 3<&0; \"$@\" & pid=$!; (read -r _ <&3; kill -TERM $pid) >/dev/null 2>&1 & wait $pid";
@@ -64,7 +64,7 @@ impl Example {
         let started: Value = serde_json::from_str(&line).expect("it has started");
         let address = format!("127.0.0.1:{}", started["port"]).parse().expect("an address");
         let people = serde_json::from_value(started["people"].clone()).expect("ids");
-        Some(Self { input: child.stdin.take(), child, address, people })
+        Self { input: child.stdin.take(), child, address, people }
     }
 
     fn id(&self, name: &str) -> i64 {
@@ -163,7 +163,7 @@ fn text_of_accounting(frame: &Value) -> &Value {
     &frame["data"]["content"]
 }
 
-/// The ids of the messages in FindIt's own page, by the texts that it shows.
+/// The ids of the messages in `FindIt`'s own page, by the texts that it shows.
 async fn is_shown(visitor: &mut Visitor, item: i64, other: i64, text: &str) -> bool {
     let page = visitor.get(&format!("/items/{item}/message/{other}/")).await;
     String::from_utf8_lossy(&page.body).contains(text)

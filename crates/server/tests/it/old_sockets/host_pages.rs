@@ -106,7 +106,7 @@ async fn answer(stream: TcpStream, state: Arc<Mutex<State>>) {
 /// Inserts a row as the view does: without the spaces around the text.
 fn insert(host: &FakeHost, recipient: &str, text: &str) -> HostMessageRow {
     host.insert(1, recipient.parse().expect("an id"), |row| {
-        row.text = text.trim().to_owned();
+        text.trim().clone_into(&mut row.text);
         row.created_at_ms = Environment::real().now_ms();
     })
 }
