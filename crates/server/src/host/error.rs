@@ -82,9 +82,16 @@ fn of_mysql(error: &MySqlDatabaseError) -> HostError {
     match error.number() {
         // A lock, or a statement that took too long (MariaDB, MySQL).
         1205 | 1969 | 3024 => HostError::Timeout,
-        // Too many connections, out of memory, access denied, an unknown database, shutting down, interrupted, a
-        // deadlock, read-only, and a connection that the server ended.
-        1037
+        // A full disk or table and files that cannot be read or written, too many connections, out of memory, access
+        // denied, an unknown database, shutting down, interrupted, a deadlock, read-only, and a connection that the
+        // server ended.
+        3
+        | 1016
+        | 1020
+        | 1021
+        | 1026
+        | 1030
+        | 1037
         | 1038
         | 1040
         | 1041
@@ -93,6 +100,7 @@ fn of_mysql(error: &MySqlDatabaseError) -> HostError {
         | 1049
         | 1053
         | 1080
+        | 1114
         | 1152..=1161
         | 1203
         | 1213

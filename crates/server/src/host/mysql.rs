@@ -41,7 +41,7 @@ pub(super) async fn query(
 ) -> Result<Vec<HostRow>, HostError> {
     let (sql, arguments) = arguments(sql, params)?;
     let rows = connection.fetch_all(query_with(AssertSqlSafe(sql), arguments)).await?;
-    rows.iter().map(read).collect()
+    Ok(rows.iter().map(read).collect())
 }
 
 /// Runs a statement. The result contains the new id of an inserted row.
@@ -73,39 +73,42 @@ fn arguments(sql: &str, params: &[HostValue]) -> Result<(String, MySqlArguments)
     Ok((sql, arguments))
 }
 
-fn read(row: &MySqlRow) -> Result<HostRow, HostError> {
-    let columns = row.columns().iter().enumerate();
-    let values = columns.map(|(position, column)| {
-        let raw = row.try_get_raw(position)?;
-        if raw.is_null() {
-            return Ok(HostValue::Null);
+fn read(row: &MySqlRow) -> HostRow {
+    HostRow((0..row.columns().len()).map(|position| value(row, position)).collect())
+}
+
+fn value(row: &MySqlRow, position: usize) -> Result<HostValue, HostError> {
+    let raw = row.try_get_raw(position)?;
+    if raw.is_null() {
+        return Ok(HostValue::Null);
+    }
+    let unexpected = |what: &str| HostError::Unexpected(format!("column {} {what}", row.column(position).name()));
+    let kind = raw.type_info().name().to_owned();
+    Ok(match kind.as_str() {
+        "BOOLEAN" => HostValue::Boolean(row.try_get_unchecked(position)?),
+        "FLOAT" => HostValue::Real(row.try_get_unchecked::<f32, _>(position)?.into()),
+        "DOUBLE" => HostValue::Real(row.try_get_unchecked(position)?),
+        "DATETIME" | "TIMESTAMP" | "DATE" => {
+            of_date(row.try_get_unchecked(position)?).ok_or_else(|| unexpected("is not a valid time"))?
         }
-        let kind = raw.type_info().name().to_owned();
-        Ok(match kind.as_str() {
-            "BOOLEAN" => HostValue::Boolean(row.try_get_unchecked(position)?),
-            "FLOAT" => HostValue::Real(row.try_get_unchecked::<f32, _>(position)?.into()),
-            "DOUBLE" => HostValue::Real(row.try_get_unchecked(position)?),
-            "DATETIME" | "TIMESTAMP" | "DATE" => of_date(row.try_get_unchecked(position)?)
-                .ok_or_else(|| HostError::Unexpected(format!("column {} is not a valid time", column.name())))?,
-            "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET" | "JSON" => {
-                HostValue::Text(row.try_get_unchecked(position)?)
-            }
-            "BINARY" | "VARBINARY" | "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" => {
-                HostValue::Bytes(row.try_get_unchecked(position)?)
-            }
-            // Sums of integers. It is sent as a text.
-            "DECIMAL" => {
-                let text: String = row.try_get_unchecked(position)?;
-                text.parse().map_or(HostValue::Text(text), HostValue::Integer)
-            }
-            _ if kind.contains("INT") || kind == "YEAR" => HostValue::Integer(row.try_get_unchecked(position)?),
-            _ => {
-                let name = column.name();
-                return Err(HostError::Unexpected(format!("column {name} is {kind}: cast it to another type")));
-            }
-        })
-    });
-    values.collect::<Result<_, HostError>>().map(HostRow)
+        "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET" | "JSON" => {
+            HostValue::Text(row.try_get_unchecked(position)?)
+        }
+        "BINARY" | "VARBINARY" | "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" => {
+            HostValue::Bytes(row.try_get_unchecked(position)?)
+        }
+        // Sums of integers. It is sent as a text.
+        "DECIMAL" => {
+            let text: String = row.try_get_unchecked(position)?;
+            text.parse().map_or(HostValue::Text(text), HostValue::Integer)
+        }
+        _ if kind.contains("INT") && kind.ends_with("UNSIGNED") => {
+            let number = i64::try_from(row.try_get_unchecked::<u64, _>(position)?);
+            HostValue::Integer(number.map_err(|_| unexpected("is greater than any id"))?)
+        }
+        _ if kind.contains("INT") || kind == "YEAR" => HostValue::Integer(row.try_get_unchecked(position)?),
+        _ => return Err(unexpected(&format!("is {kind}: cast it to another type"))),
+    })
 }
 
 /// Reads a date and time in the binary format: a length, then year, month, day, hour, minute, second, microseconds,

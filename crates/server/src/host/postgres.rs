@@ -44,7 +44,7 @@ pub(super) async fn query(
 ) -> Result<Vec<HostRow>, HostError> {
     let arguments = arguments(connection, &sql, params).await?;
     let rows = connection.fetch_all(query_with(AssertSqlSafe(sql), arguments)).await?;
-    rows.iter().map(read).collect()
+    Ok(rows.iter().map(read).collect())
 }
 
 pub(super) async fn execute(
@@ -163,22 +163,23 @@ fn uuid_text(bytes: &[u8]) -> String {
     text
 }
 
-fn read(row: &PgRow) -> Result<HostRow, HostError> {
-    let columns = row.columns().iter().enumerate();
-    let values = columns.map(|(position, column)| {
-        let value = row.try_get_raw(position)?;
-        if value.is_null() {
-            return Ok(HostValue::Null);
-        }
-        // A type that a column does not know by itself, such as an enumeration.
-        let kind = value.type_info().name().to_owned();
-        let is_binary = value.format() == PgValueFormat::Binary;
-        let bytes = value.as_bytes().map_err(|error| HostError::Unexpected(error.to_string()))?;
-        is_binary.then(|| of_binary(&kind, bytes)).flatten().ok_or_else(|| {
-            HostError::Unexpected(format!("column {} is {kind}: cast it to another type", column.name()))
-        })
-    });
-    values.collect::<Result<_, HostError>>().map(HostRow)
+fn read(row: &PgRow) -> HostRow {
+    HostRow((0..row.columns().len()).map(|position| value(row, position)).collect())
+}
+
+fn value(row: &PgRow, position: usize) -> Result<HostValue, HostError> {
+    let value = row.try_get_raw(position)?;
+    if value.is_null() {
+        return Ok(HostValue::Null);
+    }
+    // A type that a column does not know by itself, such as an enumeration.
+    let kind = value.type_info().name().to_owned();
+    let is_binary = value.format() == PgValueFormat::Binary;
+    let bytes = value.as_bytes().map_err(|error| HostError::Unexpected(error.to_string()))?;
+    is_binary.then(|| of_binary(&kind, bytes)).flatten().ok_or_else(|| {
+        let name = row.column(position).name();
+        HostError::Unexpected(format!("column {name} is {kind}: cast it to another type"))
+    })
 }
 
 /// Reads a value in the binary format of a type; none for types that are not supported.

@@ -198,7 +198,7 @@ impl Worker {
         let mut rows = statement.raw_query();
         let mut read = Vec::new();
         while let Some(row) = rows.next()? {
-            let values = (0..count).map(|column| value(row.get_ref(column)?));
+            let values = (0..count).map(|column| Ok(value(row.get_ref(column)?)));
             read.push(HostRow(values.collect::<Result<_, HostError>>()?));
         }
         Ok(read)

@@ -67,14 +67,19 @@ impl<T: Into<HostValue>> From<Option<T>> for HostValue {
     }
 }
 
-/// A row of the host's database. Columns are numbered from 0.
+/// A row of the host's database. Columns are numbered from 0. A value that cannot be read is an error of its column
+/// only: a database may have anything in a row, and the other rows are read all the same.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HostRow(pub(super) Vec<HostValue>);
+pub struct HostRow(pub(super) Vec<Result<HostValue, HostError>>);
 
 impl HostRow {
     /// Returns a column as it is.
     pub fn value(&self, column: usize) -> Result<&HostValue, HostError> {
-        self.0.get(column).ok_or_else(|| HostError::Unexpected(format!("there is no column {column}")))
+        match self.0.get(column) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(HostError::Unexpected(format!("there is no column {column}"))),
+        }
     }
 
     /// Returns whether a column is NULL.
