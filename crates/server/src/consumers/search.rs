@@ -234,7 +234,9 @@ impl Consumer for SearchIndexer {
 /// Returns documents for new messages and for those whose text may have changed, not for other changes.
 fn documents(created: &[MessageRow], changed: &[MessageRow]) -> Vec<Document> {
     let new: HashSet<MessageId> = created.iter().map(|row| row.id).collect();
-    let was_changed = |row: &&MessageRow| may_be_rewritten(row) && !new.contains(&row.id);
+    // A message of the host may have lost its files, and nothing of them is left in its row.
+    let is_of_host = |row: &MessageRow| row.client_id.starts_with(' ');
+    let was_changed = |row: &&MessageRow| (may_be_rewritten(row) || is_of_host(row)) && !new.contains(&row.id);
     let created = created.iter().map(|row| document(row, false));
     created.chain(changed.iter().filter(was_changed).map(|row| document(row, true))).collect()
 }
@@ -248,7 +250,7 @@ fn may_be_rewritten(row: &MessageRow) -> bool {
 
 fn document(row: &MessageRow, is_kept: bool) -> Document {
     let terms = if row.is_uncounted() { BTreeSet::new() } else { terms(row) };
-    let digest = may_be_rewritten(row).then(|| {
+    let digest = (is_kept || may_be_rewritten(row)).then(|| {
         let mut digest = Sha256::new();
         for term in &terms {
             digest.update(u64::try_from(term.len()).unwrap_or_default().to_be_bytes());

@@ -108,7 +108,7 @@ impl State {
 }
 
 /// Checks the texts of a context.
-fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
+pub(super) fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
     let field = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
     let optional = |text: &Option<String>| text.as_ref().map(|text| text::title(text, chars_max)).transpose();
     if context.url.as_ref().is_some_and(|url| !text::is_link(url)) {

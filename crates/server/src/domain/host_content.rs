@@ -1,7 +1,7 @@
 //! What a message shows of a row of the host's message table. The host's program may write what no client could send,
 //! so it is never refused: what cannot be shown is left out, and what is too long is cut.
 
-use super::{change::HostMessage, files::is_stored, text, visible};
+use super::{change::HostMessage, files::is_stored, rows::MessageRow, text, visible};
 use parlor_protocol::{
     ids::{FileId, ID_MAX},
     model::Attachment,
@@ -54,6 +54,16 @@ impl HostContent {
     pub fn beside_stored(current: &[Attachment], of_host: Vec<Attachment>) -> Vec<Attachment> {
         current.iter().filter(|attachment| is_stored(attachment)).cloned().chain(of_host).collect()
     }
+}
+
+/// Returns what a row says of a message: its text, or the names of its files.
+#[must_use]
+pub fn host_text(message: &MessageRow) -> String {
+    if !message.text.is_empty() {
+        return message.text.clone();
+    }
+    let names: Vec<&str> = message.details.attachments.iter().map(|attachment| attachment.name.as_str()).collect();
+    names.join(", ")
 }
 
 /// Returns the attachment as it is shown; none if it has no id or no link.

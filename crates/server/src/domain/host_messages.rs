@@ -10,7 +10,7 @@ use super::{
     change::{HostMessage, HostRowKey, Mirrored, Outcome},
     conversations::{direct_key, new_row},
     decide::{At, Decided, Outgoing, Rules},
-    host_content::HostContent,
+    host_content::{HostContent, host_text},
     messages::NewMessage,
     rows::{ConversationRow, Details, HostRow},
     state::{MessageKey, State},
@@ -205,10 +205,19 @@ impl State {
         let is_bound_now = !self.host_rows.contains_key(&put.row);
         let row = self.messages.get_mut(&key).expect("loaded with its row");
         let is_there = !row.is_uncounted();
-        if is_there && !is_bound_now {
-            let HostContent { text, subject, attachments, created_at } = content;
+        if is_there {
+            let HostContent { mut text, subject, attachments, mut created_at } = content;
+            if is_bound_now {
+                // Parlor wrote the row: it differs by what the host has changed since, unless the message was edited.
+                created_at = row.created_at;
+                if put.text == host_text(row) {
+                    text.clone_from(&row.text);
+                }
+            }
+            let is_older = is_bound_now && row.details.edited_at.is_some();
             let fingerprint = rules.fingerprints.of_host_text(&put.text, put.subject.as_deref());
-            if fingerprint != known.text_fingerprint && (text != row.text || subject != row.details.subject) {
+            let is_other = text != row.text || subject != row.details.subject;
+            if fingerprint != known.text_fingerprint && is_other && !is_older {
                 (row.text, row.details.subject) = (text, subject);
                 row.details.edited_at = Some(at.now_ms);
                 self.erases = true;

@@ -11,6 +11,7 @@ pub mod files;
 pub mod fingerprint;
 mod groups;
 pub mod host_content;
+pub mod host_context;
 mod host_messages;
 pub mod host_user;
 mod host_users;

@@ -101,7 +101,8 @@ pub fn is_link(url: &str) -> bool {
 }
 
 /// Composed, with one space wherever there is white space.
-fn spaced(text: &str) -> String {
+#[must_use]
+pub fn spaced(text: &str) -> String {
     let is_space = |character: char| character.is_whitespace() && !character.is_control();
     let words = text.trim().split(is_space).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").nfc().collect()

@@ -198,11 +198,12 @@ impl BatchTransaction<'_> {
     }
 
     fn update_messages(&mut self, state: &State) -> Result<()> {
-        let mut params = BulkParams::new(["id", "text", "details", "uncounted", "changed_version"]);
+        let mut params = BulkParams::new(["id", "text", "created_at", "details", "uncounted", "changed_version"]);
         for message in state.changed_messages.iter().map(|place| &state.messages[place]) {
             params.push([
                 message.id.0.into(),
                 message.text.as_str().into(),
+                message.created_at.into(),
                 details(message).into(),
                 (message.counting() as i64).into(),
                 message.changed_version.map(|version| version.0).into(),

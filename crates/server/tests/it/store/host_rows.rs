@@ -97,7 +97,7 @@ fn mirrored(outcome: Result<Outcome, Problem>) -> Result<Mirrored, Problem> {
     }
 }
 
-fn attachment(id: i64, url: &str) -> Attachment {
+pub(super) fn attachment(id: i64, url: &str) -> Attachment {
     Attachment {
         id: FileId(id),
         name: "bill.pdf".to_owned(),
@@ -203,6 +203,13 @@ async fn a_change_of_the_text_is_an_edit_and_an_older_row_reverts_no_edit(cluste
     row.attachments = vec![attachment(7, "/media/bill.pdf")];
     let later = cluster.put(&row).await.message.expect("there");
     assert_eq!((later.attachments.len(), later.edited_at.as_ref()), (1, edited.edited_at.as_ref()));
+    // Nor is another time, which is stored as it is published.
+    row.created_at += 1000;
+    let moved = cluster.put(&row).await.message.expect("there").created_at;
+    assert_eq!(
+        (moved.as_str(), &cluster.message("Ben", place.conversation, 1).await.created_at),
+        ("2026-09-21T14:13:21.001Z", &moved)
+    );
     // The user's edit has not reached the host yet: the row with its older text says nothing new.
     let second = HostMessage { created_at: i64::MAX, ..cluster.row(2, "Ada", "Ben", "teh row").await };
     let second = HostMessage { created_at: cluster.clock.load(Ordering::Relaxed), ..second };
@@ -453,6 +460,7 @@ pub(super) async fn random_change(cluster: &TestCluster, random: &mut Random) ->
                 is_read: random.below(2) == 0,
                 hidden_by_sender: random.below(4) == 0,
                 hidden_by_recipient: random.below(4) == 0,
+                created_at: row.created_at + random.below(2),
                 ..row
             }))
         }
