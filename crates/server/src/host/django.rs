@@ -220,11 +220,12 @@ fn padded(mut values: Vec<HostValue>) -> Vec<HostValue> {
 }
 
 /// Returns the 32 hex digits of a UUID.
-fn bare_uuid(text: &str) -> Option<String> {
+pub(crate) fn bare_uuid(text: &str) -> Option<String> {
     let bare: String = text.chars().filter(|character| *character != '-').collect();
     (bare.len() == 32 && bare.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| bare.to_ascii_lowercase())
 }
 
-fn dashed(bare: &str) -> String {
+/// Returns the 32 hex digits of a UUID with dashes.
+pub(crate) fn dashed(bare: &str) -> String {
     [&bare[..8], &bare[8..12], &bare[12..16], &bare[16..20], &bare[20..]].join("-")
 }

@@ -6,32 +6,33 @@
 
 use super::{
     MirrorError,
+    announce::Announce,
     contexts::HostContexts,
     host_tables::{HostTables, Page, ROWS_MAX, TableRow},
     import::Import,
     keys,
-    message_row::{HostFile, HostMessageRow, HostPerson},
+    message_row::HostFile,
     schema::TableColumns,
 };
 use crate::{
     bridge::Bridge,
-    channel_layer::{ChannelLayer, Message, Publication, Topic},
+    channel_layer::ChannelLayer,
     commit::Commit,
     domain::{
+        Rules,
         change::{Change, HostMessage, HostRowKey, Outcome},
-        rows::{HostRow, MessageRow},
+        rows::HostRow,
     },
     environment::Environment,
     identity::host_users::HostUsers,
     metrics::Metrics,
-    store::Store,
+    store::{Store, snapshot::UnmirroredMessage},
 };
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId},
     model::{Attachment, ContextKey},
 };
-use serde_json::Value;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
@@ -43,17 +44,6 @@ const REFUSED_MAX: usize = 10_000;
 
 /// How many reasons are kept for a report.
 pub(super) const REASONS_MAX: usize = 100;
-
-/// Which new rows are published to old sockets.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Announce {
-    /// All of them.
-    All,
-    /// Those that were sent after this time: a scan may find very old ones.
-    SentAfterMs(i64),
-    /// None.
-    Nothing,
-}
 
 /// What became of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,16 +84,35 @@ pub(super) struct Applier {
     pub(super) environment: Environment,
     pub(super) metrics: Arc<Metrics>,
     pub(super) contexts: HostContexts,
-    /// Rows that were logged as refused.
+    /// Rows that were logged as refused, and are still.
     pub(super) refused: HashSet<i64>,
+    pub(super) rules: Arc<Rules>,
+    /// When the lease ends, on the steady clock: nothing is applied after it, because another node may do it.
+    pub(super) lease_ends_at: i64,
     /// Rows that the host made unread again.
     pub(super) unread_again: Vec<i64>,
     /// Rows are imported: Parlor has written none of them.
     pub(super) import: Option<Import>,
 }
 
-/// Where the rows that Parlor wrote came from.
-type Places = HashMap<i64, (ConversationId, Seq)>;
+/// What Parlor knows of rows.
+#[derive(Debug, Default)]
+struct Known {
+    /// The rows as they were last read.
+    rows: HashMap<i64, HostRow>,
+    /// The messages that Parlor wrote rows for, by the keys of these rows.
+    own: HashMap<i64, UnmirroredMessage>,
+}
+
+impl Known {
+    fn own_place(&self, id: i64) -> Option<(ConversationId, Seq)> {
+        self.own.get(&id).map(|own| (own.message.conversation, own.message.seq))
+    }
+
+    fn place(&self, id: i64) -> Option<(ConversationId, Seq)> {
+        self.rows.get(&id)?.place
+    }
+}
 
 /// A row that can be committed.
 #[derive(Debug)]
@@ -116,26 +125,25 @@ pub(super) struct PreparedRow {
 struct Related {
     users: HashMap<String, UserId>,
     contexts: HashMap<String, ContextKey>,
-    places: Places,
+    known: Known,
     uploads: HashMap<i64, Vec<FileId>>,
 }
 
 impl Applier {
-    /// Applies the current state of rows. Those in `replaced` were deleted and have come again with the same id: the
-    /// old ones are removed first.
+    /// Applies the current state of rows. Those in `deleted` were deleted; if they are there all the same, they may be
+    /// other rows with the same id.
     pub(super) async fn apply(
         &mut self,
         ids: &[i64],
-        replaced: &BTreeSet<i64>,
+        deleted: &BTreeSet<i64>,
         announce: Announce,
     ) -> Result<Applied, MirrorError> {
         let mut applied = Applied::default();
         for ids in ids.chunks(ROWS_MAX) {
             let rows = self.tables.read(ids).await?;
-            let gone: Vec<i64> =
-                ids.iter().filter(|id| !rows.contains_key(id) || replaced.contains(id)).copied().collect();
+            let gone: Vec<i64> = ids.iter().filter(|id| !rows.contains_key(id)).copied().collect();
             self.remove(&gone, &mut applied).await?;
-            self.put(rows, announce, &mut applied).await?;
+            self.put(rows, deleted, announce, &mut applied).await?;
         }
         Ok(applied)
     }
@@ -146,34 +154,94 @@ impl Applier {
         self.contexts.scan(parts).await
     }
 
+    /// Removes the messages of rows that the host no longer has. A row that Parlor inserted may be gone before it was
+    /// read: its key names the message.
     async fn remove(&self, ids: &[i64], applied: &mut Applied) -> Result<(), MirrorError> {
-        self.tables.forget(ids).await?;
-        let mut pending = Vec::with_capacity(ids.len());
-        for id in ids {
-            pending.push(self.commit.begin(Change::RemoveHostMessage { row: self.key(*id) }).await?);
+        if ids.is_empty() {
+            return Ok(());
         }
-        for pending in pending {
-            if let Outcome::Mirrored(mirrored) = pending.outcome().await? {
-                applied.changed += u64::from(mirrored.changed);
-                self.metrics.mirror.removed.inc_by(u64::from(mirrored.changed));
+        let known = self.known(ids).await?;
+        let unread: Vec<(i64, &UnmirroredMessage)> =
+            known.own.iter().filter(|(id, _)| !known.rows.contains_key(id)).map(|(id, own)| (*id, own)).collect();
+        let places: Vec<_> = unread.iter().map(|(_, own)| (own.message.conversation, own.message.seq)).collect();
+        let bound = self.store.read(move |snapshot| snapshot.host_rows_by_message(&places)).await?;
+        let bound: HashSet<_> = bound.into_iter().filter_map(|row| row.place).collect();
+        let is_bound = |own: &UnmirroredMessage| bound.contains(&(own.message.conversation, own.message.seq));
+        let rows_of_own = unread.into_iter().filter(|(_, own)| !is_bound(own) && !own.message.is_uncounted());
+        let rows_of_own = rows_of_own.map(|(id, own)| Change::PutHostMessage(Box::new(self.inserted(id, own))));
+        let removals = ids.iter().map(|id| Change::RemoveHostMessage { row: self.key(*id) });
+        self.submit_removals(rows_of_own.chain(removals).collect(), applied).await?;
+        // Afterwards, so that what is interrupted begins with the key again.
+        self.tables.forget(ids).await?;
+        Ok(())
+    }
+
+    async fn submit_removals(&self, changes: Vec<Change>, applied: &mut Applied) -> Result<(), MirrorError> {
+        self.check_lease()?;
+        let mut pending = Vec::with_capacity(changes.len());
+        for change in changes {
+            let is_removal = matches!(change, Change::RemoveHostMessage { .. });
+            pending.push((is_removal, self.commit.begin(change).await?));
+        }
+        for (is_removal, pending) in pending {
+            match pending.outcome().await {
+                Ok(Outcome::Mirrored(mirrored)) if is_removal => {
+                    applied.changed += u64::from(mirrored.changed);
+                    self.metrics.mirror.removed.inc_by(u64::from(mirrored.changed));
+                }
+                Ok(_) => {}
+                Err(problem) if is_transient(&problem) => return Err(problem.into()),
+                Err(problem) => warn!(reason = super::problem_text(&problem), "the message of a row is not removed"),
             }
         }
         Ok(())
     }
 
-    /// Applies rows that were just read.
-    pub(super) async fn put(
+    /// Returns the row that Parlor inserted for a message, as it was then.
+    fn inserted(&self, id: i64, own: &UnmirroredMessage) -> HostMessage {
+        let UnmirroredMessage { message, recipient, context } = own;
+        HostMessage {
+            row: self.key(id),
+            sender: message.sender,
+            recipient: *recipient,
+            context: context.clone(),
+            text: message.text.clone(),
+            subject: message.details.subject.clone(),
+            created_at: message.created_at,
+            is_read: false,
+            hidden_by_sender: false,
+            hidden_by_recipient: false,
+            attachments: Vec::new(),
+            files: None,
+            sent_as: Some((message.conversation, message.seq)),
+        }
+    }
+
+    /// Fails if the lease may be over.
+    fn check_lease(&self) -> Result<(), MirrorError> {
+        if self.environment.steady_ms() < self.lease_ends_at { Ok(()) } else { Err(MirrorError::LeaseOver) }
+    }
+
+    /// Applies rows that were just read. Those in `deleted` may be other ones than before.
+    async fn put(
         &mut self,
         rows: Page,
+        deleted: &BTreeSet<i64>,
         announce: Announce,
         applied: &mut Applied,
     ) -> Result<(), MirrorError> {
-        let prepared = self.prepare(rows, applied).await?;
+        let prepared = self.prepare(rows, deleted, applied).await?;
         self.submit(prepared, announce, applied).await
     }
 
-    /// Finds what belongs to rows that were just read. Nothing of the rows themselves is written yet.
-    pub(super) async fn prepare(&mut self, rows: Page, applied: &mut Applied) -> Result<Vec<PreparedRow>, MirrorError> {
+    /// Finds what belongs to rows that were just read. Nothing of the rows themselves is written yet; the messages of
+    /// earlier rows that had their ids are removed.
+    pub(super) async fn prepare(
+        &mut self,
+        rows: Page,
+        deleted: &BTreeSet<i64>,
+        applied: &mut Applied,
+    ) -> Result<Vec<PreparedRow>, MirrorError> {
         let mut readable = Vec::with_capacity(rows.len());
         for (id, row) in rows {
             match row {
@@ -181,16 +249,21 @@ impl Applier {
                 Err(error) => self.refuse(id, &error.to_string(), applied),
             }
         }
+        if readable.is_empty() {
+            return Ok(Vec::new());
+        }
         let people: BTreeSet<&String> = readable.iter().flat_map(|row| [&row.sender, &row.recipient]).collect();
         let people: Vec<String> = people.into_iter().cloned().collect();
         let users = self.users.ensure(&people).await?;
         let about = readable.iter().filter_map(|row| row.context.clone()).collect();
         let parts = (&self.tables, &self.columns, &self.store, &self.commit, &*self.users);
         let contexts = self.contexts.ensure(parts, about).await?;
-        let known = self.known(&readable).await?;
-        let places = self.places(&readable, &known).await?;
+        let known = self.known(&readable.iter().map(|row| row.id).collect::<Vec<_>>()).await?;
+        let is_again = |row: &&TableRow| !row.is_read && known.rows.get(&row.id).is_some_and(|known| known.is_read);
+        self.unread_again.extend(readable.iter().filter(is_again).map(|row| row.id));
+        self.remove_replaced(&readable, &known, deleted, applied).await?;
         let uploads = self.copy_files(&readable, &known, &users, applied).await?;
-        let related = Related { users, contexts, places, uploads };
+        let related = Related { users, contexts, known, uploads };
         let mut prepared = Vec::with_capacity(readable.len());
         for row in readable {
             match self.host_message(&row, &related) {
@@ -201,25 +274,70 @@ impl Applier {
         Ok(prepared)
     }
 
-    /// Commits rows and publishes those that are new.
+    /// Removes the messages of earlier rows that had the ids of these.
+    async fn remove_replaced(
+        &self,
+        rows: &[TableRow],
+        known: &Known,
+        deleted: &BTreeSet<i64>,
+        applied: &mut Applied,
+    ) -> Result<(), MirrorError> {
+        let is_replaced = |row: &&TableRow| {
+            let Some(before) = known.rows.get(&row.id) else { return false };
+            let own = known.own_place(row.id);
+            own.is_some_and(|own| before.place != Some(own))
+                || deleted.contains(&row.id) && !self.is_as_read(row, before)
+        };
+        let replaced: Vec<i64> = rows.iter().filter(is_replaced).map(|row| row.id).collect();
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        let removals = replaced.iter().map(|id| Change::RemoveHostMessage { row: self.key(*id) });
+        self.submit_removals(removals.collect(), applied).await?;
+        let old_keys: Vec<i64> = replaced.into_iter().filter(|id| known.own_place(*id) == known.place(*id)).collect();
+        Ok(self.tables.forget(&old_keys).await?)
+    }
+
+    /// Returns whether a row has the content that it had when it was last read.
+    fn is_as_read(&self, row: &TableRow, before: &HostRow) -> bool {
+        let fingerprints = &self.rules.fingerprints;
+        let attachments: Vec<Attachment> = row.files.iter().map(HostFile::attachment).collect();
+        fingerprints.of_host_text(&row.text, row.subject.as_deref()) == before.text_fingerprint
+            && fingerprints.of_host_rest(row.created_at_ms, &attachments) == before.rest_fingerprint
+    }
+
+    /// Commits rows and publishes those that are new, even if others fail.
     pub(super) async fn submit(
         &mut self,
         rows: Vec<PreparedRow>,
         announce: Announce,
         applied: &mut Applied,
     ) -> Result<(), MirrorError> {
+        self.check_lease()?;
         let mut pending = Vec::with_capacity(rows.len());
+        let mut failed = None;
         for PreparedRow { row, message } in rows {
             let (sender, recipient) = (message.sender, message.recipient);
-            pending.push((row, sender, recipient, self.commit.begin(Change::PutHostMessage(message)).await?));
+            match self.commit.begin(Change::PutHostMessage(message)).await {
+                Ok(begun) => pending.push((row, sender, recipient, begun)),
+                Err(problem) => {
+                    failed = Some(problem);
+                    break;
+                }
+            }
         }
         let mut new = Vec::new();
-        let mut failed = None;
         for (row, sender, recipient, pending) in pending {
             match pending.outcome().await {
-                Ok(Outcome::Mirrored(mirrored)) if mirrored.is_new => new.push((row, sender, recipient)),
-                Ok(Outcome::Mirrored(mirrored)) => applied.changed += u64::from(mirrored.changed),
-                Ok(_) => return Err(Problem::from(Code::Internal).into()),
+                Ok(Outcome::Mirrored(mirrored)) => {
+                    self.refused.remove(&row.id);
+                    if mirrored.is_new {
+                        new.push((row, sender, recipient));
+                    } else {
+                        applied.changed += u64::from(mirrored.changed);
+                    }
+                }
+                Ok(_) => failed = Some(Code::Internal.into()),
                 Err(problem) if is_transient(&problem) => failed = Some(problem),
                 Err(problem) => self.refuse(row.id, problem.detail.as_ref().unwrap_or(&problem.title), applied),
             }
@@ -234,10 +352,9 @@ impl Applier {
         let user = |id: &String| related.users.get(id).copied();
         let copies_files = self.import.as_ref().is_some_and(|import| import.files.is_some());
         let uploads = || related.uploads.get(&row.id).cloned().unwrap_or_default();
+        let absent = "what it is about does not exist, or cannot be shown";
         let context = match &row.context {
-            Some(id) if self.tables.profile.context.is_some() => {
-                Some(related.contexts.get(id).cloned().ok_or("what it is about does not exist")?)
-            }
+            Some(id) if self.tables.profile.context.is_some() => Some(related.contexts.get(id).cloned().ok_or(absent)?),
             _ => None,
         };
         Ok(HostMessage {
@@ -251,132 +368,57 @@ impl Applier {
             is_read: row.is_read,
             hidden_by_sender: row.hidden_by_sender,
             hidden_by_recipient: row.hidden_by_recipient,
-            attachments: row.files.iter().map(attachment).collect(),
+            attachments: row.files.iter().map(HostFile::attachment).collect(),
             files: copies_files.then(uploads),
-            sent_as: related.places.get(&row.id).copied(),
+            sent_as: related.known.own_place(row.id),
         })
     }
 
-    /// Returns those of the rows that the store knows, and notes which have become unread again.
-    async fn known(&mut self, rows: &[TableRow]) -> Result<HashMap<i64, HostRow>, MirrorError> {
-        let ids: Vec<HostRowKey> = rows.iter().map(|row| self.key(row.id)).collect();
-        let known = self.store.read(move |snapshot| snapshot.host_rows(&ids)).await?;
-        let known: HashMap<i64, HostRow> = known.into_iter().map(|row| (row.key.id, row)).collect();
-        let is_again = |row: &&TableRow| !row.is_read && known.get(&row.id).is_some_and(|known| known.is_read);
-        self.unread_again.extend(rows.iter().filter(is_again).map(|row| row.id));
-        Ok(known)
+    /// Reads what is known of rows, whether or not the host still has them.
+    async fn known(&self, ids: &[i64]) -> Result<Known, MirrorError> {
+        let rows: Vec<HostRowKey> = ids.iter().map(|id| self.key(*id)).collect();
+        let rows = self.store.read(move |snapshot| snapshot.host_rows(&rows)).await?;
+        let rows = rows.into_iter().map(|row| (row.key.id, row)).collect();
+        if self.import.is_some() {
+            return Ok(Known { rows, own: HashMap::new() });
+        }
+        let keys = self.tables.keys_of(ids).await?;
+        let claimed: Vec<(i64, String, (ConversationId, Seq))> =
+            keys.into_iter().filter_map(|(id, key)| keys::place(&key).map(|place| (id, key, place))).collect();
+        if claimed.is_empty() {
+            return Ok(Known { rows, own: HashMap::new() });
+        }
+        let places: Vec<(ConversationId, Seq)> = claimed.iter().map(|(_, _, place)| *place).collect();
+        let messages = self.store.read(move |snapshot| snapshot.direct_messages_at(&places)).await?;
+        let messages: HashMap<(ConversationId, Seq), UnmirroredMessage> =
+            messages.into_iter().map(|own| ((own.message.conversation, own.message.seq), own)).collect();
+        let own = claimed.into_iter().filter_map(|(id, key, place)| {
+            let own = messages.get(&place).filter(|own| {
+                // The row of a message that was removed here is another one by now, or moved.
+                !own.message.details.removed && keys::of_message(&own.message) == key
+            })?;
+            Some((id, own.clone()))
+        });
+        Ok(Known { rows, own: own.collect() })
     }
 
     /// Copies the files of rows that are not known yet, if files are to be copied.
     async fn copy_files(
         &self,
         rows: &[TableRow],
-        known: &HashMap<i64, HostRow>,
+        known: &Known,
         users: &HashMap<String, UserId>,
         applied: &mut Applied,
     ) -> Result<HashMap<i64, Vec<FileId>>, MirrorError> {
         let mut uploads = HashMap::new();
         let Some(files) = self.import.as_ref().and_then(|import| import.files.as_ref()) else { return Ok(uploads) };
-        for row in rows.iter().filter(|row| !row.files.is_empty() && !known.contains_key(&row.id)) {
+        for row in rows.iter().filter(|row| !row.files.is_empty() && !known.rows.contains_key(&row.id)) {
             // A message to oneself has no conversation.
             let Some(sender) = users.get(&row.sender).filter(|_| row.sender != row.recipient) else { continue };
             let copied = files.copy(row, *sender, applied).await?;
             uploads.insert(row.id, copied);
         }
         Ok(uploads)
-    }
-
-    /// Finds the messages for which Parlor wrote those of the rows that are not known yet.
-    async fn places(&self, rows: &[TableRow], known: &HashMap<i64, HostRow>) -> Result<Places, MirrorError> {
-        let unknown: Vec<i64> = rows.iter().map(|row| row.id).filter(|id| !known.contains_key(id)).collect();
-        if unknown.is_empty() || self.import.is_some() {
-            return Ok(Places::new());
-        }
-        let keys = self.tables.keys_of(&unknown).await?;
-        let claimed: Vec<(i64, String, (ConversationId, Seq))> =
-            keys.into_iter().filter_map(|(id, key)| keys::place(&key).map(|place| (id, key, place))).collect();
-        if claimed.is_empty() {
-            return Ok(Places::new());
-        }
-        let places: Vec<(ConversationId, Seq)> = claimed.iter().map(|(_, _, place)| *place).collect();
-        let messages = self.store.read(move |snapshot| snapshot.messages_at(&places)).await?;
-        let messages: HashMap<(ConversationId, Seq), MessageRow> =
-            messages.into_iter().map(|row| ((row.conversation, row.seq), row)).collect();
-        let is_own = |key: &str, place: &(ConversationId, Seq)| {
-            messages.get(place).is_some_and(|row| keys::of_message(row) == key)
-        };
-        let own = claimed.into_iter().filter(|(_, key, place)| is_own(key, place));
-        Ok(own.map(|(id, _, place)| (id, place)).collect())
-    }
-
-    /// Publishes new rows to the old sockets of their people, and to the application's consumers.
-    async fn publish(&self, new: Vec<(TableRow, UserId, UserId)>, announce: Announce) -> Result<(), MirrorError> {
-        let is_shown = |row: &TableRow| match announce {
-            Announce::All => true,
-            Announce::SentAfterMs(ms) => row.created_at_ms > ms,
-            Announce::Nothing => false,
-        };
-        let new: Vec<_> = new.into_iter().filter(|(row, ..)| is_shown(row)).collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let people = self.people_of(&new).await?;
-        if let Some(bridge) = &self.bridge {
-            for (row, ..) in &new {
-                bridge.host_message_is_new(&as_json(&shown(row.clone(), &people)));
-            }
-        }
-        self.publish_rows(new, &people).await;
-        Ok(())
-    }
-
-    /// Publishes rows that were sent after a time again, because files have been added to them.
-    pub(super) async fn publish_again(&self, ids: &[i64], sent_after_ms: i64) -> Result<(), MirrorError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let rows = self.tables.read(ids).await?.into_values().filter_map(Result::ok);
-        let rows: Vec<TableRow> = rows.filter(|row| row.created_at_ms > sent_after_ms).collect();
-        let people: Vec<String> = rows.iter().flat_map(|row| [row.sender.clone(), row.recipient.clone()]).collect();
-        let users = self.users.ensure(&people).await?;
-        let known = rows.into_iter().filter_map(|row| {
-            let (sender, recipient) = (*users.get(&row.sender)?, *users.get(&row.recipient)?);
-            Some((row, sender, recipient))
-        });
-        let known: Vec<_> = known.collect();
-        let people = self.people_of(&known).await?;
-        self.publish_rows(known, &people).await;
-        Ok(())
-    }
-
-    async fn people_of(&self, rows: &[(TableRow, UserId, UserId)]) -> Result<HashMap<String, HostPerson>, MirrorError> {
-        self.people(rows.iter().flat_map(|(_, sender, recipient)| [*sender, *recipient])).await
-    }
-
-    async fn publish_rows(&self, rows: Vec<(TableRow, UserId, UserId)>, people: &HashMap<String, HostPerson>) {
-        let publications = rows.into_iter().map(|(row, sender, recipient)| {
-            let topics = if sender == recipient { vec![sender] } else { vec![sender, recipient] };
-            let text = as_json(&shown(row, people)).to_string();
-            Publication { topics: topics.into_iter().map(Topic::Host).collect(), payload: Message::event(&text) }
-        });
-        if let Err(cause) = self.layer.publish(publications.collect()).await {
-            // The pages of the application show the rows when they are loaded again.
-            warn!(%cause, "new rows of the host were not published to old sockets");
-        }
-    }
-
-    /// Reads users as the host knows them.
-    pub(super) async fn people(
-        &self,
-        ids: impl Iterator<Item = UserId>,
-    ) -> Result<HashMap<String, HostPerson>, MirrorError> {
-        let ids: BTreeSet<UserId> = ids.collect();
-        let rows = self.store.read(move |snapshot| snapshot.user_rows(ids.into_iter())).await?;
-        let people = rows.into_iter().filter_map(|row| {
-            let id = row.external_id?;
-            Some((id.clone(), HostPerson { id, name: row.name, login: row.login }))
-        });
-        Ok(people.collect())
     }
 
     fn refuse(&mut self, id: i64, reason: &str, applied: &mut Applied) {
@@ -393,58 +435,7 @@ impl Applier {
     }
 }
 
-/// Returns a row as old sockets show it.
-pub(super) fn shown(row: TableRow, people: &HashMap<String, HostPerson>) -> HostMessageRow {
-    let person = |id: String| {
-        people.get(&id).cloned().unwrap_or_else(|| HostPerson { id, name: String::new(), login: String::new() })
-    };
-    HostMessageRow {
-        row_id: row.id,
-        sender: person(row.sender),
-        recipient: person(row.recipient),
-        context: row.context,
-        text: row.text,
-        subject: row.subject,
-        created_at_ms: row.created_at_ms,
-        is_read: row.is_read,
-        attachments: row.files,
-    }
-}
-
 /// Returns whether the same change may succeed later.
 pub(super) fn is_transient(problem: &Problem) -> bool {
     problem.status >= 500 || problem.code == Code::Draining
-}
-
-pub(super) fn attachment(file: &HostFile) -> Attachment {
-    Attachment {
-        id: FileId(file.id),
-        name: file.filename.clone(),
-        media_type: media_type(&file.filename).to_owned(),
-        bytes: u64::try_from(file.file_size).unwrap_or_default(),
-        url: file.url.clone(),
-        width: None,
-        height: None,
-        blur_hash: None,
-        preview: None,
-    }
-}
-
-/// Guesses the type of a file that the host serves by its name, for the picture that stands for it.
-fn media_type(name: &str) -> &'static str {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).unwrap_or_default();
-    match extension.as_str() {
-        "jpg" | "jpeg" => "image/jpeg",
-        "png" => "image/png",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "pdf" => "application/pdf",
-        "mp4" => "video/mp4",
-        "txt" => "text/plain",
-        _ => "application/octet-stream",
-    }
-}
-
-fn as_json(row: &HostMessageRow) -> Value {
-    serde_json::to_value(row).expect("it has string keys only")
 }

@@ -5,8 +5,10 @@
 //! An import is the same copy for a site that no longer uses its own table: nothing is written to the host's database.
 
 use super::{
-    MirrorError, MirrorOptions, applier,
-    apply::{Announce, Applied, Applier, PreparedRow, REASONS_MAX},
+    MirrorError, MirrorOptions,
+    announce::Announce,
+    applier,
+    apply::{Applied, Applier, PreparedRow, REASONS_MAX},
     host_tables::Page,
     import::{self, Import},
     schema::TableColumns,
@@ -15,7 +17,7 @@ use super::{
 use crate::store::consumers::{ConsumerPosition, LeaseRequest};
 use parlor_protocol::ids::Version;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -127,8 +129,9 @@ async fn copy_rows(
     let Some((lease, position)) = acquired else {
         return Err(MirrorError::Tables("another copy is running".to_owned()));
     };
-    let mut after = position.cursor.version.0;
-    progress.before = if after == 0 { 0 } else { progress.before.min(progress.total) };
+    let begins = position.cursor.version.0 == 0;
+    let mut after = if begins { i64::MIN } else { position.cursor.version.0 };
+    progress.before = if begins { 0 } else { progress.before.min(progress.total) };
     let (began, mut reported) = (Instant::now(), Instant::now());
     let mut source = Source { applier: applier(options), after, parts: VecDeque::new() };
     (source.applier.columns, source.applier.import) = (writer.columns.clone(), writer.import.clone());
@@ -181,7 +184,7 @@ impl Source {
         let Some(page) = self.parts.pop_front() else { return Ok(None) };
         let (rows, last) = (page.len() as u64, page.keys().next_back().copied().unwrap_or(self.after));
         let mut applied = Applied::default();
-        let prepared = self.applier.prepare(page, &mut applied).await?;
+        let prepared = self.applier.prepare(page, &BTreeSet::new(), &mut applied).await?;
         Ok(Some(Part { rows, last, prepared, applied }))
     }
 }

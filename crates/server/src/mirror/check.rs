@@ -8,7 +8,10 @@ use super::{
     schema::TableColumns,
 };
 use crate::{
-    domain::{host_content::HostContent, rows::MessageRow},
+    domain::{
+        host_content::{HostContent, host_text},
+        rows::MessageRow,
+    },
     store::snapshot::MirroredRow,
 };
 use parlor_protocol::ids::{UserId, Version};
@@ -98,12 +101,20 @@ pub(crate) async fn run(options: &MirrorOptions) -> Result<CheckReport, MirrorEr
         return Err(MirrorError::Tables(errors.join("; ")));
     }
     let mut report = CheckReport::default();
-    let mut after = 0;
+    let mut after = i64::MIN;
     loop {
-        let host = applier.tables.read_after(after, PAGE_ROWS).await?;
-        let is_last = host.len() < PAGE_ROWS;
-        let to = host.keys().next_back().copied().filter(|_| !is_last).unwrap_or(i64::MAX);
-        let known = known_rows(&applier, after, to).await?;
+        let mut host = applier.tables.read_after(after, PAGE_ROWS).await?;
+        let mut to = host.keys().next_back().copied().filter(|_| host.len() == PAGE_ROWS).unwrap_or(i64::MAX);
+        let table = applier.tables.name().to_owned();
+        let known = applier.store.read(move |snapshot| snapshot.mirrored_rows(&table, after, 2 * PAGE_ROWS)).await?;
+        let is_cut = known.len() == 2 * PAGE_ROWS;
+        if let Some(last) = known.last().map(|row| row.row.key.id).filter(|last| is_cut && *last < to) {
+            // The host has deleted many rows here.
+            to = last;
+            host.retain(|id, _| *id <= to);
+        }
+        let known: BTreeMap<i64, MirroredRow> =
+            known.into_iter().map(|row| (row.row.key.id, row)).filter(|(id, _)| *id <= to).collect();
         let mut readable = BTreeMap::new();
         for (id, row) in host {
             report.host_rows += 1;
@@ -116,29 +127,13 @@ pub(crate) async fn run(options: &MirrorOptions) -> Result<CheckReport, MirrorEr
         }
         report.known_rows += known.len() as u64;
         compare(options, &applier, readable, known, &mut report).await?;
-        if is_last {
+        if to == i64::MAX {
             break;
         }
         after = to;
     }
     messages_without_row(&applier, &mut report).await?;
     Ok(report)
-}
-
-/// Returns the known rows after an id and up to another.
-async fn known_rows(applier: &Applier, after: i64, to: i64) -> Result<BTreeMap<i64, MirroredRow>, MirrorError> {
-    let mut known = BTreeMap::new();
-    let mut from = after;
-    loop {
-        let table = applier.tables.name().to_owned();
-        let page = applier.store.read(move |snapshot| snapshot.mirrored_rows(&table, from, PAGE_ROWS)).await?;
-        let is_full = page.len() == PAGE_ROWS;
-        from = page.last().map_or(to, |row| row.row.key.id);
-        known.extend(page.into_iter().map(|row| (row.row.key.id, row)).filter(|(id, _)| *id <= to));
-        if !is_full || from >= to {
-            return Ok(known);
-        }
-    }
 }
 
 async fn compare(
@@ -194,7 +189,7 @@ fn of_host(
     let shown = HostContent::of(&put, limits.text_chars_max, limits.subject_chars_max);
     // The row of a message that has only files names them.
     let message = known.and_then(|known| known.message.as_ref());
-    let is_named = |message: &&MessageRow| message.text.is_empty() && outbound::host_text(message) == row.text;
+    let is_named = |message: &&MessageRow| message.text.is_empty() && host_text(message) == row.text;
     let text = if message.as_ref().is_some_and(is_named) { String::new() } else { shown.text };
     Some(Compared {
         sender,

@@ -2,18 +2,21 @@
 
 use super::{
     MirrorError,
-    host_tables::{HostTables, ROWS_MAX, id_value, marks},
+    apply::is_transient,
+    host_tables::{HostTables, ROWS_MAX, marks},
+    id_forms::IdForm,
     schema::TableColumns,
 };
 use crate::{
     commit::Commit,
-    domain::change::Change,
+    domain::{change::Change, host_context, visible},
     host::{HostError, HostRow, HostValue},
     identity::host_users::HostUsers,
     profile::tables::{Columns, ContextTable},
     store::Store,
 };
 use parlor_protocol::{
+    error::Problem,
     ids::UserId,
     model::{Context, ContextKey, Tone},
 };
@@ -22,6 +25,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use tracing::warn;
 
 /// How long a context is taken as it was read.
 const FRESH: Duration = Duration::from_secs(10);
@@ -36,18 +40,34 @@ struct HostContext {
     roles: BTreeMap<String, String>,
 }
 
+/// A context that was read.
+#[derive(Debug)]
+struct ReadContext {
+    at: Instant,
+    context: HostContext,
+    /// Whether it is in the store; none of its rows are mirrored otherwise.
+    is_here: bool,
+}
+
 /// The contexts that were read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HostContexts {
-    read: HashMap<String, (Instant, HostContext)>,
+    read: HashMap<String, ReadContext>,
     /// Everything up to this id was looked at; none to begin with the first.
     scanned: Option<String>,
+    /// `limits.name_chars_max`.
+    name_chars_max: u32,
 }
 
 /// What reading contexts needs.
 pub(super) type ContextParts<'a> = (&'a HostTables, &'a TableColumns, &'a Store, &'a Commit, &'a HostUsers);
 
 impl HostContexts {
+    /// Nothing is read yet. `name_chars_max` is the limit of that name.
+    pub(super) fn new(name_chars_max: u32) -> Self {
+        Self { read: HashMap::new(), scanned: None, name_chars_max }
+    }
+
     /// Begins to look at all rows again.
     pub(super) fn scan_again(&mut self) {
         self.scanned = None;
@@ -57,20 +77,22 @@ impl HostContexts {
     pub(super) async fn scan(&mut self, parts: ContextParts<'_>) -> Result<bool, MirrorError> {
         let tables = parts.0;
         let Some(table) = &tables.profile.context else { return Ok(false) };
+        let form = IdForm::of_column(parts.1.kind(&table.table, &table.id).unwrap_or_default());
         let id = tables.database.quoted(&table.id);
         let after = self.scanned.as_ref().map_or_else(String::new, |_| format!("WHERE {id} > $1"));
         let from = tables.database.quoted(&table.table);
         let sql = format!("SELECT {id} FROM {from} {after} ORDER BY {id} LIMIT {ROWS_MAX}");
-        let rows = tables.database.query(sql, self.scanned.iter().map(|id| id_value(id)).collect()).await?;
-        let ids = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<String>, HostError>>()?;
+        let rows = tables.database.query(sql, self.scanned.iter().map(|id| form.value(id)).collect()).await?;
+        let is_more = rows.len() == ROWS_MAX;
+        let ids: Vec<String> = rows.iter().filter_map(|row| row.text(0).ok()).map(|id| form.read(id)).collect();
         let Some(last) = ids.last().cloned() else { return Ok(false) };
-        let is_more = ids.len() == ROWS_MAX;
         self.ensure(parts, ids.into_iter().collect()).await?;
         self.scanned = Some(last);
         Ok(is_more)
     }
 
-    /// Makes the contexts of these rows equal to the host's, and returns those that exist there.
+    /// Makes the contexts of these rows equal to the host's, and returns those that exist here and there. One that
+    /// cannot be shown is logged, and is not among them.
     pub(super) async fn ensure(
         &mut self,
         parts: ContextParts<'_>,
@@ -82,49 +104,69 @@ impl HostContexts {
         if self.read.len() > REMEMBERED_MAX {
             self.read.clear();
         }
-        let is_fresh = |id: &String| self.read.get(id).is_some_and(|(read, _)| now - *read < FRESH);
+        let is_fresh = |id: &String| self.read.get(id).is_some_and(|known| now - known.at < FRESH);
         let wanted: Vec<String> = ids.iter().filter(|id| !is_fresh(id)).cloned().collect();
         for wanted in wanted.chunks(ROWS_MAX) {
-            let found = read(tables, columns, table, wanted).await?;
+            let mut found = read(tables, columns, table, wanted).await?;
             for id in wanted {
-                let Some(found) = found.get(id) else {
+                let Some(context) = found.remove(id) else {
                     self.read.remove(id);
                     continue;
                 };
-                if self.read.get(id).is_none_or(|(_, known)| known != found) {
-                    put(store, commit, users, found).await?;
+                let known = self.read.get(id).filter(|known| known.context == context);
+                let was_refused = known.is_some_and(|known| !known.is_here);
+                let is_known = known.is_some_and(|known| known.is_here);
+                let refusal =
+                    if is_known { None } else { put(store, commit, users, &context, self.name_chars_max).await? };
+                if let Some(problem) = refusal.as_ref().filter(|_| !was_refused) {
+                    let (kind, reason) = (&table.kind, super::problem_text(problem));
+                    warn!(kind, id, reason, "what messages are about is not mirrored, nor are these messages");
                 }
-                self.read.insert(id.clone(), (now, found.clone()));
+                let is_here = refusal.is_none();
+                self.read.insert(id.clone(), ReadContext { at: now, context, is_here });
             }
         }
-        let known = ids
-            .into_iter()
-            .filter_map(|id| self.read.get(&id).map(|(_, known)| known.context.key.clone()).map(|key| (id, key)));
+        let known = ids.into_iter().filter_map(|id| {
+            let known = self.read.get(&id).filter(|known| known.is_here)?;
+            Some((id, known.context.context.key.clone()))
+        });
         Ok(known.collect())
     }
 }
 
-/// Writes a context to the store unless it is there already.
-async fn put(store: &Store, commit: &Commit, users: &HostUsers, host: &HostContext) -> Result<(), MirrorError> {
+/// Writes a context to the store unless it is there already. Returns why the store cannot have it, if it cannot.
+async fn put(
+    store: &Store,
+    commit: &Commit,
+    users: &HostUsers,
+    host: &HostContext,
+    chars_max: u32,
+) -> Result<Option<Problem>, MirrorError> {
+    let shown = match host_context::shown(&host.context, chars_max) {
+        Ok(shown) => shown,
+        Err(problem) => return Ok(Some(problem)),
+    };
     let external: Vec<String> = host.roles.keys().cloned().collect();
     let known = users.ensure(&external).await?;
     let roles: BTreeMap<UserId, String> =
         host.roles.iter().filter_map(|(user, role)| known.get(user).map(|user| (*user, role.clone()))).collect();
-    let key = host.context.key.clone();
-    let before = store.read(move |snapshot| snapshot.context(&key)).await?;
-    let is_same = before.as_ref().is_some_and(|before| {
-        // Whether it is closed is Parlor's own.
-        let context = Context { closed: before.context.closed, ..host.context.clone() };
-        let held: BTreeMap<UserId, String> = before.roles.iter().cloned().collect();
+    let stored = shown.key.clone();
+    let before = store.read(move |snapshot| snapshot.context(&stored)).await?;
+    // Whether it is closed is Parlor's own.
+    let closed = before.as_ref().is_some_and(|before| before.context.closed);
+    let context = Context { closed, ..shown };
+    let is_same = before.is_some_and(|before| {
+        let held: BTreeMap<UserId, String> = before.roles.into_iter().collect();
         before.context == context && held == roles
     });
     if is_same {
-        return Ok(());
+        return Ok(None);
     }
-    let closed = before.is_some_and(|before| before.context.closed);
-    let context = Context { closed, ..host.context.clone() };
-    commit.submit(Change::PutContext { context, roles: roles.into_iter().collect() }).await?;
-    Ok(())
+    match commit.submit(Change::PutContext { context, roles: roles.into_iter().collect() }).await {
+        Ok(_) => Ok(None),
+        Err(problem) if is_transient(&problem) => Err(problem.into()),
+        Err(problem) => Ok(Some(problem)),
+    }
 }
 
 /// Reads rows of the table of contexts. Only columns that exist are read.
@@ -150,31 +192,40 @@ async fn read(
         database.quoted(&table.id),
         marks(ids.len())
     );
-    let rows = database.query(sql, ids.iter().map(|id| id_value(id)).collect()).await?;
-    rows.iter()
-        .map(|row| host_context(table, &roles, row).map(|context| (context.context.key.id.clone(), context)))
-        .collect()
+    let form = IdForm::of_column(columns.kind(&table.table, &table.id).unwrap_or_default());
+    let people = tables.forms().await?.people;
+    let rows = database.query(sql, ids.iter().map(|id| form.value(id)).collect()).await?;
+    let found = rows.iter().filter_map(|row| host_context(table, &roles, row, (form, people)));
+    Ok(found.map(|context| (context.context.key.id.clone(), context)).collect())
 }
 
-fn host_context(table: &ContextTable, roles: &[&String], row: &HostRow) -> Result<HostContext, HostError> {
-    let id = row.text(0)?;
-    let text = |column: usize| shown(row, column);
-    let title = text(1)?.or_else(|| table.default_title.as_ref().map(|title| title.text(&[("id", &id)])));
-    let image = text(3)?.and_then(|path| {
+/// Returns what a row says; none if its id cannot be read. Any other value that cannot be read counts as absent.
+fn host_context(
+    table: &ContextTable,
+    roles: &[&String],
+    row: &HostRow,
+    (form, people): (IdForm, IdForm),
+) -> Option<HostContext> {
+    let id = form.read(row.text(0).ok()?);
+    let text = |column: usize| line(row, column);
+    let default = table.default_title.as_ref().map(|title| title.text(&[("id", &id)]));
+    let default = default.unwrap_or_else(|| format!("{} {id}", table.kind));
+    let title = text(1).filter(|title| !visible::is_blank(title)).unwrap_or(default);
+    let image = text(3).and_then(|path| {
         let filename = path.rsplit('/').next().unwrap_or_default();
         table.image_url.as_ref().map(|url| url.url(&[("id", &id), ("file", &path), ("filename", filename)]))
     });
-    let status = text(4)?;
+    let status = text(4);
     let tone = status.as_ref().and_then(|status| table.tones.get(&status.to_lowercase())).copied();
     let mut held = BTreeMap::new();
     for (place, role) in roles.iter().enumerate() {
-        if let Some(user) = row.optional_text(5 + place)? {
-            held.entry(user).or_insert_with(|| (*role).clone());
+        if let Ok(Some(user)) = row.optional_text(5 + place) {
+            held.entry(people.read(user)).or_insert_with(|| (*role).clone());
         }
     }
     let context = Context {
-        title: title.unwrap_or_else(|| format!("{} {id}", table.kind)),
-        detail: text(2)?,
+        title,
+        detail: text(2),
         url: table.url.as_ref().map(|url| url.url(&[("id", &id)])),
         image,
         status,
@@ -182,20 +233,15 @@ fn host_context(table: &ContextTable, roles: &[&String], row: &HostRow) -> Resul
         closed: false,
         key: ContextKey { kind: table.kind.clone(), id },
     };
-    Ok(HostContext { context, roles: held })
+    Some(HostContext { context, roles: held })
 }
 
-/// The longest text that a context shows, in characters: the host's texts may be longer than names can be.
-const TEXT_CHARS_MAX: usize = 100;
-
-/// Returns the beginning of a text, on one line; none if it is empty.
-fn shown(row: &HostRow, column: usize) -> Result<Option<String>, HostError> {
-    let text = match row.value(column)? {
+/// Returns a text on one line; none if there is none.
+fn line(row: &HostRow, column: usize) -> Option<String> {
+    let text = match row.value(column).ok()? {
         HostValue::Integer(number) => number.to_string(),
-        HostValue::Text(text) => text.clone(),
-        _ => return Ok(None),
+        HostValue::Text(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        _ => return None,
     };
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line: String = line.chars().filter(|sign| !sign.is_control()).take(TEXT_CHARS_MAX).collect();
-    Ok(Some(line).filter(|line| !line.is_empty()))
+    Some(text).filter(|text| !text.is_empty())
 }

@@ -2,15 +2,18 @@
 //!
 //! Every statement reads or changes rows by their key, in batches of bounded size.
 
-use super::{message_row::HostFile, outbox};
+use super::{id_forms::IdForms, message_row::HostFile, schema::TableColumns};
 use crate::{
-    host::{HostDatabase, HostError, HostRow, HostTransaction, HostValue},
+    host::{HostDatabase, HostError, HostRow, HostTransaction, HostValue, django::IdType},
     profile::{
         Profile,
         tables::{AttachmentTable, ColumnValue, DeletedRow},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How many rows one statement names.
 pub(super) const ROWS_MAX: usize = 500;
@@ -20,6 +23,10 @@ pub(super) const ROWS_MAX: usize = 500;
 pub(crate) struct HostTables {
     pub(super) database: HostDatabase,
     pub(super) profile: Arc<Profile>,
+    /// The type of the ids of people.
+    pub(super) id_type: IdType,
+    /// How ids are written, once the columns were read.
+    pub(super) forms: Arc<Mutex<Option<IdForms>>>,
 }
 
 /// A row of the message table as it was read.
@@ -43,13 +50,16 @@ pub(crate) struct TableRow {
 /// Rows by their ids. A row that cannot be understood comes with the reason.
 pub(crate) type Page = BTreeMap<i64, Result<TableRow, HostError>>;
 
-/// The flags of a row, by which a scan compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RowFlags {
-    pub(super) id: i64,
-    pub(super) is_read: bool,
-    pub(super) hidden_by_sender: bool,
-    pub(super) hidden_by_recipient: bool,
+/// The flags of a row, by which a scan compares: whether it is read, hidden by its sender, hidden by its recipient.
+pub(crate) type RowFlags = [bool; 3];
+
+/// The flags of some rows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FlagPage {
+    /// In the order of their ids. Flags that cannot be read come with the reason.
+    pub(super) rows: Vec<(i64, Result<RowFlags, HostError>)>,
+    /// Whether there may be more after them.
+    pub(super) is_full: bool,
 }
 
 /// A row to be inserted.
@@ -77,6 +87,22 @@ impl HostTables {
         &self.profile.messages.table
     }
 
+    /// Returns how ids are written. The columns are read the first time.
+    pub(super) async fn forms(&self) -> Result<IdForms, HostError> {
+        let known = *self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        match known {
+            Some(forms) => Ok(forms),
+            None => Ok(self.note_columns(&TableColumns::read(self).await?)),
+        }
+    }
+
+    /// Notes how ids are written in these columns.
+    pub(super) fn note_columns(&self, columns: &TableColumns) -> IdForms {
+        let forms = IdForms::of(columns, self);
+        *self.forms.lock().unwrap_or_else(PoisonError::into_inner) = Some(forms);
+        forms
+    }
+
     /// Reads rows by their ids, each with its files. One that does not exist is absent.
     pub(super) async fn read(&self, ids: &[i64]) -> Result<Page, HostError> {
         let mut found = Page::new();
@@ -102,11 +128,13 @@ impl HostTables {
     }
 
     async fn collect(&self, rows: &[HostRow], found: &mut Page) -> Result<(), HostError> {
+        let forms = self.forms().await?;
         let mut ids = Vec::with_capacity(rows.len());
         for row in rows {
-            let id = row.integer(0)?;
+            // What is no integer is no id that a message can have.
+            let Ok(id) = row.integer(0) else { continue };
             ids.push(id);
-            found.insert(id, self.table_row(row));
+            found.insert(id, self.table_row(row, forms));
         }
         if let Some(table) = &self.profile.attachments {
             for ids in ids.chunks(ROWS_MAX) {
@@ -121,13 +149,15 @@ impl HostTables {
         Ok(())
     }
 
-    fn table_row(&self, row: &HostRow) -> Result<TableRow, HostError> {
+    fn table_row(&self, row: &HostRow, forms: IdForms) -> Result<TableRow, HostError> {
         let table = &self.profile.messages;
         let mut next = 0..;
         let mut column = || next.next().unwrap_or_default();
         let id = row.integer(column())?;
         let (sender, recipient) = (row.text(column())?, row.text(column())?);
+        let [sender, recipient] = [sender, recipient].map(|id| forms.people.read(id));
         let context = if table.context.is_some() { row.optional_text(column())? } else { None };
+        let context = context.map(|id| forms.context.read(id));
         let text = row.optional_text(column())?.unwrap_or_default();
         let subject = if table.subject.is_some() { row.optional_text(column())? } else { None };
         let created_at_ms = row.time_ms(column())?;
@@ -171,17 +201,14 @@ impl HostTables {
         let rows = self.database.query(sql, integers(ids)).await?;
         let mut files = Vec::with_capacity(rows.len());
         for row in rows {
-            let path = row.optional_text(2)?.unwrap_or_default();
-            let (name, bytes) = (row.optional_text(3)?, row.optional_integer(4)?.unwrap_or_default());
-            let file = HostFile::of_row(table, row.integer(0)?, &path, name.as_deref(), bytes);
-            let message = row.integer(1)?;
-            files.extend(file.map(|file| (message, path, file)));
+            // A file that cannot be understood is left out; its message is shown.
+            files.extend(file_of(table, &row));
         }
         Ok(files)
     }
 
     /// Reads the flags of the rows after an id, in the order of their ids.
-    pub(super) async fn flags_after(&self, id: i64, limit: usize) -> Result<Vec<RowFlags>, HostError> {
+    pub(super) async fn flags_after(&self, id: i64, limit: usize) -> Result<FlagPage, HostError> {
         let sql = format!(
             "SELECT {} FROM {} WHERE {id} > $1 ORDER BY {id} LIMIT {limit}",
             self.flag_columns(),
@@ -189,16 +216,9 @@ impl HostTables {
             id = self.id()
         );
         let rows = self.database.query(sql, vec![id.into()]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(RowFlags {
-                    id: row.integer(0)?,
-                    is_read: row.boolean(1)?,
-                    hidden_by_sender: row.boolean(2)?,
-                    hidden_by_recipient: row.boolean(3)?,
-                })
-            })
-            .collect()
+        let flags = |row: &HostRow| Ok([row.boolean(1)?, row.boolean(2)?, row.boolean(3)?]);
+        let read = rows.iter().filter_map(|row| Some((row.integer(0).ok()?, flags(row))));
+        Ok(FlagPage { rows: read.collect(), is_full: rows.len() == limit })
     }
 
     fn flag_columns(&self) -> String {
@@ -234,13 +254,15 @@ impl HostTables {
             self.database.quoted(&table.recipient),
             self.database.quoted(&table.is_read)
         );
-        let rows = self.database.query(sql, vec![id_value(recipient), false.into()]).await?;
+        let recipient = self.forms().await?.people.value(recipient);
+        let rows = self.database.query(sql, vec![recipient, false.into()]).await?;
         rows.first().map_or(Ok(0), |row| row.integer(0))
     }
 
     /// Marks rows as read of which the user is the recipient; returns how many of them exist.
     pub(super) async fn mark_read(&self, recipient: &str, ids: &[i64]) -> Result<u64, HostError> {
         let table = &self.profile.messages;
+        let recipient = self.forms().await?.people.value(recipient);
         let mut marked = 0;
         for ids in ids.chunks(ROWS_MAX) {
             let sql = format!(
@@ -251,7 +273,7 @@ impl HostTables {
                 self.id(),
                 marks_from(3, ids.len())
             );
-            let values = [true.into(), id_value(recipient)].into_iter().chain(integers(ids)).collect();
+            let values = [true.into(), recipient.clone()].into_iter().chain(integers(ids)).collect();
             marked += self.execute(sql, values).await?;
         }
         Ok(marked)
@@ -326,29 +348,21 @@ impl HostTables {
         transaction.commit().await
     }
 
-    /// Forgets the keys of rows that no longer exist: on SQLite, their ids may come again.
-    pub(super) async fn forget(&self, ids: &[i64]) -> Result<(), HostError> {
-        for ids in ids.chunks(ROWS_MAX) {
-            let values = [self.name().into()].into_iter().chain(integers(ids)).collect();
-            self.execute(self.forget_sql(ids.len()), values).await?;
-        }
-        Ok(())
-    }
-
-    fn forget_sql(&self, count: usize) -> String {
-        let map = outbox::map_table(self.database.kind());
-        format!("DELETE FROM {map} WHERE table_name = $1 AND row_id IN ({})", marks_from(2, count))
-    }
-
     /// Inserts a row and returns its id.
-    async fn insert(&self, transaction: &mut HostTransaction, row: &NewRow, now_ms: i64) -> Result<i64, HostError> {
+    pub(super) async fn insert(
+        &self,
+        transaction: &mut HostTransaction,
+        row: &NewRow,
+        forms: IdForms,
+        now_ms: i64,
+    ) -> Result<i64, HostError> {
         let table = &self.profile.messages;
         let mut values: BTreeMap<&str, HostValue> =
             table.defaults.iter().map(|(column, value)| (column.as_str(), column_value(value))).collect();
-        values.insert(&table.sender, id_value(&row.sender));
-        values.insert(&table.recipient, id_value(&row.recipient));
+        values.insert(&table.sender, forms.people.value(&row.sender));
+        values.insert(&table.recipient, forms.people.value(&row.recipient));
         if let Some(column) = &table.context {
-            values.insert(column, row.context.as_deref().map_or(HostValue::Null, id_value));
+            values.insert(column, row.context.as_deref().map_or(HostValue::Null, |id| forms.context.value(id)));
         }
         values.insert(&table.text, row.text.as_str().into());
         if let Some(column) = &table.subject {
@@ -366,53 +380,6 @@ impl HostTables {
         transaction.insert(&table.table, &table.id, values).await
     }
 
-    /// Inserts a row with its key, unless a row was inserted with this key before; returns the id of either.
-    ///
-    /// # Errors
-    /// The database is away, and the row may exist: the same key finds it later. Or it refuses the row.
-    pub(super) async fn insert_once(&self, key: &str, row: &NewRow, now_ms: i64) -> Result<i64, HostError> {
-        match self.try_insert(key, row, now_ms).await {
-            Ok(id) => Ok(id),
-            // The key may exist, or the answer to COMMIT was lost.
-            Err(error) => self.row_of_key(key).await?.ok_or(error),
-        }
-    }
-
-    async fn try_insert(&self, key: &str, row: &NewRow, now_ms: i64) -> Result<i64, HostError> {
-        let mut transaction = self.database.begin().await?;
-        let id = self.insert(&mut transaction, row, now_ms).await?;
-        let sql = format!(
-            "INSERT INTO {} (parlor_key, table_name, row_id) VALUES ($1, $2, $3)",
-            outbox::map_table(self.database.kind())
-        );
-        transaction.execute(sql, vec![key.into(), self.name().into(), id.into()]).await?;
-        transaction.commit().await?;
-        Ok(id)
-    }
-
-    async fn row_of_key(&self, key: &str) -> Result<Option<i64>, HostError> {
-        let sql = format!("SELECT row_id FROM {} WHERE parlor_key = $1", outbox::map_table(self.database.kind()));
-        let rows = self.database.query(sql, vec![key.into()]).await?;
-        rows.first().map(|row| row.integer(0)).transpose()
-    }
-
-    /// Returns the keys of those of the rows that Parlor wrote.
-    pub(super) async fn keys_of(&self, ids: &[i64]) -> Result<Vec<(i64, String)>, HostError> {
-        let mut keys = Vec::new();
-        for ids in ids.chunks(ROWS_MAX) {
-            let sql = format!(
-                "SELECT row_id, parlor_key FROM {} WHERE table_name = $1 AND row_id IN ({})",
-                outbox::map_table(self.database.kind()),
-                marks_from(2, ids.len())
-            );
-            let values = [self.name().into()].into_iter().chain(integers(ids)).collect();
-            for row in self.database.query(sql, values).await? {
-                keys.push((row.integer(0)?, row.text(1)?));
-            }
-        }
-        Ok(keys)
-    }
-
     /// The value of the column of subjects: an absent subject is what the profile has as its default.
     fn subject_value(&self, subject: Option<&str>) -> HostValue {
         let table = &self.profile.messages;
@@ -420,7 +387,7 @@ impl HostTables {
         subject.map(HostValue::from).or_else(default).unwrap_or(HostValue::Null)
     }
 
-    async fn execute(&self, sql: String, values: Vec<HostValue>) -> Result<u64, HostError> {
+    pub(super) async fn execute(&self, sql: String, values: Vec<HostValue>) -> Result<u64, HostError> {
         let mut transaction = self.database.begin().await?;
         let affected = transaction.execute(sql, values).await?;
         transaction.commit().await?;
@@ -438,9 +405,12 @@ impl HostTables {
     }
 }
 
-/// Returns an id as the column of a foreign key has it: integers are bound as integers.
-pub(super) fn id_value(id: &str) -> HostValue {
-    id.parse().map_or_else(|_| HostValue::from(id), HostValue::Integer)
+/// Returns the id of a message, the path of its file, and the file; none if there is none, or it cannot be understood.
+fn file_of(table: &AttachmentTable, row: &HostRow) -> Option<(i64, String, HostFile)> {
+    let (id, message, path) = (row.integer(0).ok()?, row.integer(1).ok()?, row.text(2).ok()?);
+    let (name, bytes) = (row.optional_text(3).ok().flatten(), row.optional_integer(4).ok().flatten());
+    let file = HostFile::of_row(table, id, &path, name.as_deref(), bytes.unwrap_or_default())?;
+    Some((message, path, file))
 }
 
 fn column_value(value: &ColumnValue) -> HostValue {
@@ -461,6 +431,6 @@ pub(super) fn marks(count: usize) -> String {
     marks_from(1, count)
 }
 
-fn marks_from(first: usize, count: usize) -> String {
+pub(super) fn marks_from(first: usize, count: usize) -> String {
     (first..first + count).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
 }

@@ -32,7 +32,7 @@ fn digest(message: &MessageRow) -> String {
     hex(&digest.finalize()[..8])
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing into a String");
         text

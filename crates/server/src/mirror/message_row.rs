@@ -2,6 +2,7 @@
 //! way the message was sent.
 
 use crate::profile::tables::{AttachmentTable, MessageTable};
+use parlor_protocol::{ids::FileId, model::Attachment};
 use serde::{Deserialize, Serialize};
 
 /// A row of the message table.
@@ -64,6 +65,21 @@ impl HostFile {
         Some(Self { id: row_id, filename: filename.to_owned(), file_size: 0, url: url.clone(), download_url: url })
     }
 
+    /// Returns it as an attachment of a message.
+    pub(super) fn attachment(&self) -> Attachment {
+        Attachment {
+            id: FileId(self.id),
+            name: self.filename.clone(),
+            media_type: media_type(&self.filename).to_owned(),
+            bytes: u64::try_from(self.file_size).unwrap_or_default(),
+            url: self.url.clone(),
+            width: None,
+            height: None,
+            blur_hash: None,
+            preview: None,
+        }
+    }
+
     /// Makes a file of a row of the table of files; none if its path is empty.
     #[must_use]
     pub fn of_row(table: &AttachmentTable, id: i64, path: &str, name: Option<&str>, bytes: i64) -> Option<Self> {
@@ -79,6 +95,21 @@ impl HostFile {
 /// Returns the name of a file in a path; none if there is none.
 fn last_part(path: &str) -> Option<&str> {
     path.rsplit('/').next().filter(|name| !name.is_empty())
+}
+
+/// Guesses the type of a file that the host serves by its name, for the picture that stands for it.
+fn media_type(name: &str) -> &'static str {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "pdf" => "application/pdf",
+        "mp4" => "video/mp4",
+        "txt" => "text/plain",
+        _ => "application/octet-stream",
+    }
 }
 
 #[cfg(test)]

@@ -7,17 +7,23 @@
 //!
 //! Absent on purpose: an order of rows other than that of their ids, and cursors over the host's changes.
 
+mod announce;
 mod apply;
 pub(crate) mod backfill;
 pub(crate) mod check;
 mod contexts;
 mod host_tables;
+pub(crate) mod host_token;
+mod id_forms;
 pub(crate) mod import;
+mod key_table;
 mod keys;
 pub mod message_row;
 mod old_pages;
 mod outbound;
+mod outbound_flags;
 pub mod outbox;
+mod retry;
 mod scan;
 mod schema;
 mod task;
@@ -76,6 +82,7 @@ pub(crate) struct MirrorOptions {
     pub(crate) config: MirrorConfig,
     pub(crate) host: HostDatabase,
     pub(crate) profile: Arc<Profile>,
+    pub(crate) tables: HostTables,
     pub(crate) user_table: UserTable,
     pub(crate) users: Arc<HostUsers>,
     pub(crate) store: Store,
@@ -102,11 +109,20 @@ impl MirrorOptions {
     ) -> Option<Self> {
         let (profile, url) = profile.cloned().zip(config.host.database.clone())?;
         let timeout = Duration::from_millis(config.host.timeout_ms);
+        let host = HostDatabase::new(HostOptions { url, connections: config.host.connections, timeout });
+        let user_table = config.django.user_table();
+        let tables = HostTables {
+            database: host.clone(),
+            profile: profile.clone(),
+            id_type: user_table.id_type,
+            forms: Arc::default(),
+        };
         Some(Self {
             config: config.mirror.clone(),
-            host: HostDatabase::new(HostOptions { url, connections: config.host.connections, timeout }),
+            host,
             profile,
-            user_table: config.django.user_table(),
+            tables,
+            user_table,
             users: users.clone(),
             store: with.store,
             commit: commit.clone(),
@@ -154,9 +170,12 @@ pub(crate) enum MirrorError {
     Store(#[from] store::Error),
     #[error("{}", problem_text(.0))]
     Problem(Problem),
-    /// The tables are not as the profile says.
+    /// The tables are not as the profile says, or not those that are mirrored.
     #[error("{0}")]
     Tables(String),
+    /// Another node may have taken over.
+    #[error("the lease of the mirror is over, because a step took too long")]
+    LeaseOver,
 }
 
 impl From<Problem> for MirrorError {
@@ -180,7 +199,7 @@ struct Position {
 impl Mirror {
     /// Starts the mirror. `committed` changes with each commit.
     pub(crate) fn start(options: MirrorOptions, committed: watch::Receiver<Version>, supervisor: &Supervisor) -> Self {
-        let tables = tables(&options);
+        let tables = options.tables.clone();
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let (stop, stopped) = watch::channel(false);
         let task = task::MirrorTask::new(options.clone());
@@ -297,13 +316,9 @@ fn refusal(error: &HostError) -> Problem {
     Problem::new(Code::InvalidField).with_detail("the application's database refuses it")
 }
 
-fn tables(options: &MirrorOptions) -> HostTables {
-    HostTables { database: options.host.clone(), profile: options.profile.clone() }
-}
-
 fn applier(options: &MirrorOptions) -> Applier {
     Applier {
-        tables: tables(options),
+        tables: options.tables.clone(),
         columns: TableColumns::default(),
         store: options.store.clone(),
         commit: options.commit.clone(),
@@ -312,8 +327,11 @@ fn applier(options: &MirrorOptions) -> Applier {
         bridge: options.bridge.clone(),
         environment: options.environment.clone(),
         metrics: options.metrics.clone(),
-        contexts: HostContexts::default(),
+        contexts: HostContexts::new(options.rules.limits.name_chars_max),
         refused: HashSet::new(),
+        rules: options.rules.clone(),
+        // The mirror's task sets it; a command runs alone.
+        lease_ends_at: i64::MAX,
         unread_again: Vec::new(),
         import: None,
     }

@@ -1,10 +1,6 @@
 //! The mirror as the old sockets use it.
 
-use super::{
-    Mirror, NewHostRow,
-    host_tables::{HostTables, id_value},
-    message_row::HostMessageRow,
-};
+use super::{Mirror, NewHostRow, host_tables::HostTables, message_row::HostMessageRow};
 use crate::{
     host::{HostError, HostValue, django::UserTable},
     host_side::{HostSide, MessageTarget, NewHostMessage},
@@ -83,10 +79,11 @@ async fn has_row(
         RuleName::UserId => database.quoted(&users.id),
         RuleName::UserIsActive => database.quoted(&users.active),
     });
+    let forms = tables.forms().await?;
     let values = parameters.into_iter().map(|parameter| match parameter {
-        RuleParameter::Sender => id_value(sender),
-        RuleParameter::Recipient => id_value(&target.recipient),
-        RuleParameter::Context => target.context.as_deref().map_or(HostValue::Null, id_value),
+        RuleParameter::Sender => forms.people.value(sender),
+        RuleParameter::Recipient => forms.people.value(&target.recipient),
+        RuleParameter::Context => target.context.as_deref().map_or(HostValue::Null, |id| forms.context.value(id)),
     });
     Ok(!database.query(sql, values.collect()).await?.is_empty())
 }

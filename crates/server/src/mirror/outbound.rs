@@ -2,19 +2,21 @@
 //!
 //! It reads the store's changes from a durable position. Invariants: a message has one row, whatever is repeated,
 //! because its key is inserted with the row; a row that the host has changed since it was last read is left to be read
-//! first; only rows that were read here become read there.
+//! first; what the host refuses stops nothing else, and is tried again by [`super::retry`].
 
 use super::{
-    MirrorError, Position,
-    apply::{Announce, Applier, attachment},
-    host_tables::{NewRow, Side, TableRow},
+    MirrorError,
+    announce::Announce,
+    apply::Applier,
+    host_tables::{NewRow, TableRow},
     keys,
+    message_row::HostFile,
 };
 use crate::{
     domain::{
         Rules,
         change::{HostMessage, HostRowKey},
-        host_content::HostContent,
+        host_content::{HostContent, host_text},
         rows::{HostRow, MessageRow, UserRow},
     },
     store::snapshot::{Snapshot, UnmirroredMessage, UnmirroredMessages},
@@ -36,10 +38,8 @@ const MESSAGES_MAX: usize = 200;
 const BYTES_MAX: usize = 1024 * 1024;
 /// How many commits one step reads.
 const COMMITS_MAX: i64 = 1000;
-/// How many rows of one scope one step changes.
-const SCOPE_ROWS_MAX: usize = 500;
-/// How many refused messages, and rows that the host made unread again, are remembered.
-const REMEMBERED_MAX: usize = 10_000;
+/// How many refused messages, refused rows, and rows that the host made unread again are remembered.
+pub(super) const REMEMBERED_MAX: usize = 10_000;
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -47,6 +47,13 @@ pub(super) struct Outbound {
     pub(super) rules: Arc<Rules>,
     /// Messages that the host refused, each logged once.
     pub(super) refused: HashSet<(ConversationId, Seq)>,
+    /// Rows whose flags the host refused to change: they are left alone until the next retry.
+    pub(super) refused_rows: HashSet<i64>,
+    /// Rows that were marked as read since the position moved last: a host that makes them unread at once has the last
+    /// word.
+    pub(super) just_marked: HashSet<i64>,
+    /// The first version of what the host refused; none if it has everything up to the position.
+    pub(super) first_refused: Option<Version>,
     /// Rows that the host made unread again: they stay so, although they are before the reader's marker.
     pub(super) unread_again: HashSet<i64>,
     /// Rows cannot be inserted, because a column of the table is not in the profile.
@@ -65,25 +72,26 @@ struct News {
 }
 
 impl Outbound {
-    /// Does one step. Returns whether there may be more to do; none if the position is not one of this store, which
-    /// was restored from a backup.
+    /// Does one step from a cursor on, and moves it. Returns whether there may be more to do; none if the cursor is not
+    /// one of this store, which was restored from a backup.
     pub(super) async fn step(
         &mut self,
         applier: &mut Applier,
-        position: &mut Position,
+        cursor: &mut Cursor,
     ) -> Result<Option<bool>, MirrorError> {
         self.note_unread_again(applier);
-        let Some(news) = read(applier, position).await? else { return Ok(None) };
-        let from = position.cursor.version;
+        let Some(news) = read(applier, *cursor).await? else { return Ok(None) };
+        let from = cursor.version;
         let mut is_all_read = true;
         let mut inserted = Vec::new();
         for unmirrored in &news.unmirrored {
             inserted.extend(self.insert(applier, unmirrored, &news.users).await?);
         }
-        applier.apply(&inserted, &BTreeSet::new(), Announce::All).await?;
+        let announce = Announce::recent(applier.environment.now_ms());
+        applier.apply(&inserted, &BTreeSet::new(), announce).await?;
         let mut touched = self.change(applier, &news.changed).await?;
         for scope in &news.scopes {
-            let (read, is_more) = self.mark_read(applier, *scope).await?;
+            let (read, is_more) = self.mark_read(applier, *scope, from).await?;
             is_all_read &= !is_more;
             touched.extend(read);
             if let Scope::User(user) = *scope {
@@ -91,10 +99,11 @@ impl Outbound {
             }
         }
         let touched: Vec<i64> = touched.into_iter().collect();
-        applier.apply(&touched, &BTreeSet::new(), Announce::All).await?;
+        applier.apply(&touched, &BTreeSet::new(), announce).await?;
         self.note_unread_again(applier);
         if is_all_read {
-            position.cursor = news.to;
+            *cursor = news.to;
+            self.just_marked.clear();
         }
         Ok(Some(!(news.is_all && is_all_read)))
     }
@@ -119,8 +128,9 @@ impl Outbound {
         if !has_rows_about(applier, context.as_ref()) {
             return Ok(None);
         }
+        let version = Version(message.id.0);
         if self.cannot_insert {
-            self.refuse(applier, message, "a column of the table is not in the profile");
+            self.refuse(applier, message, version, "a column of the table is not in the profile");
             return Ok(None);
         }
         let row = NewRow {
@@ -140,7 +150,7 @@ impl Outbound {
             }
             Err(error) if error.is_outage() => Err(error.into()),
             Err(error) => {
-                self.refuse(applier, message, &error.to_string());
+                self.refuse(applier, message, version, &error.to_string());
                 Ok(None)
             }
         }
@@ -158,21 +168,21 @@ impl Outbound {
         let mut touched = BTreeSet::new();
         for known in rows {
             let Some(message) = known.place.and_then(|place| changed.get(&place)) else { continue };
-            let Some(Ok(row)) = current.get(&known.key.id) else { continue };
-            touched.insert(row.id);
+            let Some(row) = current.get(&known.key.id) else { continue };
+            touched.insert(known.key.id);
             let now_ms = applier.environment.now_ms();
-            let written = if message.details.deleted {
-                applier.tables.delete(row.id, now_ms).await
-            } else if self.is_changed_here(message, row, &known) {
-                let subject = message.details.subject.as_deref();
-                applier.tables.write_text(row.id, &host_text(message), subject, now_ms).await
-            } else {
-                continue;
+            let written = match row {
+                _ if message.details.deleted => applier.tables.delete(known.key.id, now_ms).await,
+                Ok(row) if self.is_changed_here(message, row, &known) => {
+                    let subject = message.details.subject.as_deref();
+                    applier.tables.write_text(row.id, &host_text(message), subject, now_ms).await
+                }
+                _ => continue,
             };
             match written {
                 Ok(()) => {}
                 Err(error) if error.is_outage() => return Err(error.into()),
-                Err(error) => self.refuse(applier, message, &error.to_string()),
+                Err(error) => self.refuse(applier, message, message.version(), &error.to_string()),
             }
         }
         Ok(touched)
@@ -188,53 +198,23 @@ impl Outbound {
         !is_same && fingerprint == known.text_fingerprint
     }
 
-    /// Marks rows as read that their recipients have read here; returns them, and whether there may be more.
-    async fn mark_read(&self, applier: &Applier, scope: Scope) -> Result<(Vec<i64>, bool), MirrorError> {
-        let rows = applier.store.read(move |snapshot| snapshot.host_rows_read_here(scope, SCOPE_ROWS_MAX)).await?;
-        let is_full = rows.len() == SCOPE_ROWS_MAX;
-        let mut read: BTreeMap<UserId, Vec<i64>> = BTreeMap::new();
-        let table = applier.tables.name();
-        for row in rows {
-            if row.key.table == table && !self.unread_again.contains(&row.key.id) {
-                read.entry(row.recipient).or_default().push(row.key.id);
-            }
-        }
-        for (user, ids) in &read {
-            if let Some(recipient) = applier.users.external_id_of(*user).await? {
-                applier.tables.mark_read(&recipient, ids).await?;
-            }
-        }
-        let ids: Vec<i64> = read.into_values().flatten().collect();
-        let is_more = is_full && !ids.is_empty();
-        Ok((ids, is_more))
-    }
-
-    /// Hides rows from the side of a user who hid their messages here.
-    async fn hide(&self, applier: &Applier, user: UserId, since: Version) -> Result<Vec<i64>, MirrorError> {
-        let read = move |snapshot: &mut Snapshot<'_>| snapshot.host_rows_hidden_here(user, since, SCOPE_ROWS_MAX);
-        let rows = applier.store.read(read).await?;
-        let ids_of = |is_shown: fn(&HostRow, UserId) -> bool| -> Vec<i64> {
-            rows.iter().filter(|row| is_shown(row, user)).map(|row| row.key.id).collect()
-        };
-        let sent = ids_of(|row, user| row.sender == user && !row.hidden_by_sender);
-        let received = ids_of(|row, user| row.recipient == user && !row.hidden_by_recipient);
-        applier.tables.hide(Side::Sender, &sent).await?;
-        applier.tables.hide(Side::Recipient, &received).await?;
-        Ok(sent.into_iter().chain(received).collect())
-    }
-
-    fn refuse(&mut self, applier: &Applier, message: &MessageRow, reason: &str) {
-        applier.metrics.mirror.refused.inc();
+    fn refuse(&mut self, applier: &Applier, message: &MessageRow, version: Version, reason: &str) {
+        self.note_refused(applier, version);
         let place = (message.conversation, message.seq);
         if self.refused.len() < REMEMBERED_MAX && self.refused.insert(place) {
-            warn!(conversation = %place.0, seq = %place.1, reason, "a message is not written to the host");
+            warn!(conversation = %place.0, seq = %place.1, reason, "a message is not written to the host yet");
         }
+    }
+
+    /// Notes that the host refused what has a version.
+    pub(super) fn note_refused(&mut self, applier: &Applier, version: Version) {
+        applier.metrics.mirror.refused.inc();
+        self.first_refused = Some(self.first_refused.map_or(version, |first| first.min(version)));
     }
 }
 
 /// Reads what happened after a position; none if the position is not one of this store.
-async fn read(applier: &Applier, position: &Position) -> Result<Option<News>, MirrorError> {
-    let from = position.cursor;
+async fn read(applier: &Applier, from: Cursor) -> Result<Option<News>, MirrorError> {
     let read = applier.store.read(move |snapshot| {
         if !snapshot.is_valid(from)? {
             return Ok(None);
@@ -286,15 +266,6 @@ pub(super) fn has_rows_about(applier: &Applier, context: Option<&ContextKey>) ->
     }
 }
 
-/// Returns what a row says of a message: its text, or the names of its files.
-pub(super) fn host_text(message: &MessageRow) -> String {
-    if !message.text.is_empty() {
-        return message.text.clone();
-    }
-    let names: Vec<&str> = message.details.attachments.iter().map(|attachment| attachment.name.as_str()).collect();
-    names.join(", ")
-}
-
 /// Returns a row as a change, to see what is shown of it.
 pub(super) fn content(row: &TableRow, table: String, (sender, recipient): (UserId, UserId)) -> HostMessage {
     HostMessage {
@@ -308,7 +279,7 @@ pub(super) fn content(row: &TableRow, table: String, (sender, recipient): (UserI
         is_read: row.is_read,
         hidden_by_sender: row.hidden_by_sender,
         hidden_by_recipient: row.hidden_by_recipient,
-        attachments: row.files.iter().map(attachment).collect(),
+        attachments: row.files.iter().map(HostFile::attachment).collect(),
         files: None,
         sent_as: None,
     }

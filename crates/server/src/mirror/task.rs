@@ -2,16 +2,20 @@
 //! Parlor's clients did, and compares a page of the table if a scan is due.
 //!
 //! Invariants: it runs on the node that has the lease; entries of the outbox are removed after what they name is
-//! committed; an error is logged once, and the next turn begins again.
+//! committed; one direction that fails does not stop the other; an error is logged once, and the next turn begins again.
+
+mod prepare;
 
 use super::{
-    MirrorError, MirrorOptions, Position, applier,
-    apply::{Announce, Applier},
+    MirrorError, MirrorOptions, Position,
+    announce::{Announce, RECENT_MS},
+    applier,
+    apply::Applier,
+    host_token,
     outbound::Outbound,
     outbox::{Operation, Outbox, OutboxEntry},
-    scan::Scan,
-    schema::TableColumns,
-    triggers,
+    retry::Retry,
+    scan::{Compare, Scan},
 };
 use crate::{
     config::TriggerMode,
@@ -30,7 +34,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// The name of its position in the store.
 const NAME: &str = "mirror";
@@ -51,8 +55,10 @@ const CONTEXTS_EVERY: Duration = Duration::from_secs(1);
 /// How many ids before the last one are compared where there are no triggers: a transaction may commit later than one
 /// that began after it.
 const POLL_ROWS: i64 = 500;
-/// Up to which age a message is shown again by old sockets when its files come.
-const FILES_AFTER_MS: i64 = 10 * 60 * 1000;
+/// The format of its position.
+const FORMAT: i64 = 2;
+/// The same, and everything has to be compared: something was missed.
+const FORMAT_MISSED: i64 = 3;
 
 /// A row that a caller waits for.
 #[derive(Debug)]
@@ -71,13 +77,31 @@ enum Turn {
     Idle,
 }
 
+/// The scan in progress, and what is known about the next one.
+#[derive(Debug)]
+struct Scans {
+    current: Option<Scan>,
+    due_at: Instant,
+    /// Something was missed: the next one compares everything.
+    has_missed: bool,
+    /// The operator allows the next one to remove whatever the host does not have.
+    may_remove_all: bool,
+    /// It was logged that the last one removed nothing.
+    refuses_removals: bool,
+}
+
 /// See the module documentation.
 #[derive(Debug)]
 pub(super) struct MirrorTask {
     options: MirrorOptions,
     applier: Applier,
     outbound: Outbound,
-    outbox: Option<Outbox>,
+    retry: Retry,
+    outbox: Outbox,
+    /// Changes of the host may not reach the outbox.
+    lacks_triggers: bool,
+    /// Why triggers could not be created, which was logged.
+    trigger_error: Option<String>,
     position: Option<Position>,
     /// When the position is written again at the latest, on the steady clock.
     renew_at: i64,
@@ -86,8 +110,7 @@ pub(super) struct MirrorTask {
     /// The store's version that was read last; none if it must be read again.
     read_version: Option<Version>,
     read_at: Instant,
-    scan: Option<Scan>,
-    scan_at: Instant,
+    scans: Scans,
     contexts_at: Instant,
     /// The error that was logged.
     failing: Option<String>,
@@ -95,25 +118,35 @@ pub(super) struct MirrorTask {
 
 impl MirrorTask {
     pub(super) fn new(options: MirrorOptions) -> Self {
-        let outbox = (options.config.triggers != TriggerMode::None).then(|| Outbox::new(options.host.clone()));
         let outbound = Outbound {
             rules: options.rules.clone(),
             refused: HashSet::new(),
+            refused_rows: HashSet::new(),
+            just_marked: HashSet::new(),
+            first_refused: None,
             unread_again: HashSet::new(),
             cannot_insert: false,
         };
         Self {
             applier: applier(&options),
             outbound,
-            outbox,
+            retry: Retry::new(Version(0), Duration::from_millis(options.config.scan_ms)),
+            outbox: Outbox::new(options.host.clone()),
+            lacks_triggers: options.config.triggers == TriggerMode::None,
+            trigger_error: None,
             position: None,
             renew_at: 0,
             saved_at: 0,
             is_first: options.store.dialect() == Dialect::Sqlite,
             read_version: None,
             read_at: Instant::now(),
-            scan: None,
-            scan_at: Instant::now(),
+            scans: Scans {
+                current: None,
+                due_at: Instant::now(),
+                has_missed: false,
+                may_remove_all: false,
+                refuses_removals: false,
+            },
             contexts_at: Instant::now(),
             failing: None,
             options,
@@ -165,42 +198,41 @@ impl MirrorTask {
 
     /// Waits for a sign that the host has changed something, or until it is time to look.
     async fn host_changes(&mut self) {
-        match &mut self.outbox {
-            Some(outbox) => outbox.wait(WAIT_MAX).await,
-            None => sleep(Duration::from_millis(self.options.config.poll_ms)).await,
-        }
+        let poll = Duration::from_millis(self.options.config.poll_ms);
+        self.outbox.wait(if self.lacks_triggers { poll.min(WAIT_MAX) } else { WAIT_MAX }).await;
     }
 
     async fn turn(&mut self, requests: Vec<ApplyRequest>, version: Version) -> Result<Turn, MirrorError> {
         if !self.has_lease().await? {
             return Ok(Turn::Idle);
         }
-        let is_scan_due = self.scan.is_none() && Instant::now() >= self.scan_at;
+        let is_scan_due = self.scans.current.is_none() && Instant::now() >= self.scans.due_at;
         if is_scan_due {
             self.prepare().await?;
         }
-        self.serve(requests).await?;
-        let mut is_more = if self.outbox.is_some() { self.read_outbox().await? } else { self.poll().await? };
-        is_more |= self.write_out(version).await?;
-        if Instant::now() >= self.contexts_at {
-            let is_context_more = self.applier.scan_contexts().await?;
-            self.contexts_at = Instant::now() + if is_context_more { Duration::ZERO } else { CONTEXTS_EVERY };
-            is_more |= is_context_more;
+        let inbound = self.read_in(requests).await;
+        if !self.has_lease().await? {
+            return Ok(Turn::Idle);
         }
-        if let Some(mut scan) = self.scan {
-            let (found, is_scan_more) = scan.step(&mut self.applier).await?;
-            self.options.metrics.mirror.repaired.inc_by(found.new.len() as u64 + found.changed);
-            self.scan = is_scan_more.then_some(scan);
-            is_more |= is_scan_more;
+        let outbound = self.write_out(version).await;
+        if !self.has_lease().await? {
+            return Ok(Turn::Idle);
         }
+        // Each direction was tried, even if the other one fails.
+        let mut is_more = inbound? | outbound?;
+        is_more |= self.compare().await?;
         self.save_position().await?;
         Ok(if is_more { Turn::More } else { Turn::Idle })
     }
 
-    /// Acquires the lease, if another node does not have it.
+    /// Acquires the lease, if another node does not have it, or renews it after half of its time.
     async fn has_lease(&mut self) -> Result<bool, MirrorError> {
+        let steady = self.options.environment.steady_ms();
         if self.position.is_some() {
-            return Ok(true);
+            if steady >= self.renew_at {
+                self.write_position().await?;
+            }
+            return Ok(self.position.is_some());
         }
         let now_ms = self.options.environment.now_ms();
         let (holder, is_alone) = (self.options.node, self.is_first);
@@ -210,7 +242,12 @@ impl MirrorTask {
         let Some((lease, durable)) = acquired else { return Ok(false) };
         let is_new = durable.format == 0;
         let cursor = if is_new { self.now().await? } else { durable.cursor };
+        // The format before this one has no base: everything up to its position counts as written.
+        let base = if durable.format < FORMAT { cursor.version } else { durable.base.min(cursor.version) };
         self.position = Some(Position { lease, durable, cursor });
+        self.set_base(base);
+        self.scans.has_missed = durable.format == FORMAT_MISSED;
+        self.note_lease(steady);
         if is_new {
             // What is sent from now on reaches the host, even if it is away until after a restart.
             if let Err(cause) = self.write_position().await {
@@ -218,35 +255,82 @@ impl MirrorTask {
                 return Err(cause);
             }
         }
-        self.renew_at = self.options.environment.steady_ms() + LEASE_MS / 2;
-        (self.read_version, self.scan, self.scan_at) = (None, None, Instant::now());
+        (self.read_version, self.scans.current, self.scans.due_at) = (None, None, Instant::now());
         Ok(self.position.is_some())
+    }
+
+    /// Notes that the lease was acquired or renewed after this time.
+    fn note_lease(&mut self, steady: i64) {
+        self.renew_at = steady + LEASE_MS / 2;
+        self.applier.lease_ends_at = steady + LEASE_MS;
+    }
+
+    /// Begins with the version up to which the host has everything.
+    fn set_base(&mut self, base: Version) {
+        let is_behind = self.position.as_ref().is_some_and(|position| base < position.cursor.version);
+        self.outbound.first_refused = is_behind.then_some(Version(base.0 + 1));
+        self.retry = Retry::new(base, Duration::from_millis(self.options.config.scan_ms));
     }
 
     async fn now(&self) -> Result<Cursor, MirrorError> {
         Ok(self.options.store.read(|snapshot| Ok(snapshot.cursor)).await?)
     }
 
-    /// Reads the tables' columns, restores lost triggers, and begins a scan.
-    async fn prepare(&mut self) -> Result<(), MirrorError> {
-        let columns = TableColumns::read(&self.applier.tables).await?;
-        let errors = columns.errors(&self.applier.tables);
-        if !errors.reading.is_empty() {
-            return Err(MirrorError::Tables(errors.reading.join("; ")));
+    /// Applies what callers wait for and what the host changed. Returns whether there may be more.
+    async fn read_in(&mut self, requests: Vec<ApplyRequest>) -> Result<bool, MirrorError> {
+        self.serve(requests).await?;
+        let is_more = self.read_outbox().await?;
+        if self.lacks_triggers {
+            self.poll().await?;
         }
-        if !errors.inserting.is_empty() && !self.outbound.cannot_insert {
-            warn!(reason = errors.inserting.join("; "), "messages of Parlor's clients cannot be written to the host");
+        Ok(is_more)
+    }
+
+    /// Compares some contexts and a page of the table. Returns whether there is more.
+    async fn compare(&mut self) -> Result<bool, MirrorError> {
+        let mut is_more = false;
+        if Instant::now() >= self.contexts_at {
+            is_more = self.applier.scan_contexts().await?;
+            self.contexts_at = Instant::now() + if is_more { Duration::ZERO } else { CONTEXTS_EVERY };
         }
-        self.outbound.cannot_insert = !errors.inserting.is_empty();
-        self.applier.columns = columns;
-        match self.options.config.triggers {
-            TriggerMode::Install => triggers::ensure(&self.options.host, &self.options.profile).await?,
-            TriggerMode::None => triggers::ensure_tables(&self.options.host).await?,
-            TriggerMode::Manual => {}
+        let Some(mut scan) = self.scans.current.take() else { return Ok(is_more) };
+        let found = scan.step(&mut self.applier, self.scans.may_remove_all).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.scans.current = Some(scan);
+                return Err(error);
+            }
+        };
+        self.options.metrics.mirror.repaired.inc_by(found.applied.new.len() as u64 + found.applied.changed);
+        if found.is_more {
+            self.scans.current = Some(scan);
+            return Ok(true);
         }
-        self.applier.contexts.scan_again();
-        self.scan = Some(Scan::default());
-        self.scan_at = Instant::now() + Duration::from_millis(self.options.config.scan_ms);
+        self.end_scan(scan.compare(), found.refused_removals).await?;
+        Ok(is_more)
+    }
+
+    /// Notes what a scan was for.
+    async fn end_scan(&mut self, compared: Compare, refused: Option<(usize, usize)>) -> Result<(), MirrorError> {
+        self.scans.due_at = Instant::now() + Duration::from_millis(self.options.config.scan_ms);
+        if let Some((gone, known)) = refused.filter(|_| !self.scans.refuses_removals) {
+            error!(
+                gone,
+                known,
+                "the application's database lacks so many of the mirrored messages that none of them is removed; if it \
+                 has deleted them, stop Parlor and run `parlor mirror adopt`"
+            );
+        }
+        self.scans.refuses_removals = refused.is_some();
+        if self.scans.may_remove_all {
+            host_token::end_permission(&self.options, &self.applier.tables).await?;
+            self.scans.may_remove_all = false;
+        }
+        if self.scans.has_missed && compared == Compare::Everything {
+            self.scans.has_missed = false;
+            self.write_position().await?;
+        }
         Ok(())
     }
 
@@ -254,7 +338,8 @@ impl MirrorTask {
     async fn serve(&mut self, requests: Vec<ApplyRequest>) -> Result<(), MirrorError> {
         let ids: BTreeSet<i64> = requests.iter().map(|request| request.row_id).collect();
         let ids: Vec<i64> = ids.into_iter().collect();
-        self.applier.apply(&ids, &BTreeSet::new(), Announce::All).await?;
+        let announce = Announce::recent(self.options.environment.now_ms());
+        self.applier.apply(&ids, &BTreeSet::new(), announce).await?;
         for request in requests {
             // The caller may have stopped waiting.
             _ = request.done.send(());
@@ -264,8 +349,7 @@ impl MirrorTask {
 
     /// Applies what the triggers wrote. Returns whether there may be more.
     async fn read_outbox(&mut self) -> Result<bool, MirrorError> {
-        let Some(outbox) = &self.outbox else { return Ok(false) };
-        let entries = outbox.read(ENTRIES_MAX).await?;
+        let entries = self.outbox.read(ENTRIES_MAX).await?;
         if entries.is_empty() {
             return Ok(false);
         }
@@ -274,51 +358,60 @@ impl MirrorTask {
         let with_files: BTreeSet<i64> = files.iter().map(|entry| entry.row_id).collect();
         let ids: BTreeSet<i64> = rows.iter().map(|entry| entry.row_id).chain(with_files.iter().copied()).collect();
         let is_deleted = |entry: &&&OutboxEntry| entry.operation == Operation::Delete;
-        let replaced = rows.iter().filter(is_deleted).map(|entry| entry.row_id).collect();
+        let deleted = rows.iter().filter(is_deleted).map(|entry| entry.row_id).collect();
         let ids: Vec<i64> = ids.into_iter().collect();
-        let applied = self.applier.apply(&ids, &replaced, Announce::All).await?;
+        let now_ms = self.options.environment.now_ms();
+        let applied = self.applier.apply(&ids, &deleted, Announce::recent(now_ms)).await?;
         let again: Vec<i64> = with_files.into_iter().filter(|id| !applied.new.contains(id)).collect();
-        let since = self.options.environment.now_ms() - FILES_AFTER_MS;
-        self.applier.publish_again(&again, since).await?;
+        self.applier.publish_again(&again, now_ms - RECENT_MS).await?;
         let seqs: Vec<i64> = entries.iter().map(|entry| entry.seq).collect();
-        if let Some(outbox) = &self.outbox {
-            outbox.remove(&seqs).await?;
-        }
+        self.outbox.remove(&seqs).await?;
         Ok(entries.len() == ENTRIES_MAX)
     }
 
     /// Looks at the newest rows, where there are no triggers.
-    async fn poll(&mut self) -> Result<bool, MirrorError> {
+    async fn poll(&mut self) -> Result<(), MirrorError> {
         let last = self.applier.tables.last_id().await?;
-        let (_, is_more) = Scan::after(last - POLL_ROWS).step(&mut self.applier).await?;
-        Ok(is_more)
+        Scan::after(last.saturating_sub(POLL_ROWS), Compare::Flags).run(&mut self.applier).await
     }
 
-    /// Writes what happened in the store. Returns whether there may be more.
+    /// Writes what happened in the store, and what the host refused before. Returns whether there may be more.
     async fn write_out(&mut self, version: Version) -> Result<bool, MirrorError> {
         let Some(position) = &mut self.position else { return Ok(false) };
+        let is_retried = self.retry.step(&mut self.outbound, &mut self.applier, position.cursor).await?;
         if self.read_version == Some(version) && self.read_at.elapsed() < WAIT_MAX {
-            return Ok(false);
+            return Ok(is_retried);
         }
         // Other nodes commit, too, and no sign of it comes here.
         self.read_at = Instant::now();
-        if let Some(is_more) = self.outbound.step(&mut self.applier, position).await? {
+        if let Some(is_more) = self.outbound.step(&mut self.applier, &mut position.cursor).await? {
             self.read_version = (!is_more).then_some(version);
-            return Ok(is_more);
+            return Ok(is_more || is_retried);
         }
-        info!("the store was restored; what is missing here is read from the host");
-        let cursor = self.now().await?;
+        info!("the store was restored, or its cursors were reset; everything is compared with the host");
+        let now = self.now().await?;
         if let Some(position) = &mut self.position {
-            position.cursor = cursor;
+            // What is not in the host yet stays to be written.
+            let version = position.cursor.version.min(now.version);
+            position.cursor = Cursor { epoch: now.epoch, version };
+            let base = self.retry.base().min(version);
+            self.set_base(base);
         }
-        (self.scan, self.scan_at) = (None, Instant::now());
+        self.compare_everything().await?;
         Ok(true)
+    }
+
+    /// Begins to compare everything, now or after a restart.
+    async fn compare_everything(&mut self) -> Result<(), MirrorError> {
+        self.scans.has_missed = true;
+        (self.scans.current, self.scans.due_at) = (None, Instant::now());
+        self.write_position().await
     }
 
     async fn save_position(&mut self) -> Result<(), MirrorError> {
         let Some(position) = &self.position else { return Ok(()) };
         let steady = self.options.environment.steady_ms();
-        let has_moved = position.durable.cursor != position.cursor;
+        let has_moved = position.durable.cursor != position.cursor || position.durable.base != self.retry.base();
         if steady < self.renew_at && !(has_moved && steady >= self.saved_at + SAVE_MS) {
             return Ok(());
         }
@@ -329,11 +422,13 @@ impl MirrorTask {
     async fn write_position(&mut self) -> Result<(), MirrorError> {
         let Some(position) = &mut self.position else { return Ok(()) };
         let steady = self.options.environment.steady_ms();
-        let durable = ConsumerPosition { format: 1, cursor: position.cursor, base: position.durable.base };
+        let format = if self.scans.has_missed { FORMAT_MISSED } else { FORMAT };
+        let durable = ConsumerPosition { format, cursor: position.cursor, base: self.retry.base() };
         let until_ms = self.options.environment.now_ms() + LEASE_MS;
         if self.options.store.advance_consumer(position.lease.clone(), durable, until_ms).await? {
             position.durable = durable;
-            (self.renew_at, self.saved_at) = (steady + LEASE_MS / 2, steady);
+            self.saved_at = steady;
+            self.note_lease(steady);
         } else {
             self.position = None;
         }
@@ -351,8 +446,8 @@ impl MirrorTask {
         };
         if matches!(cause, MirrorError::Host(HostError::Refused(_))) {
             // A table or a column may have changed.
-            self.scan_at = Instant::now();
-            self.scan = None;
+            self.scans.due_at = Instant::now();
+            self.scans.current = None;
         }
         let cause = cause.to_string();
         if self.failing.as_ref() != Some(&cause) {

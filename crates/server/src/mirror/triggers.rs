@@ -3,13 +3,18 @@
 //! SQLite, where a trigger cannot catch an error, the outbox has to exist.
 //!
 //! A trigger that fails is silent, and a Django migration on SQLite that copies a table drops its triggers. So the
-//! mirror looks for them with every scan, and a scan finds what they missed.
+//! mirror looks for them with every scan, and a scan finds what they missed. Each contains a digest of its definition,
+//! by which one of another version, or for other columns, is recognised.
 
-use super::outbox::{CHANNEL, map_table, outbox_table};
+use super::{
+    keys,
+    outbox::{CHANNEL, map_table, outbox_table},
+};
 use crate::{
-    host::{HostDatabase, HostError, HostKind},
+    host::{HostDatabase, HostError, HostKind, HostOptions},
     profile::Profile,
 };
+use sha2::{Digest as _, Sha256};
 
 /// The longest name that all three databases accept, in bytes.
 const NAME_MAX: usize = 63;
@@ -72,7 +77,7 @@ pub fn install_sql(kind: HostKind, tables: &[WatchedTable]) -> Result<Vec<String
     }
     let mut sql = tables_sql(kind);
     for table in tables {
-        sql.extend(create_triggers(kind, table));
+        sql.extend(create_triggers(kind, table).into_iter().flat_map(|trigger| trigger.sql));
     }
     Ok(sql)
 }
@@ -155,27 +160,72 @@ pub async fn status(database: &HostDatabase, tables: &[WatchedTable]) -> Result<
     }
     for table in tables {
         let rows = database.query(triggers_sql(kind).to_owned(), vec![table.table.as_str().into()]).await?;
-        let existing: Vec<String> = rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>()?;
-        for name in trigger_names(kind, &table.table) {
-            let list = if existing.contains(&name) { &mut found.present } else { &mut found.missing };
-            list.push(name);
+        let existing: Vec<(String, String)> =
+            rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect::<Result<_, HostError>>()?;
+        for trigger in create_triggers(kind, table) {
+            let is_present = existing.iter().any(|(name, sql)| *name == trigger.name && sql.contains(&trigger.digest));
+            let list = if is_present { &mut found.present } else { &mut found.missing };
+            list.push(trigger.name);
         }
     }
     Ok(found)
 }
 
-/// Installs what is missing. Changes while a trigger was missing are found by a scan only.
+/// Installs triggers that are missing, and no others: each locks the host's table for a moment, and waits a tenth of a
+/// second for it, a second on MySQL. Changes while a trigger was missing are found by a scan only.
+///
+/// # Errors
+/// As for [`HostDatabase::query`]; also if the application holds a lock on the table for longer.
+pub async fn create_missing(
+    database: &HostDatabase,
+    tables: &[WatchedTable],
+    missing: &[String],
+) -> Result<(), HostError> {
+    // The settings of these connections end with them.
+    let options = HostOptions { connections: 1, ..database.options().clone() };
+    let database = HostDatabase::new(options);
+    let lock_wait = match database.kind() {
+        HostKind::Sqlite => None,
+        HostKind::Postgres => Some("SET LOCAL lock_timeout = 100"),
+        // MariaDB can wait for less than a second: not at all.
+        HostKind::MySql => Some("SET SESSION lock_wait_timeout = 1 /*M!100300 , lock_wait_timeout = 0 */"),
+    };
+    for trigger in tables.iter().flat_map(|table| create_triggers(database.kind(), table)) {
+        if missing.contains(&trigger.name) {
+            let settings = lock_wait.map(str::to_owned);
+            run_all(&database, settings.into_iter().chain(trigger.sql).collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the statements that remove triggers of Parlor on tables that the profile does not name, or no longer does.
 ///
 /// # Errors
 /// As for [`HostDatabase::query`].
-pub async fn ensure(database: &HostDatabase, profile: &Profile) -> Result<(), HostError> {
-    let tables = watched_tables(profile);
-    let found = status(database, &tables).await?;
-    if found.is_complete() {
-        return Ok(());
+pub async fn drop_others_sql(database: &HostDatabase, tables: &[WatchedTable]) -> Result<Vec<String>, HostError> {
+    let kind = database.kind();
+    let sql = match kind {
+        HostKind::Sqlite => "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'",
+        HostKind::Postgres => {
+            "SELECT t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
+             JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace \
+             WHERE n.nspname = 'parlor' AND pg_table_is_visible(c.oid)"
+        }
+        HostKind::MySql => {
+            "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = database()"
+        }
+    };
+    let mut statements = Vec::new();
+    for row in database.query(sql.to_owned(), Vec::new()).await? {
+        let (name, table) = (row.text(0)?, row.text(1)?);
+        let is_own =
+            ["note", "insert", "update", "delete"].iter().any(|operation| name == trigger_name(operation, &table));
+        if is_own && tables.iter().all(|watched| watched.table != table) {
+            statements.extend(drop_trigger(kind, &name, &table));
+        }
     }
-    tracing::info!(missing = found.missing.join(", "), "installing the triggers of the mirror");
-    run_all(database, install_sql(database.kind(), &tables)?).await
+    Ok(statements)
 }
 
 /// Creates the outbox and the map, if they are missing, and no triggers.
@@ -225,14 +275,12 @@ fn trigger_name(operation: &str, table: &str) -> String {
     format!("parlor_{operation}_{table}")
 }
 
-/// PostgreSQL has one trigger for all operations.
-fn trigger_names(kind: HostKind, table: &str) -> Vec<String> {
-    match kind {
-        HostKind::Postgres => vec![trigger_name("note", table)],
-        HostKind::Sqlite | HostKind::MySql => {
-            OPERATIONS.iter().map(|(operation, _)| trigger_name(operation, table)).collect()
-        }
-    }
+/// A trigger and the statements that create or replace it.
+struct Trigger {
+    name: String,
+    /// What its text contains.
+    digest: String,
+    sql: Vec<String>,
 }
 
 fn exists_sql(kind: HostKind) -> &'static str {
@@ -247,80 +295,96 @@ fn exists_sql(kind: HostKind) -> &'static str {
 
 fn triggers_sql(kind: HostKind) -> &'static str {
     match kind {
-        HostKind::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = $1",
+        HostKind::Sqlite => "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = $1",
         HostKind::Postgres => {
-            "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1)) AND tgenabled IN ('O', 'A')"
+            "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid \
+             WHERE t.tgrelid = to_regclass(quote_ident($1)) AND t.tgenabled IN ('O', 'A')"
         }
         HostKind::MySql => {
-            "SELECT trigger_name FROM information_schema.triggers \
+            "SELECT trigger_name, action_statement FROM information_schema.triggers \
              WHERE trigger_schema = database() AND event_object_table = $1"
         }
     }
 }
 
 fn drop_triggers(kind: HostKind, watched: &WatchedTable) -> Vec<String> {
-    let table = kind.quoted(&watched.table);
-    let names = trigger_names(kind, &watched.table);
+    let operations: Vec<&str> = match kind {
+        // PostgreSQL has one trigger for all operations.
+        HostKind::Postgres => vec!["note"],
+        HostKind::Sqlite | HostKind::MySql => OPERATIONS.iter().map(|(operation, _)| *operation).collect(),
+    };
+    let names = operations.into_iter().map(|operation| trigger_name(operation, &watched.table));
+    names.flat_map(|name| drop_trigger(kind, &name, &watched.table)).collect()
+}
+
+fn drop_trigger(kind: HostKind, name: &str, table: &str) -> Vec<String> {
+    let (name, table) = (kind.quoted(name), kind.quoted(table));
     match kind {
-        HostKind::Postgres => names
-            .iter()
-            .map(|name| kind.quoted(name))
-            .flat_map(|name| {
-                [
-                    format!("DROP TRIGGER IF EXISTS {name} ON {table}"),
-                    format!("DROP FUNCTION IF EXISTS parlor.{name}()"),
-                ]
-            })
-            .collect(),
-        HostKind::Sqlite | HostKind::MySql => {
-            names.iter().map(|name| format!("DROP TRIGGER IF EXISTS {}", kind.quoted(name))).collect()
-        }
+        HostKind::Postgres => vec![
+            format!("DROP TRIGGER IF EXISTS {name} ON {table}"),
+            format!("DROP FUNCTION IF EXISTS parlor.{name}()"),
+        ],
+        HostKind::Sqlite | HostKind::MySql => vec![format!("DROP TRIGGER IF EXISTS {name}")],
     }
 }
 
-fn create_triggers(kind: HostKind, watched: &WatchedTable) -> Vec<String> {
+fn create_triggers(kind: HostKind, watched: &WatchedTable) -> Vec<Trigger> {
     if kind == HostKind::Postgres {
-        return create_postgres_trigger(watched);
+        return vec![create_postgres_trigger(watched)];
     }
-    let mut sql = drop_triggers(kind, watched);
-    for (operation, letter) in OPERATIONS {
-        let name = kind.quoted(&trigger_name(operation, &watched.table));
-        let table = kind.quoted(&watched.table);
-        let head = format!("CREATE TRIGGER {name} AFTER {} ON {table} FOR EACH ROW", operation.to_uppercase());
-        sql.push(if kind == HostKind::Sqlite {
-            let condition = if letter == "U" { format!(" WHEN {}", sqlite_difference(watched)) } else { String::new() };
-            format!("{head}{condition} BEGIN {} END", inserts(kind, watched, letter))
-        } else {
-            let body = inserts(kind, watched, letter);
-            let body = match letter {
-                "U" => format!("IF NOT ({}) THEN {body} END IF;", mysql_equality(watched)),
-                _ => body,
-            };
-            // The host's statement succeeds even if the outbox is missing.
-            format!("{head} BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; {body} END")
-        });
-    }
-    sql
+    let create = |(operation, letter): &(&str, &str)| {
+        let name = trigger_name(operation, &watched.table);
+        let (quoted, table) = (kind.quoted(&name), kind.quoted(&watched.table));
+        let head = format!("CREATE TRIGGER {quoted} AFTER {} ON {table} FOR EACH ROW", operation.to_uppercase());
+        let inserts = inserts(kind, watched, letter);
+        let (condition, body) = match (kind, *letter) {
+            (HostKind::Sqlite, "U") => (format!(" WHEN {}", sqlite_difference(watched)), inserts),
+            (HostKind::MySql, "U") => {
+                (String::new(), format!("IF NOT ({}) THEN {inserts} END IF;", mysql_equality(watched)))
+            }
+            _ => (String::new(), inserts),
+        };
+        // The host's statement succeeds even if the outbox is missing.
+        let handler =
+            if kind == HostKind::MySql { " DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;" } else { "" };
+        let digest = digest(&[&condition, handler, &body]);
+        let sql = format!("{head}{condition} BEGIN{handler} /* {digest} */ {body} END");
+        let sql = drop_trigger(kind, &name, &watched.table).into_iter().chain([sql]).collect();
+        Trigger { name, digest, sql }
+    };
+    OPERATIONS.iter().map(create).collect()
 }
 
-/// The statements in a trigger that write an entry. A row whose message changes concerns both messages.
+/// Names a definition.
+fn digest(parts: &[&str]) -> String {
+    let digest = Sha256::digest(parts.concat());
+    format!("parlor {}", keys::hex(&digest[..8]))
+}
+
+/// The statements in a trigger that write an entry. A row whose message changes concerns both messages; one that has no
+/// message, none.
 fn inserts(kind: HostKind, watched: &WatchedTable, letter: &str) -> String {
     let (outbox, table) = (outbox_table(kind), literal(kind, &watched.table));
     let message = kind.quoted(&watched.message);
-    let into = format!("INSERT INTO {outbox} (table_name, operation, row_id)");
-    let entry = |letter: &str, row: &str| format!("{into} VALUES ({table}, '{letter}', {row}.{message});");
+    // Nothing about the outbox is a reason for SQLite to refuse what the host writes.
+    let insert = if kind == HostKind::Sqlite { "INSERT OR IGNORE" } else { "INSERT" };
+    // Without a table, MariaDB accepts no WHERE.
+    let from = if kind == HostKind::MySql { " FROM DUAL" } else { "" };
+    let entry = |letter: &str, row: &str, condition: &str| {
+        format!(
+            "{insert} INTO {outbox} (table_name, operation, row_id) \
+             SELECT {table}, '{letter}', {row}.{message}{from} WHERE {row}.{message} IS NOT NULL{condition};"
+        )
+    };
     match letter {
-        "I" => entry("I", "NEW"),
-        "D" => entry("D", "OLD"),
+        "I" => entry("I", "NEW", ""),
+        "D" => entry("D", "OLD", ""),
         _ => {
             let moved = match kind {
-                HostKind::MySql => format!("NOT (OLD.{message} <=> NEW.{message})"),
-                HostKind::Sqlite | HostKind::Postgres => format!("OLD.{message} IS NOT NEW.{message}"),
+                HostKind::MySql => format!(" AND NOT (OLD.{message} <=> NEW.{message})"),
+                HostKind::Sqlite | HostKind::Postgres => format!(" AND OLD.{message} IS NOT NEW.{message}"),
             };
-            // Without a table, MariaDB accepts no WHERE.
-            let from = if kind == HostKind::MySql { " FROM DUAL" } else { "" };
-            let of_old = format!("{into} SELECT {table}, 'D', OLD.{message}{from} WHERE {moved};");
-            format!("{of_old} {}", entry("U", "NEW"))
+            format!("{} {}", entry("D", "OLD", &moved), entry("U", "NEW", ""))
         }
     }
 }
@@ -340,42 +404,45 @@ fn mysql_equality(watched: &WatchedTable) -> String {
 
 /// The function runs with the rights of its owner, so that the host needs none for the outbox. It compares whole rows:
 /// a trigger that names a column would prevent the host from changing that column.
-fn create_postgres_trigger(watched: &WatchedTable) -> Vec<String> {
+fn create_postgres_trigger(watched: &WatchedTable) -> Trigger {
     let kind = HostKind::Postgres;
     let (outbox, table) = (outbox_table(kind), literal(kind, &watched.table));
     let message = kind.quoted(&watched.message);
-    let name = kind.quoted(&trigger_name("note", &watched.table));
-    let on = kind.quoted(&watched.table);
-    let into = format!("INSERT INTO {outbox} (table_name, operation, row_id)");
-    let function = format!(
-        "CREATE OR REPLACE FUNCTION parlor.{name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-         SET search_path = pg_catalog, pg_temp AS $parlor$ \
-         BEGIN \
-           IF TG_OP = 'UPDATE' THEN \
-             IF NOT (OLD *<> NEW) THEN RETURN NULL; END IF; \
-             IF OLD.{message} IS DISTINCT FROM NEW.{message} THEN \
-               {into} VALUES ({table}, 'D', OLD.{message}); \
-             END IF; \
-           END IF; \
-           IF TG_OP = 'DELETE' THEN \
-             {into} VALUES ({table}, 'D', OLD.{message}); \
-           ELSE \
-             {into} VALUES ({table}, left(TG_OP, 1), NEW.{message}); \
-           END IF; \
-           PERFORM pg_notify('{CHANNEL}', ''); \
-           RETURN NULL; \
+    let name = trigger_name("note", &watched.table);
+    let (quoted, on) = (kind.quoted(&name), kind.quoted(&watched.table));
+    let entry = |letter: &str, row: &str| {
+        format!(
+            "INSERT INTO {outbox} (table_name, operation, row_id) \
+             SELECT {table}, {letter}, {row}.{message} WHERE {row}.{message} IS NOT NULL;"
+        )
+    };
+    let (deleted, written) = (entry("'D'", "OLD"), entry("left(TG_OP, 1)", "NEW"));
+    let body = format!(
+        "IF TG_OP = 'UPDATE' THEN \
+           IF NOT (OLD *<> NEW) THEN RETURN NULL; END IF; \
+           IF OLD.{message} IS DISTINCT FROM NEW.{message} THEN {deleted} END IF; \
+         END IF; \
+         IF TG_OP = 'DELETE' THEN {deleted} ELSE {written} END IF; \
+         PERFORM pg_notify('{CHANNEL}', ''); \
+         RETURN NULL; \
          EXCEPTION WHEN OTHERS THEN \
            RAISE WARNING 'Parlor does not hear of a change: %', SQLERRM; \
-           RETURN NULL; \
-         END $parlor$"
+           RETURN NULL;"
     );
-    vec![
+    let digest = digest(&[&body]);
+    let function = format!(
+        "CREATE OR REPLACE FUNCTION parlor.{quoted}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+         SET search_path = pg_catalog, pg_temp AS $parlor$ /* {digest} */ BEGIN {body} END $parlor$"
+    );
+    let sql = vec![
         function,
-        format!("DROP TRIGGER IF EXISTS {name} ON {on}"),
+        format!("DROP TRIGGER IF EXISTS {quoted} ON {on}"),
         format!(
-            "CREATE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE ON {on} FOR EACH ROW EXECUTE FUNCTION parlor.{name}()"
+            "CREATE TRIGGER {quoted} AFTER INSERT OR UPDATE OR DELETE ON {on} FOR EACH ROW \
+             EXECUTE FUNCTION parlor.{quoted}()"
         ),
-    ]
+    ];
+    Trigger { name, digest, sql }
 }
 
 /// A text in quotes.

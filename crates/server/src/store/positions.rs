@@ -1,4 +1,4 @@
-//! How far consumers that have no database of their own have read, and their leases.
+//! How far consumers that have no database of their own have read, and their leases; the table that the mirror reads.
 
 use super::{
     Result, Store,
@@ -28,6 +28,18 @@ impl Store {
     /// The store is unavailable.
     pub async fn advance_consumer(&self, lease: Lease, position: ConsumerPosition, until_ms: i64) -> Result<bool> {
         self.write(move |transaction| consumers::advance(transaction, &lease, &position, until_ms)).await
+    }
+
+    /// Makes the rows of the host that are known be those of a table, whatever its name was.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub async fn rename_host_table(&self, table: String) -> Result<()> {
+        self.write(move |transaction| {
+            let sql = "UPDATE host_rows SET table_name = $1 WHERE table_name <> $1";
+            transaction.execute(sql, &[table.as_str().into()]).map(drop)
+        })
+        .await
     }
 
     /// Releases the lease of a consumer.

@@ -47,6 +47,12 @@ pub(in crate::cli) enum MirrorCommand {
         #[command(flatten)]
         args: OperatorArgs,
     },
+    /// Mirror the database and the message table that the configuration names, whatever was mirrored before. Messages
+    /// that the application no longer has are removed. No server may be running.
+    Adopt {
+        #[command(flatten)]
+        args: OperatorArgs,
+    },
     /// Compare all messages of the application with Parlor's. No server may be running.
     Check {
         #[command(flatten)]
@@ -77,6 +83,7 @@ pub(in crate::cli) fn run_mirror(command: &MirrorCommand) -> Result<(), CliError
         MirrorCommand::Status { args } => with_host(args, |host| status(host, args.json)),
         MirrorCommand::Uninstall { dry_run, args } => with_host(args, |host| uninstall(host, *dry_run, args.json)),
         MirrorCommand::Backfill { dry_run, args } => mirror_copy::backfill(*dry_run, args),
+        MirrorCommand::Adopt { args } => mirror_copy::adopt(args),
         MirrorCommand::Check { args } => mirror_copy::check(args),
     }
 }
@@ -129,7 +136,10 @@ fn uninstall(host: &Host, is_dry_run: bool, is_json: bool) -> Result<(), CliErro
         print_sql(host.database.kind(), &sql, is_json);
         return Ok(());
     }
-    block_on(async { triggers::run_all(&host.database, sql).await.map_err(host_error) })?;
+    block_on(async {
+        let others = triggers::drop_others_sql(&host.database, &host.tables).await.map_err(host_error)?;
+        triggers::run_all(&host.database, others.into_iter().chain(sql).collect()).await.map_err(host_error)
+    })?;
     print(is_json, "The triggers and Parlor's tables are removed.", &json!({ "uninstalled": true }));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `parlor mirror backfill` and `parlor mirror check`, and the copy of `parlor import`. No server may be running: one that runs copies and compares by
+//! `parlor mirror backfill`, `parlor mirror adopt` and `parlor mirror check`, and the copy of `parlor import`. No server
+//! may be running: one that runs copies and compares by
 //! itself, and would change what is compared.
 
 use super::{lock, print_result};
@@ -12,6 +13,7 @@ use crate::{
         MirrorError, MirrorOptions,
         backfill::{self, CopyOptions, Progress},
         check::{self, CheckReport},
+        host_token,
         import::FileImport,
     },
     server,
@@ -92,6 +94,14 @@ fn show(progress: &Progress) {
     } else {
         eprint_line(&format!("parlor: {counts}"));
     }
+}
+
+pub(in crate::cli) fn adopt(args: &OperatorArgs) -> Result<(), CliError> {
+    with_mirror(args, async |_, options| host_token::adopt(options).await.map_err(failure))
+        .map_err(|error| CliError { is_json: args.json, ..error })?;
+    let text = "This database is mirrored from now on. What it does not have is removed by the first scan.";
+    print_result(args, text, json!({ "adopted": true }));
+    Ok(())
 }
 
 pub(in crate::cli) fn check(args: &OperatorArgs) -> Result<(), CliError> {

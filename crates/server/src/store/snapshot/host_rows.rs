@@ -24,7 +24,7 @@ use std::collections::{HashMap, HashSet};
 /// The members of a direct conversation, and what it is about.
 type Pair = (Vec<UserId>, Option<ContextKey>);
 
-/// A message of a direct conversation that has no row yet.
+/// A message of a direct conversation, with what its row needs.
 #[derive(Clone, Debug)]
 pub struct UnmirroredMessage {
     /// The message.
@@ -114,34 +114,52 @@ impl Snapshot<'_> {
         self.connection().query(&sql, &parameters, |row| RowReader::new(row).host_row())
     }
 
-    /// Returns rows that their recipients have read here and not yet in the host: of a conversation, or of a user.
+    /// Returns rows that their recipients have read here and not yet in the host: of a conversation, or of a user. They
+    /// are in the order of their messages, from after one on.
     ///
     /// # Errors
     /// The store is unavailable.
-    pub fn host_rows_read_here(&mut self, scope: Scope, limit: usize) -> Result<Vec<HostRow>> {
+    pub fn host_rows_read_here(
+        &mut self,
+        scope: Scope,
+        after: (ConversationId, Seq),
+        limit: usize,
+    ) -> Result<Vec<HostRow>> {
         let (of, id) = match scope {
             Scope::Conversation(conversation) => ("m.conversation_id", conversation.0),
             Scope::User(user) => ("m.user_id", user.0),
         };
         let sql = format!(
             "SELECT {HOST_ROW} FROM members m JOIN host_rows h ON h.recipient_id = m.user_id \
-             AND h.conversation_id = m.conversation_id AND h.is_read = 0 AND h.seq <= m.read_seq WHERE {of} = $1 LIMIT $2"
+             AND h.conversation_id = m.conversation_id AND h.is_read = 0 AND h.seq <= m.read_seq \
+             WHERE {of} = $1 AND (h.conversation_id, h.seq) > ($2, $3) ORDER BY h.conversation_id, h.seq LIMIT $4"
         );
-        self.connection().query(&sql, &[id.into(), limited(limit).into()], |row| RowReader::new(row).host_row())
+        let parameters = [id.into(), after.0.0.into(), after.1.0.into(), limited(limit).into()];
+        self.connection().query(&sql, &parameters, |row| RowReader::new(row).host_row())
     }
 
-    /// Returns rows of messages that a user hid here after a version, in that order, whether or not the host knows it.
+    /// Returns rows of messages that a user hid here after a version, in that order, whether or not the host knows it;
+    /// each with its version, of which each has its own.
     ///
     /// # Errors
     /// The store is unavailable.
-    pub fn host_rows_hidden_here(&mut self, user: UserId, since: Version, limit: usize) -> Result<Vec<HostRow>> {
+    pub fn host_rows_hidden_here(
+        &mut self,
+        user: UserId,
+        since: Version,
+        limit: usize,
+    ) -> Result<Vec<(Version, HostRow)>> {
+        const HOST_ROW_COLUMNS: usize = 11;
         let sql = format!(
-            "SELECT {HOST_ROW} FROM hidden_messages g \
+            "SELECT {HOST_ROW}, g.version FROM hidden_messages g \
              JOIN host_rows h ON h.conversation_id = g.conversation_id AND h.seq = g.seq \
              WHERE g.user_id = $1 AND g.version > $2 ORDER BY g.version LIMIT $3"
         );
         let parameters = [user.0.into(), since.0.into(), limited(limit).into()];
-        self.connection().query(&sql, &parameters, |row| RowReader::new(row).host_row())
+        self.connection().query(&sql, &parameters, |row| {
+            let version = RowReader::at(row, HOST_ROW_COLUMNS).int()?;
+            Ok((Version(version), RowReader::new(row).host_row()?))
+        })
     }
 
     /// Examines the messages that were created after a version, up to `limit` or until their texts have `bytes_max`
@@ -165,12 +183,18 @@ impl Snapshot<'_> {
             self.host_rows_by_message(&places)?.into_iter().filter_map(|row| row.place).collect();
         let pairs = self.direct_pairs(created.iter().map(|message| message.conversation))?;
         let messages = created.into_iter().filter(|message| !mirrored.contains(&(message.conversation, message.seq)));
-        let messages = messages.filter_map(|message| {
-            let (users, context) = pairs.get(&message.conversation)?;
-            let recipient = *users.iter().find(|user| **user != message.sender)?;
-            Some(UnmirroredMessage { message, recipient, context: context.clone() })
-        });
+        let messages = messages.filter_map(|message| of_pair(message, &pairs));
         Ok(UnmirroredMessages { messages: messages.collect(), to, more })
+    }
+
+    /// Returns those of the messages that exist in direct conversations, in no order, whether or not they have a row.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub fn direct_messages_at(&mut self, places: &[(ConversationId, Seq)]) -> Result<Vec<UnmirroredMessage>> {
+        let messages = self.messages_at(places)?;
+        let pairs = self.direct_pairs(messages.iter().map(|message| message.conversation))?;
+        Ok(messages.into_iter().filter_map(|message| of_pair(message, &pairs)).collect())
     }
 
     /// Returns the members of those of the conversations that are direct, and what these are about.
@@ -231,6 +255,12 @@ impl Snapshot<'_> {
         };
         self.connection().query(&sql, &[table.into(), after.into(), limited(limit).into()], read)
     }
+}
+
+fn of_pair(message: MessageRow, pairs: &HashMap<ConversationId, Pair>) -> Option<UnmirroredMessage> {
+    let (users, context) = pairs.get(&message.conversation)?;
+    let recipient = *users.iter().find(|user| **user != message.sender)?;
+    Some(UnmirroredMessage { message, recipient, context: context.clone() })
 }
 
 fn context(reader: &mut RowReader<'_>) -> Result<Option<ContextKey>> {

@@ -48,6 +48,16 @@ impl Snapshot<'_> {
         })
     }
 
+    /// Returns a table of the host that rows are known of, other than this one.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub fn other_host_table(&mut self, table: &str) -> Result<Option<String>> {
+        let sql = "SELECT table_name FROM host_rows WHERE table_name < $1 \
+                   UNION ALL SELECT table_name FROM host_rows WHERE table_name > $1 LIMIT 1";
+        self.connection().query_optional(sql, &[table.into()], |row| RowReader::new(row).text())
+    }
+
     /// Returns the users who have unread rows, or who hid a message of a row.
     ///
     /// # Errors

@@ -21,6 +21,10 @@ on_each_host!(
     a_waiting_outbox_hears_of_a_commit,
     without_an_outbox_the_host_still_writes_where_triggers_can_catch_errors,
     missing_triggers_are_reported_and_installed_again,
+    a_trigger_with_another_definition_is_replaced,
+    a_file_without_a_message_is_written_and_notes_nothing,
+    a_lock_of_the_application_is_not_waited_for,
+    triggers_on_a_table_that_the_profile_no_longer_names_are_removed,
     uninstalling_leaves_nothing_behind,
     a_column_that_nobody_fills_and_one_that_is_absent_are_errors,
 );
@@ -74,6 +78,13 @@ async fn site(host: &TestHost) -> Outbox {
     let sql = triggers::install_sql(host.kind(), &tables()).expect("short names");
     triggers::run_all(&host.database, sql).await.expect("installed");
     Outbox::new(host.database.clone())
+}
+
+/// Creates what is missing, as the mirror does.
+async fn restore(host: &TestHost) {
+    triggers::ensure_tables(&host.database).await.expect("they are there");
+    let missing = triggers::status(&host.database, &tables()).await.expect("a status").missing;
+    triggers::create_missing(&host.database, &tables(), &missing).await.expect("created");
 }
 
 /// The statement of the site that inserts a row.
@@ -245,7 +256,7 @@ async fn without_an_outbox_the_host_still_writes_where_triggers_can_catch_errors
     assert!(matches!(outbox.read(1).await, Err(HostError::Refused(_))));
     let found = triggers::status(&host.database, &tables()).await.expect("a status");
     assert!(!found.has_tables && found.missing.is_empty(), "{found:?}");
-    triggers::ensure(&host.database, &profile()).await.expect("installed again");
+    restore(&host).await;
     host.run(&insert(&host, "three")).await;
     assert_eq!(taken(&outbox).await, [message(Operation::Insert, 2)]);
 }
@@ -272,11 +283,73 @@ async fn missing_triggers_are_reported_and_installed_again(host: TestHost) {
         HostKind::MySql => vec!["parlor_update_Site_message"],
     };
     assert_eq!(found.missing, missing);
-    triggers::ensure(&host.database, &profile()).await.expect("installed again");
+    restore(&host).await;
     assert!(triggers::status(&host.database, &tables()).await.expect("a status").is_complete());
     assert_eq!(taken(&outbox).await, [message(Operation::Insert, 1)], "what was in the outbox stays");
     host.run(&update(&host, "content = 'after'")).await;
     assert_eq!(taken(&outbox).await, [message(Operation::Update, 1)]);
+}
+
+async fn a_trigger_with_another_definition_is_replaced(host: TestHost) {
+    let outbox = site(&host).await;
+    let mut older = tables();
+    // As an earlier profile has it: an update of the text is not looked at.
+    older[0].columns.retain(|column| column != "content");
+    let older = triggers::install_sql(host.kind(), &older).expect("short names");
+    triggers::run_all(&host.database, older).await.expect("installed");
+    let found = triggers::status(&host.database, &tables()).await.expect("a status");
+    let expected: &[&str] = if host.kind() == HostKind::Postgres { &[] } else { &["parlor_update_Site_message"] };
+    assert_eq!(found.missing, expected, "PostgreSQL compares whole rows");
+    restore(&host).await;
+    host.run(&insert(&host, "one")).await;
+    host.run(&update(&host, "content = 'two'")).await;
+    let noted = [message(Operation::Insert, 1), message(Operation::Update, 1)];
+    assert_eq!(taken(&outbox).await, noted);
+}
+
+async fn a_file_without_a_message_is_written_and_notes_nothing(host: TestHost) {
+    let outbox = site(&host).await;
+    host.run("DROP TABLE site_file").await;
+    host.run("CREATE TABLE site_file (id bigint, message_id bigint NULL, file varchar(100) NOT NULL)").await;
+    restore(&host).await;
+    host.run("INSERT INTO site_file (id, file) VALUES (1, 'a.pdf')").await;
+    host.run("UPDATE site_file SET file = 'b.pdf'").await;
+    assert_eq!(taken(&outbox).await, []);
+    host.run("UPDATE site_file SET message_id = 7").await;
+    host.run("UPDATE site_file SET message_id = NULL").await;
+    host.run("DELETE FROM site_file").await;
+    let found: Vec<_> = taken(&outbox).await.into_iter().map(|(_, operation, id)| (operation, id)).collect();
+    assert_eq!(found, [(Operation::Update, 7), (Operation::Delete, 7)]);
+}
+
+async fn a_lock_of_the_application_is_not_waited_for(host: TestHost) {
+    if host.kind() == HostKind::Sqlite {
+        // Nobody waits behind one who waits for its lock.
+        return;
+    }
+    site(&host).await;
+    let lost = triggers::uninstall_sql(host.kind(), &tables());
+    let lost = lost.into_iter().filter(|sql| sql.starts_with("DROP TRIGGER"));
+    triggers::run_all(&host.database, lost.collect()).await.expect("dropped");
+    let mut busy = host.database.begin().await.expect("a transaction");
+    busy.script(insert(&host, "in progress")).await.expect("inserted");
+    let missing = triggers::status(&host.database, &tables()).await.expect("a status").missing;
+    let refused = triggers::create_missing(&host.database, &tables(), &missing).await.expect_err("it is locked");
+    assert_eq!(refused, HostError::Timeout);
+    // The application is not behind it in the queue for the lock.
+    host.run(&insert(&host, "another")).await;
+    busy.commit().await.expect("committed");
+    restore(&host).await;
+}
+
+async fn triggers_on_a_table_that_the_profile_no_longer_names_are_removed(host: TestHost) {
+    let outbox = site(&host).await;
+    let sql = triggers::drop_others_sql(&host.database, &tables()[..1]).await.expect("listed");
+    triggers::run_all(&host.database, sql).await.expect("removed");
+    host.run("INSERT INTO site_file (message_id, file) VALUES (7, 'a.pdf')").await;
+    host.run(&insert(&host, "one")).await;
+    assert_eq!(taken(&outbox).await, [message(Operation::Insert, 1)]);
+    assert_eq!(triggers::drop_others_sql(&host.database, &tables()).await.expect("listed"), Vec::<String>::new());
 }
 
 async fn uninstalling_leaves_nothing_behind(host: TestHost) {

@@ -4,6 +4,7 @@
 mod commands;
 mod consumers;
 mod convergence;
+mod faults;
 mod from_host;
 mod import;
 mod kill_writers;
@@ -304,6 +305,11 @@ impl Beside {
     pub(crate) async fn restart(&mut self) {
         self.app.stop().await;
         (self.app, self.listener, self.heard) = start_app(&self.settings).await;
+    }
+
+    /// Changes a setting, for the next start.
+    fn set(&mut self, key: &'static str, value: &str) {
+        self.settings.push((key, value.to_owned()));
     }
 
     pub(crate) fn data(&self) -> PathBuf {

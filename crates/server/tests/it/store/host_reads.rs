@@ -2,20 +2,25 @@
 
 use super::{
     TestCluster, conformance,
-    host_rows::key,
+    host_rows::{attachment, key},
     large_conversations::{attach, next_event},
 };
 use parlor::{
     domain::{HostMessage, rows::HostRow},
     store::{Result, snapshot::Snapshot},
 };
-use parlor_protocol::ids::{Scope, Seq, Version};
+use parlor_protocol::{
+    ids::{ConversationId, Scope, Seq, Version},
+    model::Attachment,
+};
 use serde_json::Value;
 
 conformance! {
     every_change_of_a_row_is_published_as_what_it_is,
     the_mirror_finds_what_it_has_to_write,
     the_mirror_reads_all_rows_with_their_messages,
+    a_row_that_was_changed_before_it_was_read_changes_the_message,
+    the_name_of_a_removed_file_is_not_found,
 }
 
 fn ids(rows: &[HostRow]) -> Vec<i64> {
@@ -115,20 +120,24 @@ async fn the_mirror_finds_what_it_has_to_write(cluster: TestCluster) {
     assert_eq!(missing.messages.len(), 1);
     // What Ben has read here and not yet in the host.
     cluster.read("Ben", place, 3).await;
+    let first = (ConversationId(0), Seq(0));
     for scope in [Scope::Conversation(place), Scope::User(cluster.user("Ben").await)] {
-        let mut read = ids(&cluster.snapshot(move |snapshot| snapshot.host_rows_read_here(scope, 100)).await);
-        read.sort_unstable();
-        assert_eq!(read, [1, 2, 3]);
+        let read = cluster.snapshot(move |snapshot| snapshot.host_rows_read_here(scope, first, 100)).await;
+        assert_eq!(ids(&read), [1, 2, 3]);
+        let page = cluster.snapshot(move |snapshot| snapshot.host_rows_read_here(scope, (place, Seq(1)), 1)).await;
+        assert_eq!(ids(&page), [2]);
     }
     cluster.put(&HostMessage { is_read: true, ..cluster.row(2, "Ada", "Ben", "hello").await }).await;
     let scope = Scope::Conversation(place);
-    assert_eq!(cluster.snapshot(move |snapshot| snapshot.host_rows_read_here(scope, 100)).await.len(), 2);
+    let read = cluster.snapshot(move |snapshot| snapshot.host_rows_read_here(scope, first, 100)).await;
+    assert_eq!(ids(&read), [1, 3]);
     let of = cluster.snapshot(move |snapshot| snapshot.host_rows_of(place, Seq(2), Seq(5), 100)).await;
     assert_eq!(ids(&of), [2, 3, 4, 5]);
     // What he hid here.
     cluster.hide("Ben", place, 4).await.expect("a member");
     let ben = cluster.user("Ben").await;
     let hidden = cluster.snapshot(move |snapshot| snapshot.host_rows_hidden_here(ben, before, 100)).await;
+    let hidden: Vec<HostRow> = hidden.into_iter().map(|(_, row)| row).collect();
     assert_eq!(ids(&hidden), [4]);
     let changed =
         cluster.snapshot(move |snapshot| snapshot.host_rows_by_message(&[(place, Seq(1)), (place, Seq(6))])).await;
@@ -158,4 +167,33 @@ async fn the_mirror_reads_all_rows_with_their_messages(cluster: TestCluster) {
     let known = cluster.snapshot(|snapshot| snapshot.host_row(&key(3))).await.expect("known");
     assert_eq!((&known, known.is_read), (&rows[1].row, false));
     assert!(cluster.snapshot(|snapshot| snapshot.host_row(&key(6))).await.is_none());
+}
+
+async fn a_row_that_was_changed_before_it_was_read_changes_the_message(cluster: TestCluster) {
+    let place = cluster.direct("Ada", "Ben").await;
+    // What the host changed before the row was read is a change of the message, unless a user has edited it.
+    for (id, edited, expected) in [(10, None, "by the host"), (11, Some("by Ada"), "by Ada")] {
+        let seq = cluster.send("Ada", place, "first").await.message.seq;
+        if let Some(text) = edited {
+            cluster.edit("Ada", place, seq.0, text).await.expect("just sent");
+        }
+        let row = cluster.row(id, "Ada", "Ben", "by the host").await;
+        let put = cluster.put(&HostMessage { sent_as: Some((place, seq)), ..row }).await;
+        assert_eq!((put.message.expect("there").text.as_str(), put.changed), (expected, edited.is_none()));
+    }
+    cluster.is_consistent().await;
+}
+
+async fn the_name_of_a_removed_file_is_not_found(cluster: TestCluster) {
+    let row = HostMessage {
+        attachments: vec![Attachment { name: "parasol.pdf".to_owned(), ..attachment(8, "/media/parasol.pdf") }],
+        ..cluster.row(1, "Ada", "Ben", "see the file").await
+    };
+    let place = cluster.put_new(&row).await.conversation;
+    cluster.indexed("Ada", place).await;
+    assert_eq!(cluster.finds("Ben", "parasol").await.len(), 1);
+    cluster.put(&HostMessage { attachments: Vec::new(), ..row }).await;
+    cluster.indexed("Ada", place).await;
+    assert_eq!(cluster.finds("Ben", "parasol").await, Vec::<String>::new());
+    assert_eq!(cluster.finds("Ben", "file").await.len(), 1);
 }
