@@ -4,10 +4,10 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
     os::{
-        fd::AsRawFd as _,
-        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     },
     path::{Path, PathBuf},
     time::Duration,
@@ -49,7 +49,7 @@ pub struct DataFolder {
     path: PathBuf,
     handle: File,
     was_restricted: bool,
-    _lock: File,
+    lock: File,
 }
 
 /// How many characters of the lock holder's command are shown, and how many bytes are read.
@@ -66,6 +66,11 @@ impl DataFolder {
     /// # Errors
     /// The folder is locked, readable by others, or unusable.
     pub fn lock(path: &Path) -> Result<Self, DataFolderError> {
+        Self::lock_with(path, None)
+    }
+
+    /// Uses the lock of the program before, if it is this folder's.
+    fn lock_with(path: &Path, before: Option<File>) -> Result<Self, DataFolderError> {
         let unusable = |error| DataFolderError::Unusable(path.to_owned(), error);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let path = fs::canonicalize(path).map_err(unusable)?;
@@ -79,11 +84,15 @@ impl DataFolder {
             .mode(0o600)
             .open(path.join(LOCK))
             .map_err(unusable)?;
+        if let Some(before) = before.filter(|before| is_same_file(before, &lock)) {
+            lock = before;
+        }
+        // The lock belongs to the open file: one that was taken over is held already.
         match lock.try_lock() {
             Ok(()) => {
                 // Shown to waiting processes. The lock works even if this cannot be written.
-                let _ = lock.set_len(0).and_then(|()| lock.write_all(holder().as_bytes()));
-                Ok(Self { path, handle, was_restricted, _lock: lock })
+                let _ = lock.rewind().and_then(|()| lock.set_len(0)).and_then(|()| lock.write_all(holder().as_bytes()));
+                Ok(Self { path, handle, was_restricted, lock })
             }
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -108,6 +117,22 @@ impl DataFolder {
                 }
                 locked => return locked,
             }
+        }
+    }
+
+    /// Takes the folder over with the lock of the program before, if that is this folder's; otherwise locks it like
+    /// [`DataFolder::lock_within`].
+    ///
+    /// # Errors
+    /// As for [`DataFolder::lock`].
+    pub(crate) async fn take_over(
+        path: &Path,
+        before: Option<OwnedFd>,
+        patience: Duration,
+    ) -> Result<Self, DataFolderError> {
+        match Self::lock_with(path, before.map(File::from)) {
+            Err(DataFolderError::Locked { .. }) => Self::lock_within(path, patience).await,
+            locked => locked,
         }
     }
 
@@ -148,8 +173,19 @@ impl DataFolder {
 
     /// Removes the socket and releases the folder.
     pub fn release(self) {
-        let _ = fs::remove_file(self.path.join(SOCKET));
+        drop(self.into_lock());
     }
+
+    /// Removes the socket and returns the lock, for the program that takes this one's place.
+    pub(crate) fn into_lock(self) -> OwnedFd {
+        let _ = fs::remove_file(self.path.join(SOCKET));
+        self.lock.into()
+    }
+}
+
+fn is_same_file(one: &File, other: &File) -> bool {
+    let id = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    id(one).is_some_and(|one| id(other) == Some(one))
 }
 
 /// Removes the permissions of others on a folder; returns whether they had any.
@@ -232,6 +268,23 @@ mod tests {
         tokio::task::yield_now().await;
         drop(first);
         waiting.await.expect("it ends").expect("free");
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_taken_over_is_held_all_the_time_and_is_for_its_own_folder_only() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let [path, other] = ["data", "other"].map(|name| parent.path().join(name));
+        let folder = DataFolder::lock(&path).expect("free");
+        let _socket = folder.socket().expect("a socket");
+        let lock = folder.into_lock();
+        assert!(!path.join(SOCKET).exists());
+        DataFolder::lock(&path).expect_err("the lock is held");
+        let folder = DataFolder::take_over(&path, Some(lock), Duration::ZERO).await.expect("taken over");
+        let locked = DataFolder::lock(&path).expect_err("it is locked").to_string();
+        assert!(locked.ends_with(&holder()), "{locked}");
+        let other = DataFolder::take_over(&other, Some(folder.into_lock()), Duration::ZERO).await.expect("free");
+        DataFolder::lock(other.path()).expect_err("it is locked");
+        DataFolder::lock(&path).expect("it was released");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     listener::{self, ConnectionSlots},
     old_sockets,
 };
-use std::{collections::HashSet, io, net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -75,13 +75,18 @@ impl Server {
     /// # Errors
     /// See [`Error`].
     pub async fn start_with(config: Config, environment: Environment, mut handover: Handover) -> Result<Self, Error> {
-        let folder = DataFolder::lock_within(&config.data, FOLDER_PATIENCE).await?;
+        let folder = DataFolder::take_over(&config.data, handover.lock.take(), FOLDER_PATIENCE).await?;
         if let Some(note) = folder.note() {
             tracing::warn!("{note}");
         }
         let listener = match handover.take_listener(&config.listen.to_string()) {
             Some(listener) => adopt(listener).map_err(|error| Error::Listen(config.listen, error))?,
-            None => listen(config.listen).await?,
+            None => {
+                if handover.is_restart {
+                    tracing::warn!(address = %config.listen, "The program before did not listen on this address");
+                }
+                listen(config.listen).await?
+            }
         };
         let app = open(&folder, config, environment, Holding::of(handover.sockets)).await?;
         Self::serve(app, folder, listener, None).await
@@ -137,28 +142,23 @@ impl Server {
     /// Stops accepting, asks sockets to reconnect later, finishes what was accepted, and closes the store; all within
     /// the configured grace period.
     pub async fn stop(self) {
-        self.shut_down().await;
+        let (_, folder) = self.shut_down().await;
+        folder.release();
     }
 
-    /// Stops like [`Server::stop`], but keeps listening and holds old sockets. Returns both, for the program that takes
-    /// this one's place; none if the system refuses it.
+    /// Stops like [`Server::stop`], but keeps listening, keeps the lock of the data folder and holds old sockets.
+    /// Returns all of them, for the program that takes this one's place; none if the system refuses it.
     pub async fn hand_over(self) -> Option<Bundle> {
         self.app.holding.begin();
         let app = self.app.clone();
-        let listeners = self.shut_down().await;
-        let mut sockets = app.holding.take_all();
-        if let Some(host) = app.identity.host() {
-            let sessions: HashSet<_> = sockets.iter().map(|socket| socket.record.session).collect();
-            let records = host.records(&sessions);
-            for socket in &mut sockets {
-                socket.record.host_session = records.get(&socket.record.session).cloned();
-            }
-        }
-        let packed = Bundle::pack(Handover { listeners, sockets });
+        let (listeners, folder) = self.shut_down().await;
+        let sockets = app.holding.take_all(app.identity.host());
+        let lock = Some(folder.into_lock());
+        let packed = Bundle::pack(Handover { is_restart: true, lock, listeners, sockets });
         packed.inspect_err(|error| tracing::warn!(%error, "Nothing can be handed over; sockets are closed")).ok()
     }
 
-    async fn shut_down(self) -> Vec<(String, OwnedFd)> {
+    async fn shut_down(self) -> (Vec<(String, OwnedFd)>, DataFolder) {
         let grace = Duration::from_millis(self.app.config.stop.grace_ms);
         let deadline = Instant::now() + grace;
         self.stop.send_replace(true);
@@ -179,8 +179,7 @@ impl Server {
         if timeout_at(deadline, self.app.stop()).await.is_err() {
             tracing::warn!("The store did not close within the grace");
         }
-        self.folder.release();
-        listeners
+        (listeners, self.folder)
     }
 }
 

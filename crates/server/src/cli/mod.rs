@@ -211,8 +211,8 @@ pub fn run() -> ExitCode {
                 ("web", "--web", web),
                 ("conformance_echo", "--conformance-echo", echo),
             ];
-            let run = |config| if check { serve::check(&config) } else { serve::serve(config, take_over) };
-            args.load(flags).and_then(|(config, _)| run(config))
+            let load = || args.load(flags).map(|(config, _)| config);
+            if check { load().and_then(|config| serve::check(&config)) } else { serve::serve(load, take_over) }
         }
         CliCommand::Restart { args } => operator_commands::restart(&args),
         CliCommand::Demo { listen, data, web } => demo::demo(listen, data, web),

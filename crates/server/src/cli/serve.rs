@@ -9,7 +9,14 @@ use crate::{
     profile::Profile,
     server::{self, Server},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::time::Duration;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
+};
+
+/// How long it takes at most until a signal that has come is noticed.
+const LAST_SIGNAL: Duration = Duration::from_millis(1);
 
 /// What follows after the server has ended.
 enum Next {
@@ -25,12 +32,14 @@ pub(super) fn check(config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
-pub(super) fn serve(config: Config, take_over: bool) -> Result<(), CliError> {
+/// Serves with the configuration that is loaded when signals can come.
+pub(super) fn serve(load: impl FnOnce() -> Result<Config, CliError>, take_over: bool) -> Result<(), CliError> {
     let program = Program::current().map_err(CliError::new)?;
-    log::start(&config.log)?;
     let next = block_on(async {
-        let mut signals = Signals::new()?;
         let mut usr2 = signal(SignalKind::user_defined2()).map_err(CliError::new)?;
+        let mut signals = Signals::new()?;
+        let config = load()?;
+        log::start(&config.log)?;
         let handover = if take_over { taken_over() } else { Handover::default() };
         let server = Box::pin(Server::start_with(config, Environment::real(), handover)).await.map_err(start_error)?;
         print_line(&format!("Parlor serves on http://{} (stop it with Ctrl+C or SIGTERM)", server.address()));
@@ -50,7 +59,7 @@ pub(super) fn serve(config: Config, take_over: bool) -> Result<(), CliError> {
 
 fn taken_over() -> Handover {
     let bundle = Bundle::of_stdin().inspect_err(|error| tracing::warn!(%error, "nothing can be taken over"));
-    bundle.map(Bundle::unpack).unwrap_or_default()
+    bundle.map_or_else(|_| Handover { is_restart: true, ..Handover::default() }, Bundle::unpack)
 }
 
 fn start_error(error: server::Error) -> CliError {
@@ -84,11 +93,33 @@ async fn run_until_restart(server: Server, signals: &mut Signals, usr2: &mut Sig
         }
         if is_ready {
             tracing::info!("Restarting in place after finishing accepted work");
-            let bundle = or_exit(server.hand_over(), signals).await;
-            return Next::Restart(bundle);
+            return hand_over(server, signals).await;
         }
     }
     stop(server, signals).await;
+    Next::Exit
+}
+
+/// Hands everything over, or closes it if a signal to stop comes meanwhile.
+async fn hand_over(server: Server, signals: &mut Signals) -> Next {
+    let mut handing_over = Box::pin(server.hand_over());
+    let bundle = tokio::select! {
+        bundle = &mut handing_over => {
+            // The next program does not hear of a signal that came at the very end.
+            if timeout(LAST_SIGNAL, signals.next()).await.is_err() {
+                return Next::Restart(bundle);
+            }
+            bundle
+        }
+        () = signals.next() => {
+            tracing::info!("Stopping instead of restarting");
+            or_exit(handing_over, signals).await
+        }
+    };
+    if let Some(bundle) = bundle {
+        bundle.close();
+    }
+    tracing::info!("Stopped");
     Next::Exit
 }
 

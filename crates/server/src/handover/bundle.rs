@@ -1,10 +1,11 @@
 //! Sockets and their state as one descriptor: one end of a socket pair, in which everything else is in flight. So the
 //! next program inherits a single descriptor, its standard input, and whatever it does not take closes by itself.
 //!
-//! The first descriptor in flight is a file in memory with the state as JSON, then come the listening sockets, then the
-//! held ones, in the order of the state.
+//! The first descriptor in flight is a file in memory with the state, then come the lock of the data folder, the
+//! listening sockets and the held ones. The state is JSON: a line that every version understands, its head, then a line
+//! for each held socket, in the order of the descriptors.
 
-use super::{Handover, HeldSocket, SocketRecord};
+use super::{CLOSE_FRAME, Handover, HeldSocket, SocketRecord};
 use rustix::{
     fs::{MemfdFlags, memfd_create},
     io::Errno,
@@ -17,13 +18,13 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
-    io::{self, BufWriter, IoSlice, IoSliceMut, Read as _, Seek as _, Write as _},
+    io::{self, BufRead, BufReader, BufWriter, IoSlice, IoSliceMut, Read as _, Seek as _, Write as _},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 use tracing::warn;
 
-/// The version of the state. A program that has another one closes the held sockets.
+/// The version of the lines of held sockets. A program that has another one closes these sockets.
 const VERSION: u32 = 1;
 /// How many descriptors one message carries; the system allows 253.
 const DESCRIPTORS_PER_MESSAGE: usize = 128;
@@ -31,8 +32,6 @@ const DESCRIPTORS_PER_MESSAGE: usize = 128;
 const DESCRIPTORS_MAX: usize = 100_000;
 /// The maximum size of the state in bytes.
 const STATE_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// A close frame with the code 1012, "service restart".
-const CLOSE_FRAME: [u8; 4] = [0x88, 2, 0x03, 0xf4];
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -51,46 +50,57 @@ pub(crate) enum UnpackError {
     Content(&'static str),
 }
 
+/// The first line of the state. Later versions may add fields, which others ignore; nothing else of it changes.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State {
+struct Head {
     version: u32,
+    /// Whether the lock of the data folder is there.
+    has_lock: bool,
     /// The settings that the listening sockets are for.
     listeners: Vec<String>,
-    sockets: Vec<SocketRecord>,
-}
-
-/// What a state of every version begins with.
-#[derive(Debug, Deserialize)]
-struct Versioned {
-    version: u32,
 }
 
 impl Bundle {
-    /// Packs what is handed over. Sockets for which the system has no room are closed.
+    /// Packs what is handed over. Sockets for which there is no room are closed, the last ones first.
     ///
     /// # Errors
     /// The system refuses it.
     pub(crate) fn pack(handover: Handover) -> io::Result<Self> {
+        Self::pack_within(handover, STATE_BYTES_MAX)
+    }
+
+    fn pack_within(handover: Handover, bytes_max: u64) -> io::Result<Self> {
         let (sending, receiving) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(io::Error::from)?;
         let file = File::from(memfd_create("parlor-handover", MemfdFlags::CLOEXEC)?);
         let (settings, listeners): (Vec<String>, Vec<OwnedFd>) = handover.listeners.into_iter().unzip();
-        let first: Vec<BorrowedFd<'_>> = [file.as_fd()].into_iter().chain(listeners.iter().map(AsFd::as_fd)).collect();
-        send_descriptors(&sending, &first)?;
-        let mut sent = 0;
-        for sockets in handover.sockets.chunks(DESCRIPTORS_PER_MESSAGE) {
-            let descriptors: Vec<BorrowedFd<'_>> = sockets.iter().map(|socket| socket.stream.as_fd()).collect();
-            if let Err(error) = send_descriptors(&sending, &descriptors) {
-                warn!(%error, closed = handover.sockets.len() - sent, "sockets cannot be handed over");
+        let head = Head { version: VERSION, has_lock: handover.lock.is_some(), listeners: settings };
+        let mut head = serde_json::to_vec(&head)?;
+        head.push(b'\n');
+        let first = [file.as_fd()].into_iter().chain(handover.lock.iter().chain(&listeners).map(AsFd::as_fd));
+        for descriptors in first.collect::<Vec<_>>().chunks(DESCRIPTORS_PER_MESSAGE) {
+            send_descriptors(&sending, descriptors)?;
+        }
+        let count = handover.sockets.len();
+        let mut bytes = head.len() as u64;
+        let mut packed = Vec::new();
+        for socket in handover.sockets {
+            let line = socket.record.line()?;
+            bytes += line.len() as u64;
+            if bytes > bytes_max {
                 break;
             }
-            sent += sockets.len();
+            packed.push((socket.stream, line));
         }
-        let records = handover.sockets.into_iter().take(sent).map(|socket| socket.record).collect();
-        let state = State { version: VERSION, listeners: settings, sockets: records };
+        let sent = send_sockets(&sending, &packed);
+        if sent < count {
+            warn!(closed = count - sent, "Sockets are closed, because there is no room for them");
+        }
         let mut writer = BufWriter::new(file);
-        serde_json::to_writer(&mut writer, &state)?;
+        writer.write_all(&head)?;
+        for (_, line) in &packed[..sent] {
+            writer.write_all(line)?;
+        }
         writer.flush()?;
         Ok(Self(receiving))
     }
@@ -109,57 +119,69 @@ impl Bundle {
         self.0
     }
 
-    /// Unpacks what is taken over: nothing, if it is not understood.
+    /// Unpacks what is taken over: what is understood of it. The other sockets are closed.
     #[must_use]
     pub fn unpack(self) -> Handover {
-        let descriptors = match receive_descriptors(&self.0) {
-            Ok(descriptors) => descriptors,
+        let mut handover = Handover { is_restart: true, ..Handover::default() };
+        if let Err(error) = self.unpack_into(&mut handover) {
+            warn!(%error, "Not everything can be taken over from the program before; its sockets are closed");
+        }
+        handover
+    }
+
+    fn unpack_into(self, handover: &mut Handover) -> Result<(), UnpackError> {
+        let mut descriptors = receive_descriptors(&self.0)?.into_iter();
+        let file = descriptors.next().ok_or(UnpackError::Content("it is empty"))?;
+        let mut file = File::from(file);
+        file.rewind()?;
+        let mut reader = BufReader::new(file.take(STATE_BYTES_MAX));
+        let head = read_head(&mut reader);
+        if let Ok(head) = &head {
+            handover.lock = if head.has_lock { descriptors.next() } else { None };
+            let listeners = head.listeners.iter().cloned().zip(descriptors.by_ref());
+            handover.listeners = listeners.filter(|(_, socket)| is_listening(socket)).collect();
+        }
+        let records = match head.and_then(|head| read_records(head.version, reader, descriptors.len())) {
+            Ok(records) => records,
             Err(error) => {
-                warn!(%error, "nothing can be taken over from the program before");
-                return Handover::default();
+                descriptors.filter(|socket| !is_listening(socket)).for_each(|socket| {
+                    // Perhaps it is in the middle of a frame, or gone.
+                    _ = send(&socket, &CLOSE_FRAME, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+                });
+                return Err(error);
             }
         };
-        let mut descriptors = descriptors.into_iter();
-        let Some(file) = descriptors.next() else { return Handover::default() };
-        let rest: Vec<OwnedFd> = descriptors.collect();
-        match read(File::from(file), rest.len()) {
-            Ok(state) => taken_over(state, rest),
-            Err(error) => {
-                warn!(%error, "nothing can be taken over from the program before; its sockets are closed");
-                rest.iter().filter(|socket| !is_listening(socket)).for_each(|socket| {
-                    // Perhaps it is in the middle of a frame, or gone.
-                    _ = send(socket, &CLOSE_FRAME, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-                });
-                Handover::default()
-            }
-        }
+        let sockets = records.into_iter().zip(descriptors).filter(|(_, socket)| is_connected(socket));
+        let sockets = sockets.map(|(record, stream)| HeldSocket { stream, record, attached: None });
+        handover.sockets = sockets.collect();
+        Ok(())
+    }
+
+    /// Closes what was packed, as at a stop.
+    pub(crate) fn close(self) {
+        self.unpack().sockets.into_iter().for_each(HeldSocket::close);
     }
 }
 
-/// Reads the state that belongs to a number of descriptors.
-fn read(mut file: File, descriptors: usize) -> Result<State, UnpackError> {
-    file.rewind()?;
-    let mut text = Vec::new();
-    file.take(STATE_BYTES_MAX).read_to_end(&mut text)?;
-    let Versioned { version } = serde_json::from_slice(&text)?;
+fn read_head(reader: &mut impl BufRead) -> Result<Head, UnpackError> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// Reads the lines of a number of sockets.
+fn read_records(version: u32, reader: impl BufRead, sockets: usize) -> Result<Vec<SocketRecord>, UnpackError> {
     if version != VERSION {
         return Err(UnpackError::Version(version));
     }
-    let state: State = serde_json::from_slice(&text)?;
-    if state.listeners.len() + state.sockets.len() != descriptors {
+    let mut records = Vec::new();
+    for line in reader.lines() {
+        records.push(serde_json::from_str(&line?)?);
+    }
+    if records.len() != sockets {
         return Err(UnpackError::Content("it does not have the descriptors that it names"));
     }
-    Ok(state)
-}
-
-/// Gives each descriptor its meaning. One that cannot have it is closed.
-fn taken_over(state: State, descriptors: Vec<OwnedFd>) -> Handover {
-    let mut descriptors = descriptors.into_iter();
-    let listeners = state.listeners.into_iter().zip(descriptors.by_ref());
-    let listeners = listeners.filter(|(_, socket)| is_listening(socket)).collect();
-    let sockets = state.sockets.into_iter().zip(descriptors).filter(|(_, socket)| is_connected(socket));
-    let sockets = sockets.map(|(record, stream)| HeldSocket { stream, record, attached: None });
-    Handover { listeners, sockets: sockets.collect() }
+    Ok(records)
 }
 
 fn is_listening(socket: &OwnedFd) -> bool {
@@ -168,6 +190,20 @@ fn is_listening(socket: &OwnedFd) -> bool {
 
 fn is_connected(socket: &OwnedFd) -> bool {
     socket_type(socket) == Ok(SocketType::STREAM) && !is_listening(socket) && rustix::net::getpeername(socket).is_ok()
+}
+
+/// Sends the descriptors of sockets, as many as the system takes. Returns how many these are.
+fn send_sockets(sending: &OwnedFd, packed: &[(OwnedFd, Vec<u8>)]) -> usize {
+    let mut sent = 0;
+    for sockets in packed.chunks(DESCRIPTORS_PER_MESSAGE) {
+        let descriptors: Vec<BorrowedFd<'_>> = sockets.iter().map(|(stream, _)| stream.as_fd()).collect();
+        if let Err(error) = send_descriptors(sending, &descriptors) {
+            warn!(%error, "The system takes no more sockets");
+            break;
+        }
+        sent += sockets.len();
+    }
+    sent
 }
 
 fn send_descriptors(socket: &OwnedFd, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -209,75 +245,97 @@ fn receive_descriptors(socket: &OwnedFd) -> io::Result<Vec<OwnedFd>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handover::tests::record;
     use bytes::BytesMut;
-    use parlor_protocol::ids::{SessionId, UserId};
     use std::{
         net::{TcpListener, TcpStream},
         os::unix::net::UnixStream,
     };
 
-    fn held(stream: OwnedFd, number: i64) -> HeldSocket {
-        let record = SocketRecord {
-            path: format!("/ws/chat/5-{number}/"),
-            user: UserId(number),
-            session: SessionId(number),
-            external_id: number.to_string(),
-            page: None,
-            input: BytesMut::from(&b"\x81\xff half"[..]),
-            output: BytesMut::new(),
-            shown: vec![1, 2],
-            rows: vec!["{}".to_owned()],
-            host_session: None,
+    /// Returns held sockets of some users, and their peers.
+    fn held(users: std::ops::RangeInclusive<i64>) -> (Vec<HeldSocket>, Vec<UnixStream>) {
+        let pair = |user| {
+            let (ours, theirs) = UnixStream::pair().expect("a pair");
+            (HeldSocket { stream: ours.into(), record: record(user), attached: None }, theirs)
         };
-        HeldSocket { stream, record, attached: None }
+        users.map(pair).unzip()
+    }
+
+    fn heard(peer: &mut impl io::Read) -> Vec<u8> {
+        let mut heard = Vec::new();
+        peer.read_to_end(&mut heard).expect("it is closed");
+        heard
     }
 
     #[test]
     fn everything_comes_out_in_the_order_in_which_it_was_packed() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
-        let (mut peers, mut sockets) = (Vec::new(), Vec::new());
-        for number in 1..=300 {
-            let (ours, theirs) = UnixStream::pair().expect("a pair");
-            peers.push(theirs);
-            sockets.push(held(ours.into(), number));
-        }
-        let bundle = Bundle::pack(Handover { listeners: vec![("here".to_owned(), listener.into())], sockets });
-        let mut handover = bundle.expect("packed").unpack();
-        let listener = handover.take_listener("here").map(TcpListener::from).expect("it is there");
-        assert_eq!(listener.local_addr().expect("bound"), address);
+        let (sockets, peers) = held(1..=300);
+        let listeners = vec![("here".to_owned(), listener.into())];
+        let handover = Handover { listeners, sockets, ..Handover::default() };
+        let handover = Bundle::pack(handover).expect("packed").unpack();
+        assert!(handover.is_restart && handover.lock.is_none());
+        let [(setting, listener)] = handover.listeners.try_into().expect("one");
+        assert_eq!(setting, "here");
+        assert_eq!(TcpListener::from(listener).local_addr().expect("bound"), address);
         assert_eq!(handover.sockets.len(), 300);
         for (number, (socket, mut peer)) in (1..).zip(handover.sockets.into_iter().zip(peers)) {
-            assert_eq!(format!("{:?}", socket.record), format!("{:?}", held(socket.stream, number).record));
-            let mut end = Vec::new();
-            peer.read_to_end(&mut end).expect("it was closed here");
+            assert_eq!(format!("{:?}", socket.record), format!("{:?}", record(number)));
+            drop(socket);
+            assert!(heard(&mut peer).is_empty());
         }
     }
 
     #[test]
-    fn a_state_that_is_not_understood_closes_the_sockets_and_gives_nothing() {
+    fn a_state_that_grows_too_large_loses_its_last_sockets_only() {
+        let (sockets, mut peers) = held(1..=300);
+        let bytes: usize = sockets.iter().take(200).map(|socket| socket.record.bytes()).sum();
+        let handover = Handover { sockets, ..Handover::default() };
+        let handover = Bundle::pack_within(handover, bytes as u64 + 100).expect("packed").unpack();
+        let users: Vec<_> = handover.sockets.iter().map(|socket| socket.record.user.0).collect();
+        assert_eq!(users, (1..=200).collect::<Vec<_>>());
+        assert!(heard(&mut peers[299]).is_empty());
+    }
+
+    #[test]
+    fn a_bundle_that_is_not_wanted_closes_its_sockets_with_a_reason() {
+        let (mut sockets, mut peers) = held(1..=2);
+        sockets[1].record.output = BytesMut::from(&b"\x81\x02hi"[..]);
+        Bundle::pack(Handover { sockets, ..Handover::default() }).expect("packed").close();
+        assert_eq!(heard(&mut peers[0]), CLOSE_FRAME);
+        assert_eq!(heard(&mut peers[1]), [&b"\x81\x02hi"[..], &CLOSE_FRAME].concat());
+    }
+
+    #[test]
+    fn a_state_that_is_not_understood_closes_the_sockets_and_keeps_what_its_head_names() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
+        let head = |version| format!(r#"{{"version": {version}, "has_lock": true, "listeners": ["here"]}}"#);
         let states = [
-            r#"{"version": 2, "listeners": ["here"], "sockets": [], "more": 1}"#,
-            r#"{"version": 1, "listeners": ["here"], "sockets": []}"#,
-            r#"{"version": 1"#,
-            "",
+            (r#"{"version": 2, "has_lock": true, "listeners": ["here"], "more": 1}"#.to_owned() + "\nmore\n", true),
+            (head(1), true),
+            (head(1) + "\n{}\n", true),
+            (head(1) + "\n{", true),
+            (r#"{"version": 1"#.to_owned(), false),
+            (String::new(), false),
         ];
-        for state in states {
+        for (state, is_named) in states {
             let mut peer = TcpStream::connect(address).expect("connected");
             let (socket, _) = listener.accept().expect("accepted");
             let (sending, receiving) =
                 socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a pair");
             let mut file = File::from(memfd_create("test", MemfdFlags::CLOEXEC).expect("a file"));
             file.write_all(state.as_bytes()).expect("written");
-            send_descriptors(&sending, &[file.as_fd(), listener.as_fd(), socket.as_fd()]).expect("sent");
+            let lock = memfd_create("lock", MemfdFlags::CLOEXEC).expect("a file");
+            let descriptors = [file.as_fd(), lock.as_fd(), listener.as_fd(), socket.as_fd()];
+            send_descriptors(&sending, &descriptors).expect("sent");
             drop((sending, socket));
             let handover = Bundle(receiving).unpack();
-            assert!(handover.listeners.is_empty() && handover.sockets.is_empty(), "{state}");
-            let mut heard = Vec::new();
-            peer.read_to_end(&mut heard).expect("it is closed");
-            assert_eq!(heard, CLOSE_FRAME, "{state}");
+            assert!(handover.is_restart && handover.sockets.is_empty(), "{state}");
+            assert_eq!(handover.lock.is_some(), is_named, "{state}");
+            assert_eq!(handover.listeners.len(), usize::from(is_named), "{state}");
+            assert_eq!(heard(&mut peer), CLOSE_FRAME, "{state}");
         }
     }
 }

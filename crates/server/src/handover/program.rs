@@ -42,9 +42,13 @@ impl Program {
         let running = without_suffix(env::current_exe()?);
         let mut words = env::args_os();
         let named = words.next().map(PathBuf::from).unwrap_or_default();
+        let words: Vec<OsString> = words.collect();
+        let is_take_over = |word: &OsString| *word == *format!("--{TAKE_OVER}");
+        // The program before names the path to start, even if it had to start another file.
+        let is_named = named.is_absolute() && words.iter().any(is_take_over);
         let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == running);
-        let path = candidates(&named).into_iter().find(is_this).unwrap_or(running);
-        let arguments = words.filter(|word| *word != *format!("--{TAKE_OVER}")).collect();
+        let path = if is_named { named } else { candidates(&named).into_iter().find(is_this).unwrap_or(running) };
+        let arguments = words.into_iter().filter(|word| !is_take_over(word)).collect();
         Ok(Self { path, arguments })
     }
 
@@ -99,10 +103,8 @@ impl Program {
 
     fn replace_with(&self, path: &Path, bundle: Option<std::os::fd::OwnedFd>) -> io::Error {
         let mut command = Command::new(path);
-        command.args(&self.arguments);
-        if let Some(bundle) = bundle {
-            command.arg(format!("--{TAKE_OVER}")).stdin(bundle);
-        }
+        command.arg0(&self.path).args(&self.arguments).arg(format!("--{TAKE_OVER}"));
+        command.stdin(bundle.map_or_else(Stdio::null, Stdio::from));
         command.exec()
     }
 }

@@ -32,9 +32,16 @@ pub(crate) struct SocketRecord {
 }
 
 impl SocketRecord {
-    /// Returns how many bytes of messages it holds.
+    /// Returns the text of which the state consists: a line.
+    pub(crate) fn line(&self) -> serde_json::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+
+    /// Returns how many bytes it takes in the state, whatever it holds.
     pub(crate) fn bytes(&self) -> usize {
-        self.input.len() + self.output.len() + self.rows.iter().map(String::len).sum::<usize>()
+        self.line().map_or(usize::MAX, |line| line.len())
     }
 }
 

@@ -20,6 +20,10 @@ const LONG: Duration = Duration::from_mins(1);
 const SERVES: &str = "Parlor serves on";
 /// The code of the profile for a session that has ended.
 const SESSION_ENDED: u16 = 1008;
+/// The code of a restart.
+const SERVICE_RESTART: u16 = 1012;
+/// With what a command ends that finds the data folder in use.
+const IN_USE: i32 = 6;
 
 const TABLES: &str = r#"
     CREATE TABLE "FindIt_item" (id integer PRIMARY KEY AUTOINCREMENT, title varchar(200) NOT NULL,
@@ -267,6 +271,64 @@ async fn a_program_that_cannot_start_leaves_the_old_one_serving_until_it_is_repa
     restarted(&site.server, count).await;
     ada.send("and the new one").await;
     assert_eq!(ben.hear(2).await, ["the old one serves", "and the new one"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_data_folder_is_in_use_all_the_time() {
+    let programs = folder();
+    let (program, go) = (programs.path().join("parlor"), programs.path().join("go"));
+    install(&program);
+    let Some(site) = Site::start(|setup| setup.with_program(&program)).await else { return };
+    let (mut ada, mut ben) = (site.page(1).await, site.page(2).await);
+    let (built, pipe) = (env!("CARGO_BIN_EXE_parlor"), go.display());
+    // Between two programs, it waits until the test writes to a pipe.
+    let waiting =
+        format!("case \"$*\" in *--check*) ;; *) mkfifo {pipe}; read _ < {pipe} ;; esac; exec {built} \"$@\"");
+    put_script(&program, &waiting);
+    let count = starts(&site.server);
+    signal(site.server.pid(), "USR2");
+    until("the next program starts", &site.server, || go.exists()).await;
+    let refused = site.server.run(&["user", "add", "eve"]);
+    assert_eq!(refused.status.code(), Some(IN_USE), "{}", String::from_utf8_lossy(&refused.stderr));
+    fs::write(&go, "\n").expect("the program waits");
+    restarted(&site.server, count).await;
+    ada.send("it serves").await;
+    assert_eq!(ben.hear(1).await, ["it serves"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_during_a_restart_closes_the_pages_with_a_code() {
+    let Some(mut site) = Site::start(|setup| setup).await else { return };
+    let ada = site.page(1).await;
+    // An unfinished request makes the server wait.
+    let mut unfinished = TcpStream::connect(site.server.address()).await.expect("connected");
+    let head =
+        b"POST /v1/users HTTP/1.1\r\nHost: parlor\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    unfinished.write_all(head).await.expect("written");
+    signal(site.server.pid(), "USR2");
+    let begins = || site.server.log().contains("Restarting in place");
+    until("the restart begins", &site.server, begins).await;
+    site.server.stop().await;
+    assert_eq!(ada.closed().await, Some(SERVICE_RESTART));
+    assert!(site.server.log().contains("Stopping instead of restarting"), "{}", site.server.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_program_that_vanished_the_old_one_still_restarts_what_is_installed() {
+    let programs = folder();
+    let (program, ran) = (programs.path().join("parlor"), programs.path().join("ran"));
+    install(&program);
+    let Some(site) = Site::start(|setup| setup.with_program(&program)).await else { return };
+    let (mut ada, mut ben) = (site.page(1).await, site.page(2).await);
+    put_script(&program, "rm \"$0\"");
+    site.restart().await;
+    ada.send("the old one serves").await;
+    ben.hear(1).await;
+    put_script(&program, &format!("echo >> {}; exec {} \"$@\"", ran.display(), env!("CARGO_BIN_EXE_parlor")));
+    site.restart().await;
+    assert_eq!(fs::read_to_string(&ran).expect("the installed program ran"), "\n\n");
+    ada.send("and the installed one").await;
+    assert_eq!(ben.hear(2).await, ["the old one serves", "and the installed one"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
