@@ -244,7 +244,7 @@ async fn ids_are_bound_as_their_columns_have_them(server: HostServer) {
     let rows = host.query("SELECT sender_id, recipient_id FROM messages_table WHERE content = 'hi'", Vec::new()).await;
     assert_eq!((rows[0].text(0), rows[0].text(1)), (Ok(stored(BEN)), Ok(stored(ADA))));
     assert_eq!(mirror.unread_count(ada).await.expect("counted"), 1);
-    assert!(mirror.mark_read(ben, 1).await.expect("answered"), "they are its recipient");
+    assert_eq!(mirror.mark_read(ben, &[1]).await.expect("answered"), 1, "they are its recipient");
     until("it is read", || async { unread().await == 0 }).await;
 }
 
