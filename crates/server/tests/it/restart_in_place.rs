@@ -197,7 +197,7 @@ async fn pages_keep_their_sockets_and_hear_every_message_once_and_in_order() {
         for page in [&mut ada, &mut ben] {
             let heard = page.hear(sent.len()).await;
             let mut counted = BTreeMap::new();
-            for text in &heard {
+            for text in heard {
                 *counted.entry(text.as_str()).or_insert(0) += 1;
             }
             assert!(sent.iter().all(|text| counted.get(text.as_str()) == Some(&1)), "{counted:?}");
