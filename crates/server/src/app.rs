@@ -2,16 +2,14 @@
 
 mod start_record;
 
+mod layer;
+
 use crate::{
     bridge::{Bridge, BridgeError},
-    channel_layer::{
-        ChannelLayer, LayerStatus, Topic, Unavailable,
-        memory::Memory,
-        redis::{RedisLayer, RedisLayerOptions},
-    },
+    channel_layer::{ChannelLayer, LayerStatus, Topic, Unavailable},
     coalesce::Coalescer,
     commit::{self, Commit, Writer},
-    config::{ChannelLayerConfig, Config},
+    config::Config,
     consumers::{self, ConsumerHandle, search::SearchIndexer},
     domain::{Rules, fingerprint::Key},
     environment::Environment,
@@ -145,7 +143,7 @@ impl App {
     /// The store or the channel layer is not available.
     pub async fn start(config: Config, environment: Environment, holding: Holding) -> Result<Arc<Self>, Error> {
         let supervisor = Supervisor::default();
-        let layer = channel_layer(&config.channel_layer, &environment, &supervisor)?;
+        let layer = layer::start(&config.channel_layer, &environment, &supervisor)?;
         Self::start_with(config, environment, layer, (supervisor, holding)).await
     }
 
@@ -170,27 +168,22 @@ impl App {
         let (profile, host_pages) = load_profile(&config)?;
         let store = Store::open(&store_options(&config)).await?;
         let (node, metrics) = (Epoch(environment.random_id()), Arc::new(Metrics::new()));
-        let fingerprints = Key::new(&store.secret("fingerprints", environment.random()).await?);
-        let rules = Arc::new(rules(&config, fingerprints));
+        let rules = Arc::new(rules(&config, &store.secret("fingerprints", environment.random()).await?));
         let (hub, node_messages) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         layer.join(Topic::Nodes).await?;
         holding.attach(&hub).await;
-        // Read after joining, so that a later commit is either delivered or noticed by recovery.
         let version = store.version().await?;
-        let start = (node, version, layer.status());
         let late = note_start(&store, &hub, &environment, node).await?;
-        let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), start);
         let (layer_status, erasure) = (layer.status(), WalErasure::default());
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
         let presence = presence((hub.clone(), layer.clone(), node), &store, &environment, &metrics, &config);
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
         let (sessions, resumes, mut tasks) = start_coalescers(&store, &supervisor);
-        tasks.extend([
-            supervisor.run("recovery", recovery.run(node_messages)),
-            supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after(&config))),
-            supervisor.run("collector", files::collect(files.clone())),
-            supervisor.run("presence", presence.clone().run()),
-        ]);
+        let recovery = recovery((&hub, &layer), (&store, &environment, &config), (node, version));
+        tasks.push(supervisor.run("recovery", recovery.run(node_messages)));
+        tasks.push(start_erasure(&erasure, (&store, &metrics, &config), &supervisor));
+        tasks.push(supervisor.run("collector", files::collect(files.clone())));
+        tasks.push(supervisor.run("presence", presence.clone().run()));
         let bridge = Bridge::start(&config, profile.as_deref(), &environment, &metrics, &supervisor)?;
         let (committed, followed) = watch::channel(version);
         let with = commit_options(&config, (&store, layer), &rules, &environment, &metrics, (node, erasure, committed));
@@ -321,17 +314,6 @@ impl App {
     }
 }
 
-fn channel_layer(
-    config: &ChannelLayerConfig,
-    environment: &Environment,
-    supervisor: &Supervisor,
-) -> Result<Arc<dyn ChannelLayer>, Unavailable> {
-    let Some(url) = config.url.clone() else { return Ok(Arc::new(Memory::default())) };
-    let (prefix, encryption_keys) = (config.prefix.clone(), config.encryption_keys.clone());
-    let options = RedisLayerOptions { url, prefix, encryption_keys, environment: environment.clone() };
-    Ok(Arc::new(RedisLayer::start(options, supervisor)?))
-}
-
 /// Reads the profile, and makes what it needs to call the host.
 fn load_profile(config: &Config) -> Result<(Option<Arc<Profile>>, Option<HostPages>), Error> {
     let profile = config.compat.profile.as_deref().map(Profile::load).transpose()?.map(Arc::new);
@@ -422,6 +404,24 @@ fn start_coalescers(store: &Store, supervisor: &Supervisor) -> Coalescers {
     (sessions, resumes, vec![sessions_task, resumes_task])
 }
 
+/// `version` was read after joining, so that a later commit is either delivered or noticed.
+fn recovery(
+    (hub, layer): (&Arc<Hub>, &Arc<dyn ChannelLayer>),
+    (store, environment, config): (&Store, &Environment, &Config),
+    (node, version): (Epoch, Version),
+) -> Recovery {
+    let start = (node, version, layer.status());
+    Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(config), start)
+}
+
+fn start_erasure(
+    erasure: &WalErasure,
+    (store, metrics, config): (&Store, &Arc<Metrics>, &Config),
+    supervisor: &Supervisor,
+) -> JoinHandle<()> {
+    supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after(config)))
+}
+
 fn searcher(config: &Config, store: &Store, index: Option<&Index>) -> Searcher {
     let wait_max = Duration::from_millis(config.store.timeout_ms);
     Searcher::new(store.clone(), index.cloned(), config.limits.clone(), config.store.readers, wait_max)
@@ -457,11 +457,11 @@ fn erase_after(config: &Config) -> Duration {
     Duration::from_millis(config.store.erase_after_ms)
 }
 
-fn rules(config: &Config, fingerprints: Key) -> Rules {
+fn rules(config: &Config, fingerprints: &[u8]) -> Rules {
     Rules {
         limits: config.limits.clone(),
         who_may_write: config.who_may_write,
-        fingerprints,
+        fingerprints: Key::new(fingerprints),
         messages: config.messages,
         history: config.groups.history,
     }

@@ -79,14 +79,13 @@ impl Server {
         if let Some(note) = folder.note() {
             tracing::warn!("{note}");
         }
-        let listener = match handover.take_listener(&config.listen.to_string()) {
-            Some(listener) => adopt(listener).map_err(|error| Error::Listen(config.listen, error))?,
-            None => {
-                if handover.is_restart {
-                    tracing::warn!(address = %config.listen, "The program before did not listen on this address");
-                }
-                listen(config.listen).await?
+        let listener = if let Some(listener) = handover.take_listener(&config.listen.to_string()) {
+            adopt(listener).map_err(|error| Error::Listen(config.listen, error))?
+        } else {
+            if handover.is_restart {
+                tracing::warn!(address = %config.listen, "The program before did not listen on this address");
             }
+            listen(config.listen).await?
         };
         let app = open(&folder, config, environment, Holding::of(handover.sockets)).await?;
         Self::serve(app, folder, listener, None).await

@@ -12,7 +12,7 @@ use super::{
     django::cookies::latin_1,
     host_users::HostUsers,
     known_sessions::{Check, KnownSession, KnownSessions, SessionHash},
-    providers::{Credential, HostSession, Provider, Verdict, turns::Asker},
+    providers::{Credential, HostSession, Provider, Verdict, turns::Requester},
 };
 use crate::{
     coalesce::Coalescer,
@@ -175,10 +175,10 @@ impl HostSessions {
         visitor: Visitor<'_>,
     ) -> Result<Option<ActiveSession>, Problem> {
         let Some(provider) = self.provider(credential.provider) else { return Ok(None) };
-        let asker = if row.is_some() { Asker::Known } else { Asker::Stranger };
+        let requester = if row.is_some() { Requester::Known } else { Requester::Stranger };
         for _ in 0..ASKED_AGAIN_MAX {
             let (asked_ms, requested) = (self.with.environment.steady_ms(), self.requested.last());
-            let turn = provider.turn(asker).await?;
+            let turn = provider.turn(requester).await?;
             let verdict = provider.ask(credential).await;
             drop(turn);
             match verdict {

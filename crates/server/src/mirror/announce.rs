@@ -2,6 +2,7 @@
 
 use super::{
     MirrorError,
+    applied::Announce,
     apply::Applier,
     host_tables::TableRow,
     message_row::{HostMessageRow, HostPerson},
@@ -11,25 +12,6 @@ use parlor_protocol::ids::UserId;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use tracing::warn;
-
-/// Up to which age a message is shown as new by old sockets, and again when its files come.
-pub(super) const RECENT_MS: i64 = 10 * 60 * 1000;
-
-/// Which new rows are published to old sockets.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Announce {
-    /// Those that were sent after this time: after an outage there may be very old ones.
-    SentAfterMs(i64),
-    /// None.
-    Nothing,
-}
-
-impl Announce {
-    /// Publishes what was sent in the last ten minutes.
-    pub(super) fn recent(now_ms: i64) -> Self {
-        Self::SentAfterMs(now_ms - RECENT_MS)
-    }
-}
 
 impl Applier {
     /// Publishes new rows to the old sockets of their people, and to the application's consumers.

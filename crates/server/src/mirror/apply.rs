@@ -6,7 +6,7 @@
 
 use super::{
     MirrorError,
-    announce::Announce,
+    applied::{Announce, Applied, is_transient},
     contexts::HostContexts,
     host_tables::{HostTables, Page, ROWS_MAX, TableRow},
     import::Import,
@@ -29,7 +29,7 @@ use crate::{
     store::{Store, snapshot::UnmirroredMessage},
 };
 use parlor_protocol::{
-    error::{Code, Problem},
+    error::Code,
     ids::{ConversationId, FileId, Seq, UserId},
     model::{Attachment, ContextKey},
 };
@@ -41,35 +41,6 @@ use tracing::warn;
 
 /// How many refused rows are remembered, so that each is logged once.
 const REFUSED_MAX: usize = 10_000;
-
-/// How many reasons are kept for a report.
-pub(super) const REASONS_MAX: usize = 100;
-
-/// What became of rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Applied {
-    /// Rows that were new.
-    pub(crate) new: BTreeSet<i64>,
-    /// Known rows whose message changed, or was removed.
-    pub(crate) changed: u64,
-    /// Rows that cannot be applied.
-    pub(crate) refused: u64,
-    /// Files that were copied.
-    pub(crate) files: u64,
-    /// Files that could not be copied.
-    pub(crate) files_refused: u64,
-    /// Why the first of these rows and files could not be applied.
-    pub(crate) reasons: Vec<String>,
-}
-
-impl Applied {
-    /// Keeps a reason, unless there are many.
-    pub(super) fn explain(&mut self, reason: String) {
-        if self.reasons.len() < REASONS_MAX {
-            self.reasons.push(reason);
-        }
-    }
-}
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -433,9 +404,4 @@ impl Applier {
     fn key(&self, id: i64) -> HostRowKey {
         HostRowKey { table: self.tables.name().to_owned(), id }
     }
-}
-
-/// Returns whether the same change may succeed later.
-pub(super) fn is_transient(problem: &Problem) -> bool {
-    problem.status >= 500 || problem.code == Code::Draining
 }

@@ -6,9 +6,9 @@
 
 use super::{
     MirrorError, MirrorOptions,
-    announce::Announce,
+    applied::{Announce, Applied, REASONS_MAX},
     applier,
-    apply::{Applied, Applier, PreparedRow, REASONS_MAX},
+    apply::{Applier, PreparedRow},
     host_tables::Page,
     import::{self, Import},
     schema::TableColumns,
@@ -92,8 +92,8 @@ pub(crate) async fn run(
 ) -> Result<Progress, MirrorError> {
     let mut applier = applier(options);
     let tables = applier.tables.clone();
-    applier.columns = TableColumns::read(&tables).await?;
-    let errors = applier.columns.errors(&tables).reading;
+    applier.columns = TableColumns::read(&tables.database, &tables.profile).await?;
+    let errors = applier.columns.errors(&tables.profile).reading;
     if !errors.is_empty() {
         return Err(MirrorError::Tables(errors.join("; ")));
     }

@@ -95,8 +95,8 @@ impl Compared {
 /// Compares everything. What is written meanwhile may be named as a difference.
 pub(crate) async fn run(options: &MirrorOptions) -> Result<CheckReport, MirrorError> {
     let mut applier = applier(options);
-    applier.columns = TableColumns::read(&applier.tables).await?;
-    let errors = applier.columns.errors(&applier.tables).reading;
+    applier.columns = TableColumns::read(&applier.tables.database, &applier.tables.profile).await?;
+    let errors = applier.columns.errors(&applier.tables.profile).reading;
     if !errors.is_empty() {
         return Err(MirrorError::Tables(errors.join("; ")));
     }

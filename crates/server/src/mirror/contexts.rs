@@ -2,7 +2,7 @@
 
 use super::{
     MirrorError,
-    apply::is_transient,
+    applied::is_transient,
     host_tables::{HostTables, ROWS_MAX, marks},
     id_forms::IdForm,
     schema::TableColumns,

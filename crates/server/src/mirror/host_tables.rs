@@ -92,13 +92,13 @@ impl HostTables {
         let known = *self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         match known {
             Some(forms) => Ok(forms),
-            None => Ok(self.note_columns(&TableColumns::read(self).await?)),
+            None => Ok(self.note_columns(&TableColumns::read(&self.database, &self.profile).await?)),
         }
     }
 
     /// Notes how ids are written in these columns.
     pub(super) fn note_columns(&self, columns: &TableColumns) -> IdForms {
-        let forms = IdForms::of(columns, self);
+        let forms = IdForms::of(columns, &self.profile, self.id_type);
         *self.forms.lock().unwrap_or_else(PoisonError::into_inner) = Some(forms);
         forms
     }

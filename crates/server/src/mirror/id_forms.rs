@@ -1,10 +1,13 @@
 //! The forms of ids in the host's columns. In Parlor an id is a text, a UUID one in lower case with dashes; a statement
 //! binds it as its column has it. A text that is bound as an integer could name somebody else.
 
-use super::{host_tables::HostTables, schema::TableColumns};
-use crate::host::{
-    HostValue,
-    django::{IdType, bare_uuid, dashed},
+use super::schema::TableColumns;
+use crate::{
+    host::{
+        HostValue,
+        django::{IdType, bare_uuid, dashed},
+    },
+    profile::Profile,
 };
 
 /// The form of the ids in a column.
@@ -33,10 +36,10 @@ pub(super) struct IdForms {
 
 impl IdForms {
     /// Returns the forms that the columns are declared with.
-    pub(super) fn of(columns: &TableColumns, tables: &HostTables) -> Self {
-        let messages = &tables.profile.messages;
+    pub(super) fn of(columns: &TableColumns, profile: &Profile, id_type: IdType) -> Self {
+        let messages = &profile.messages;
         let form = |column: &String| IdForm::of_column(columns.kind(&messages.table, column).unwrap_or_default());
-        let people = match (form(&messages.sender), tables.id_type) {
+        let people = match (form(&messages.sender), id_type) {
             (IdForm::Text | IdForm::Unknown, IdType::Uuid) => IdForm::Uuid,
             (form, _) => form,
         };

@@ -6,7 +6,7 @@
 
 use super::{
     MirrorError, MirrorOptions,
-    apply::{Applied, is_transient},
+    applied::{Applied, is_transient},
     host_tables::{Page, TableRow},
     message_row::HostFile,
 };

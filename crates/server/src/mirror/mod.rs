@@ -8,6 +8,7 @@
 //! Absent on purpose: an order of rows other than that of their ids, and cursors over the host's changes.
 
 mod announce;
+mod applied;
 mod apply;
 pub(crate) mod backfill;
 pub(crate) mod check;

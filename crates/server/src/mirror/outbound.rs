@@ -6,7 +6,7 @@
 
 use super::{
     MirrorError,
-    announce::Announce,
+    applied::Announce,
     apply::Applier,
     host_tables::{NewRow, TableRow},
     keys,
@@ -262,7 +262,7 @@ pub(super) fn has_rows_about(applier: &Applier, context: Option<&ContextKey>) ->
     match (&applier.tables.profile.context, context) {
         (None, context) => context.is_none(),
         (Some(table), Some(key)) => table.kind == key.kind,
-        (Some(_), None) => applier.columns.is_context_optional(&applier.tables),
+        (Some(_), None) => applier.columns.is_context_optional(&applier.tables.profile),
     }
 }
 

@@ -6,8 +6,8 @@
 
 use super::{
     MirrorError,
-    announce::Announce,
-    apply::{Applied, Applier},
+    applied::{Announce, Applied},
+    apply::Applier,
     host_tables::{FlagPage, RowFlags},
 };
 use crate::{host::HostError, store::snapshot::HostRowFlags};

@@ -1,7 +1,9 @@
 //! The columns of the host's tables, read at the start and again with every scan.
 
-use super::host_tables::HostTables;
-use crate::host::{HostColumn, HostError};
+use crate::{
+    host::{HostColumn, HostDatabase, HostError},
+    profile::Profile,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The columns of the profile's tables, by the table's name.
@@ -19,13 +21,12 @@ pub(super) struct TableErrors {
 
 impl TableColumns {
     /// Reads the columns of a profile's tables.
-    pub(super) async fn read(tables: &HostTables) -> Result<Self, HostError> {
-        let profile = &tables.profile;
+    pub(super) async fn read(database: &HostDatabase, profile: &Profile) -> Result<Self, HostError> {
         let attachments = profile.attachments.as_ref().map(|table| &table.table);
         let context = profile.context.as_ref().map(|table| &table.table);
         let mut found = BTreeMap::new();
         for name in [Some(&profile.messages.table), attachments, context].into_iter().flatten() {
-            found.insert(name.clone(), tables.database.columns(name).await?);
+            found.insert(name.clone(), database.columns(name).await?);
         }
         Ok(Self(found))
     }
@@ -42,8 +43,8 @@ impl TableColumns {
     }
 
     /// Compares the message table with its profile.
-    pub(super) fn errors(&self, tables: &HostTables) -> TableErrors {
-        let table = &tables.profile.messages;
+    pub(super) fn errors(&self, profile: &Profile) -> TableErrors {
+        let table = &profile.messages;
         let columns = self.0.get(&table.table).map(Vec::as_slice).unwrap_or_default();
         if columns.is_empty() {
             let absent = format!("there is no table {}, or it may not be read", table.table);
@@ -67,8 +68,8 @@ impl TableColumns {
     }
 
     /// Returns whether a message may be about nothing.
-    pub(super) fn is_context_optional(&self, tables: &HostTables) -> bool {
-        let table = &tables.profile.messages;
+    pub(super) fn is_context_optional(&self, profile: &Profile) -> bool {
+        let table = &profile.messages;
         let Some(context) = &table.context else { return true };
         let columns = self.0.get(&table.table).map(Vec::as_slice).unwrap_or_default();
         columns.iter().any(|column| column.name == *context && column.is_nullable)

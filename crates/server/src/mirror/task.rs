@@ -8,7 +8,7 @@ mod prepare;
 
 use super::{
     MirrorError, MirrorOptions, Position,
-    announce::{Announce, RECENT_MS},
+    applied::{Announce, RECENT_MS},
     applier,
     apply::Applier,
     host_token,

@@ -36,10 +36,10 @@ use tokio::{
 const OWN_CHANNELS_MAX: usize = 8;
 
 /// What the layer needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RedisLayerOptions {
-    /// The server: `redis://`, `rediss://` or `unix://`.
-    pub url: crate::config::RedisUrl,
+    /// The server: `redis://`, `rediss://` or `unix://`. It may contain a password.
+    pub url: String,
     /// The beginning of the names of all channels and keys.
     pub prefix: String,
     /// The texts from which keys are made. The first encrypts, each decrypts; without any, nothing is encrypted.
@@ -99,7 +99,7 @@ impl RedisLayer {
         // Another library may already have installed a provider; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let RedisLayerOptions { url, prefix, encryption_keys, environment } = options;
-        let client = Client::open(url.0).map_err(|cause| Unavailable(format!("channel_layer.url: {cause}")))?;
+        let client = Client::open(url).map_err(|cause| Unavailable(format!("channel_layer.url: {cause}")))?;
         let shared = Arc::new(Shared {
             prefix,
             codec: FrameCodec::new(&encryption_keys, environment.clone()),

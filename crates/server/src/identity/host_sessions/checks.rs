@@ -6,7 +6,7 @@
 use super::HostSessions;
 use crate::identity::{
     known_sessions::{Check, KnownSession, SessionHash},
-    providers::{Credential, Provider, Verdict, turns::Asker},
+    providers::{Credential, Provider, Verdict, turns::Requester},
 };
 use futures_util::future::join_all;
 use parlor_protocol::error::{Code, Problem};
@@ -162,7 +162,7 @@ impl HostSessions {
                 let problem = Problem::new(Code::Unavailable);
                 (self.with.environment.steady_ms(), given_up(problem.with_detail("the application does not answer")))
             } else {
-                let turn = round.provider.turn(Asker::Check).await;
+                let turn = round.provider.turn(Requester::Check).await;
                 let asked_ms = self.with.environment.steady_ms();
                 let verdicts = match &turn {
                     Ok(_) => round.provider.ask_together(&credentials).await,

@@ -5,7 +5,7 @@
 
 use super::{
     Credential, HostSession, Verdict,
-    turns::{Asker, Turn, Turns},
+    turns::{Requester, Turn, Turns},
 };
 use crate::{
     config::{CallbackConfig, ProviderKind},
@@ -89,8 +89,8 @@ impl Callback {
     ///
     /// # Errors
     /// `unavailable`: others have waited for longer. That says nothing about the host.
-    pub(crate) async fn turn(&self, asker: Asker) -> Result<Turn<'_>, Problem> {
-        self.turns.take(asker).await.ok_or_else(|| {
+    pub(crate) async fn turn(&self, requester: Requester) -> Result<Turn<'_>, Problem> {
+        self.turns.take(requester).await.ok_or_else(|| {
             let problem = Problem::new(Code::Unavailable).with_detail("too many requests wait for the application");
             problem.with_retry_after_ms(RETRY_AFTER_MS)
         })

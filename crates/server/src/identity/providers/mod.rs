@@ -12,7 +12,7 @@ use crate::{config::ProviderKind, domain::host_user::HostUser};
 use callback::Callback;
 use django_session::DjangoSessions;
 use parlor_protocol::error::Problem;
-use turns::{Asker, Turn};
+use turns::{Requester, Turn};
 
 /// What names a session of the host.
 #[derive(Clone)]
@@ -111,10 +111,10 @@ impl Provider {
     ///
     /// # Errors
     /// `unavailable`: there was none in time. That says nothing about the host.
-    pub(crate) async fn turn(&self, asker: Asker) -> Result<Option<Turn<'_>>, Problem> {
+    pub(crate) async fn turn(&self, requester: Requester) -> Result<Option<Turn<'_>>, Problem> {
         match self {
             Self::Django(_) => Ok(None),
-            Self::Callback(callback) => callback.turn(asker).await.map(Some),
+            Self::Callback(callback) => callback.turn(requester).await.map(Some),
         }
     }
 

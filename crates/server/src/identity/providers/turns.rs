@@ -11,7 +11,7 @@ use tokio::{
 
 /// On whose behalf the host is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asker {
+pub(crate) enum Requester {
     /// A check in the background, which waits as long as it takes.
     Check,
     /// Somebody who has a session here.
@@ -42,12 +42,13 @@ impl Turns {
     }
 
     /// Waits for a turn. None: there was none in time.
-    pub(crate) async fn take(&self, asker: Asker) -> Option<Turn<'_>> {
+    pub(crate) async fn take(&self, requester: Requester) -> Option<Turn<'_>> {
         let taking = async {
-            let of_strangers = if asker == Asker::Stranger { Some(self.strangers.acquire().await.ok()?) } else { None };
+            let of_strangers =
+                if requester == Requester::Stranger { Some(self.strangers.acquire().await.ok()?) } else { None };
             Some(Turn { _of_all: self.all.acquire().await.ok()?, _of_strangers: of_strangers })
         };
-        if asker == Asker::Check { taking.await } else { timeout(self.wait, taking).await.ok().flatten() }
+        if requester == Requester::Check { taking.await } else { timeout(self.wait, taking).await.ok().flatten() }
     }
 }
 
@@ -59,20 +60,20 @@ mod tests {
     #[tokio::test]
     async fn strangers_have_half_of_the_turns_and_leave_the_others_to_those_who_are_known() {
         let turns = Turns::new(4, Duration::ZERO);
-        let strangers = [turns.take(Asker::Stranger).await, turns.take(Asker::Stranger).await];
+        let strangers = [turns.take(Requester::Stranger).await, turns.take(Requester::Stranger).await];
         assert!(strangers.iter().all(Option::is_some));
-        assert!(turns.take(Asker::Stranger).await.is_none(), "their half is used");
-        let known = turns.take(Asker::Known).await.expect("a turn");
-        let mut check = Box::pin(turns.take(Asker::Check));
+        assert!(turns.take(Requester::Stranger).await.is_none(), "their half is used");
+        let known = turns.take(Requester::Known).await.expect("a turn");
+        let mut check = Box::pin(turns.take(Requester::Check));
         let first = (&mut check).now_or_never().flatten().expect("a turn");
-        assert!(turns.take(Asker::Known).await.is_none(), "all are used");
-        let mut waiting = Box::pin(turns.take(Asker::Check));
+        assert!(turns.take(Requester::Known).await.is_none(), "all are used");
+        let mut waiting = Box::pin(turns.take(Requester::Check));
         assert!((&mut waiting).now_or_never().is_none(), "a check waits longer than a request does");
         drop((known, first));
         assert!(waiting.await.is_some());
         drop(strangers);
-        assert!(turns.take(Asker::Stranger).await.is_some());
+        assert!(turns.take(Requester::Stranger).await.is_some());
         let one = Turns::new(1, Duration::ZERO);
-        assert!(one.take(Asker::Stranger).await.is_some(), "a single turn is everybody's");
+        assert!(one.take(Requester::Stranger).await.is_some(), "a single turn is everybody's");
     }
 }

@@ -14,8 +14,8 @@ use tracing::{info, warn};
 impl MirrorTask {
     /// Does this, and begins a scan.
     pub(super) async fn prepare(&mut self) -> Result<(), MirrorError> {
-        let columns = TableColumns::read(&self.applier.tables).await?;
-        let errors = columns.errors(&self.applier.tables);
+        let columns = TableColumns::read(&self.applier.tables.database, &self.applier.tables.profile).await?;
+        let errors = columns.errors(&self.applier.tables.profile);
         if !errors.reading.is_empty() {
             return Err(MirrorError::Tables(errors.reading.join("; ")));
         }
