@@ -337,7 +337,7 @@ impl Drop for Server {
 
 /// Finds the port in the log.
 fn port_in(log: &str) -> Option<u16> {
-    let address = log.split("Parlor serves on http://").nth(1)?.split_once(char::is_whitespace)?.0;
+    let address = log.rsplit_once("Parlor serves on http://")?.1.split_once(char::is_whitespace)?.0;
     address.rsplit(':').next()?.parse().ok()
 }
 
@@ -354,6 +354,20 @@ pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<(), String> {
 pub(crate) fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
     assert!(status.expect("kill exists").success(), "SIG{name} reaches the server");
+}
+
+/// Waits until a stopped process does nothing more: a signal takes effect some time after it was sent.
+pub(crate) fn until_stopped(pid: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let mut states = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+        if states.all(|state| state.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T"))) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the process {pid} does not stop");
+        std::thread::yield_now();
+    }
 }
 
 /// A signed-in user.

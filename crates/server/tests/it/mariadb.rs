@@ -59,7 +59,11 @@ impl MariaDb {
 
     /// Sends a signal to the server.
     pub(crate) fn signal(&self, name: &str) {
-        let _ = Command::new("kill").args([&format!("-{name}"), &self.process()]).status();
+        let process = self.process();
+        let _ = Command::new("kill").args([&format!("-{name}"), &process]).status();
+        if name == "STOP" {
+            crate::harness::until_stopped(&process);
+        }
     }
 
     /// Kills it with SIGKILL, and waits until it has ended.

@@ -88,6 +88,9 @@ impl Postgres {
         for pid in self.processes() {
             // A process may have ended by itself.
             let _ = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+            if name == "STOP" {
+                crate::harness::until_stopped(&pid);
+            }
         }
     }
 

@@ -336,11 +336,13 @@ async fn a_program_that_gets_nothing_to_take_over_starts_as_usual() {
     let programs = folder();
     let program = programs.path().join("parlor");
     install(&program);
-    let Some(site) = Site::start(|setup| setup.with_program(&program)).await else { return };
+    let Some(mut site) = Site::start(|setup| setup.with_program(&program)).await else { return };
     let ada = site.page(1).await;
     put_script(&program, &format!("exec {} \"$@\" </dev/null", env!("CARGO_BIN_EXE_parlor")));
     site.restart().await;
     assert_eq!(ada.closed().await, None);
+    // The port, which the system chooses, is another one.
+    site.server.restart().await;
     let (mut ada, mut ben) = (site.page(1).await, site.page(2).await);
     ada.send("it serves").await;
     ben.hear(1).await;

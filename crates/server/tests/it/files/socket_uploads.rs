@@ -33,9 +33,19 @@ fn frame(upload: FileId, offset: usize, data: &[u8]) -> Vec<u8> {
 /// Sends the bytes between two offsets, at most a window ahead of the reported progress, and waits until all are
 /// stored.
 async fn pour(socket: &mut Socket, begun: &UploadBegun, bytes: &[u8], to: usize) {
+    let received = usize::try_from(begun.upload.received).expect("small");
+    pour_from(socket, begun, bytes, (received, received), to).await;
+}
+
+/// The same, when more was sent than was reported.
+async fn pour_from(
+    socket: &mut Socket,
+    begun: &UploadBegun,
+    bytes: &[u8],
+    (mut reported, mut sent): (usize, usize),
+    to: usize,
+) {
     let (chunk, window) = (begun.chunk_bytes_max as usize, begun.window_bytes as usize);
-    let mut reported = usize::try_from(begun.upload.received).expect("small");
-    let mut sent = reported;
     while reported < to {
         while sent < to && sent - reported + chunk <= window {
             let next = to.min(sent + chunk);
@@ -74,15 +84,13 @@ async fn messages_flow_between_the_frames_of_a_socket_upload() {
     let begun: UploadBegun = socket.call(begin("over", bytes.len())).await.expect("begun");
     assert_eq!((begun.chunk_bytes_max, begun.window_bytes, begun.upload.received), (65_536, 524_288, 0));
     pour(&mut socket, &begun, &bytes, 400_000).await;
-    let going = UploadBegun { upload: Upload { received: 400_000, ..begun.upload.clone() }, ..begun.clone() };
     // Unacknowledged data is in flight, and a message does not wait for it.
     for offset in [400_000, 420_000, 440_000] {
         socket.send_binary(&frame(begun.upload.id, offset, &bytes[offset..offset + 20_000])).await.expect("sent");
     }
     let sent: Sent = socket.call(Command::send_text(conversation, "between", "Wait for it")).await.expect("sent");
     assert_eq!(sent.message.text, "Wait for it");
-    let going = UploadBegun { upload: Upload { received: 460_000, ..going.upload }, ..going };
-    pour(&mut socket, &going, &bytes, bytes.len()).await;
+    pour_from(&mut socket, &begun, &bytes, (400_000, 460_000), bytes.len()).await;
     let ended: UploadEnded = socket.call(Command::EndUpload { upload: begun.upload.id }).await.expect("ended");
     let attachment = ended.upload.attachment.expect("finished");
     let message = ada.try_send_files(conversation, "", &[attachment.id]).await.expect("it is sent");
