@@ -6,7 +6,8 @@
  */
 import { Account } from '../sdk/account.js';
 import { Problem } from '../sdk/problem.js';
-import { LANGUAGES, languageOf } from './languages/language.js';
+import { languageOf } from './languages/language.js';
+import { LANGUAGES } from './languages/names.js';
 import { field } from './sign-in.js';
 import { followValue, h, setAttribute, setText } from './ui/dom.js';
 import { avatar, avatarKey } from './ui/avatar.js';

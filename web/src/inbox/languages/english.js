@@ -303,12 +303,12 @@ export function english({ capped, list, number, phrase, plural, some }) {
 
     /** Why a link opens nothing: a title and an explanation. */
     linkReasons: {
-      own_role: { title: 'This is yours', more: 'The link writes to the person it belongs to, and that is you.' },
+      own_role: { title: 'This is yours', more: 'The link leads to yourself.' },
       own_link: { title: 'This link leads to you', more: 'Others can write to you with it.' },
       context_closed: { title: 'This is closed', more: 'No more messages can be sent about it.' },
       role_vacant: { title: 'There is nobody to write to', more: 'Nobody is responsible for this at the moment.' },
-      not_found: { title: 'This is gone', more: 'What the link leads to is no longer here, or the link is wrong.' },
-      not_allowed: { title: 'You may not write here', more: 'The rules of this place do not allow it, or what the link leads to is gone.' },
+      not_found: { title: 'This is gone', more: 'It is no longer here, or the link is wrong.' },
+      not_allowed: { title: 'You may not write here', more: 'The rules do not allow it, or this is gone.' },
       limit_reached: { title: 'There are too many conversations', more: 'No more can be opened about this, or with this person.' },
       invalid_field: { title: 'The link is not complete', more: 'It does not say to whom it leads.' },
     },

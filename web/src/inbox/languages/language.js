@@ -4,6 +4,7 @@
  * @import {Tools} from './tools.js'
  * @import {english} from './english.js'
  * @import {englishDialogs} from './english-dialogs.js'
+ * @import {LANGUAGES} from './names.js'
  */
 
 /**
@@ -14,13 +15,11 @@
  * @typedef {(tools: Tools<any>) => Language} MakeLanguage
  */
 
-/** The names of the languages in themselves, in the order in which they are offered. `before-paint.js` has the same. */
-export const LANGUAGES = {
-  en: 'English', de: 'Deutsch', es: 'Español', fr: 'Français', ar: 'العربية', zh: '简体中文', ja: '日本語',
-};
+/** The codes of the languages. `before-paint.js` has the same. */
+const CODES = ['en', 'de', 'es', 'fr', 'ar', 'zh', 'ja'];
 
 /** @param {string} locale @returns {keyof typeof LANGUAGES} the language of a locale, or English */
 export function languageOf(locale) {
   const [name] = locale.split('-');
-  return Object.hasOwn(LANGUAGES, name) ? /** @type {keyof typeof LANGUAGES} */ (name) : 'en';
+  return CODES.includes(name) ? /** @type {keyof typeof LANGUAGES} */ (name) : 'en';
 }
