@@ -8,6 +8,7 @@
 use crate::{
     config::HostConfig,
     environment::Environment,
+    host_answer::{read_body, reason},
     host_side::MessageTarget,
     identity::django::cookies,
     profile::{
@@ -240,7 +241,7 @@ impl HostPages {
         let response = self.send(request).await?;
         match response.status() {
             StatusCode::OK => {
-                let body = body(response).await?;
+                let body = read_body(response, ANSWER_BYTES_MAX).await.map_err(failed)?;
                 let answer: Allowed = serde_json::from_slice(&body)
                     .map_err(|_| failed("its answer is not {\"allowed\": true} or {\"allowed\": false}"))?;
                 Ok(answer.allowed)
@@ -342,27 +343,6 @@ fn accepted(response: &Response) -> Result<(), Problem> {
 fn leads_to_sign_in(location: &[u8]) -> bool {
     let query = location.iter().position(|byte| *byte == b'?').map(|at| &location[at + 1..]).unwrap_or_default();
     form_urlencoded::parse(query).any(|(name, _)| name == NEXT)
-}
-
-async fn body(mut response: Response) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| failed(reason(&error)))? {
-        if body.len() + piece.len() > ANSWER_BYTES_MAX {
-            return Err(failed("its answer is too long"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
-}
-
-fn reason(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "it does not answer in time"
-    } else if error.is_connect() {
-        "it cannot be reached"
-    } else {
-        "the connection failed"
-    }
 }
 
 /// Logs why the host cannot be asked, and refuses what depended on it.

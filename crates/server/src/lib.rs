@@ -22,6 +22,7 @@ pub mod fernet;
 pub mod files;
 pub mod handover;
 pub mod host;
+mod host_answer;
 pub mod host_pages;
 pub mod host_side;
 pub mod http;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     config::{CallbackConfig, ProviderKind},
     domain::host_user::HostUser,
+    host_answer::{read_body, reason},
     identity::django::cookies,
 };
 use http::{HeaderValue, StatusCode, header};
@@ -113,7 +114,7 @@ impl Callback {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Ok(Verdict::Nobody),
             status => return Err(failed(&format!("it answers {status}; 200, 401 or 403 is expected"))),
         }
-        let body = body(response).await?;
+        let body = read_body(response, ANSWER_BYTES_MAX).await.map_err(failed)?;
         let person: Person = serde_json::from_slice(&body).map_err(|error| {
             failed(&format!(
                 "its answer is not understood: {}",
@@ -130,27 +131,6 @@ impl Callback {
         let name = person.name.unwrap_or_default();
         let user = HostUser { external_id: id, login: person.username, name, disabled: false, password_hash: None };
         Ok(Verdict::SignedIn(HostSession { user, expires_at: None }))
-    }
-}
-
-async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| failed(reason(&error)))? {
-        if body.len() + piece.len() > ANSWER_BYTES_MAX {
-            return Err(failed("its answer is too long"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
-}
-
-fn reason(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "it does not answer in time"
-    } else if error.is_connect() {
-        "it cannot be reached"
-    } else {
-        "the connection failed"
     }
 }
 
