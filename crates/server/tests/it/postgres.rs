@@ -152,7 +152,7 @@ fn start(bin: PathBuf) -> Postgres {
         "start() {{ '{bin}/postgres' -D '{data}' -p {port} -c listen_addresses=127.0.0.1 \
          -c unix_socket_directories='' -c max_connections=200 >>'{folder}/log' 2>&1 & pid=$!; }}; \
          start; while read -r _; do wait $pid; start; done; \
-         kill -INT $pid; wait $pid; rm -rf '{data}' '{folder}/log'",
+         kill -CONT $pid $(cat /proc/$pid/task/$pid/children); kill -INT $pid; wait $pid; rm -rf '{data}' '{folder}/log'",
         bin = bin.display(),
         data = data.display(),
         folder = folder.display(),
