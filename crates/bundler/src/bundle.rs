@@ -10,8 +10,9 @@
 
 use crate::{
     BundleError,
-    minify::{self, PrivateNames},
+    minify::{self, Names, PrivateNames},
     module::{Module, Piece},
+    names::{self, LocalNames},
     tokenizer::Gap,
 };
 use std::{
@@ -28,7 +29,9 @@ pub(crate) struct Bundle<'source> {
     first: usize,
     /// The modules that are scripts of their own, by number.
     alone: BTreeSet<usize>,
-    names: PrivateNames<'source>,
+    private_names: PrivateNames<'source>,
+    /// The short names of each module, by its number.
+    local_names: Vec<LocalNames<'source>>,
 }
 
 struct ImportWalk<'source> {
@@ -97,7 +100,8 @@ impl<'source> Bundle<'source> {
         }
         let ImportWalk { modules, numbers, .. } = walk;
         let tokens: Vec<_> = modules.iter().flat_map(Module::tokens).collect();
-        let names = minify::private_names(&tokens);
+        let private_names = minify::private_names(&tokens);
+        let local_names = local_names(&modules);
         let alone = modules[..first].iter().flat_map(Module::later).map(|(to, _)| numbers[to]);
         let imported: BTreeSet<&str> =
             modules.iter().flat_map(|module| &module.imports).map(|import| import.from.as_str()).collect();
@@ -106,7 +110,7 @@ impl<'source> Bundle<'source> {
             gives_only && !module.exports.is_empty() && !imported.contains(module.path)
         };
         let alone = alone.filter(|number| is_alone(&modules[*number])).collect();
-        Ok(Self { modules, numbers, first, alone, names })
+        Ok(Self { modules, numbers, first, alone, private_names, local_names })
     }
 
     /// The modules that are scripts of their own: the number, the path and the script of each.
@@ -191,13 +195,15 @@ impl<'source> Bundle<'source> {
 
     /// Writes the function of a module and its call, whose value is what the module exports.
     fn write_value(&self, module: &Module<'_>, into: &mut String) {
+        let names = Names { private: &self.private_names, local: &self.local_names[self.numbers[module.path]] };
+        let pair = |name: &str, here: &str| match names.local.get(here).map_or(here, String::as_str) {
+            here if here == name => name.to_owned(),
+            here => format!("{name}:{here}"),
+        };
         into.push_str("(()=>{");
         for import in module.imports.iter().filter(|import| !import.names.is_empty()) {
-            let names = import
-                .names
-                .iter()
-                .map(|(name, here)| if name == here { (*name).to_owned() } else { format!("{name}:{here}") });
-            let _ = write!(into, "const{}=${};", listed(names), self.numbers[import.from.as_str()]);
+            let pairs = import.names.iter().map(|(name, here)| pair(name, here));
+            let _ = write!(into, "const{}=${};", listed(pairs), self.numbers[import.from.as_str()]);
         }
         for (at, piece) in module.pieces.iter().enumerate() {
             match piece {
@@ -209,7 +215,7 @@ impl<'source> Bundle<'source> {
                             Gap::Line => "\n",
                         });
                     }
-                    minify::print(tokens, &self.names, into);
+                    minify::print(tokens, names, into);
                 }
                 Piece::Later(path, _) => {
                     let number = self.numbers[path.as_str()];
@@ -226,10 +232,21 @@ impl<'source> Bundle<'source> {
             }
         }
         if !module.exports.is_empty() {
-            let _ = write!(into, "\nreturn{}", listed(module.exports.iter()));
+            let _ = write!(into, "\nreturn{}", listed(module.exports.iter().map(|name| pair(name, name))));
         }
         into.push_str("})();\n");
     }
+}
+
+/// Short names for what each module declares.
+fn local_names<'source>(modules: &[Module<'source>]) -> Vec<LocalNames<'source>> {
+    let uses: Vec<_> = modules.iter().map(Module::uses).collect();
+    let foreign = modules
+        .iter()
+        .zip(&uses)
+        .flat_map(|(module, uses)| uses.keys().copied().filter(|name| !module.declared.contains_key(name)));
+    let kept: BTreeSet<&str> = foreign.collect();
+    modules.iter().zip(&uses).map(|(module, uses)| names::shorten(uses, &module.declared, &kept)).collect()
 }
 
 /// `{a,b}`.
@@ -261,8 +278,8 @@ mod tests {
         let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
         assert_eq!(
             bundle.main(None, &BTreeMap::new()),
-            "const $0=(()=>{function d(){return 1;}\nreturn{d}})();\n\
-                                       (()=>{const{d}=$0;d();})();\n(()=>{const{d:e}=$0;e();})();\n"
+            "const $0=(()=>{function a(){return 1;}\nreturn{d:a}})();\n\
+             (()=>{const{d:a}=$0;a();})();\n(()=>{const{d:a}=$0;a();})();\n"
         );
         assert_eq!(bundle.later(), None);
     }
@@ -281,16 +298,16 @@ mod tests {
         assert!(main.contains("default({$0})"), "{main}");
         assert!(
             main.ends_with(
-                "const $0=(()=>{const b=1;\nreturn{b}})();\n\
-                                (()=>{const{b}=$0;const c=async()=>(await $l().then(l=>l.$3)).d(b);})();\n"
+                "const $0=(()=>{const a=1;\nreturn{b:a}})();\n\
+                 (()=>{const{b:a}=$0;const b=async()=>(await $l().then(l=>l.$3)).d(a);})();\n"
             ),
             "{main}"
         );
         assert_eq!(
             bundle.later().as_deref(),
             Some(
-                "export default({$0})=>{\nconst $2=(()=>{const e=2;\nreturn{e}})();\n\
-             const $3=(()=>{const{b}=$0;const{e}=$2;const d=()=>b+e;\nreturn{d}})();\nreturn{$3}};\n"
+                "export default({$0})=>{\nconst $2=(()=>{const a=2;\nreturn{e:a}})();\n\
+             const $3=(()=>{const{b:a}=$0;const{e:c}=$2;const b=()=>a+c;\nreturn{d:b}})();\nreturn{$3}};\n"
             )
         );
     }
@@ -306,12 +323,12 @@ mod tests {
         ]);
         let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
         let alone: Vec<_> = bundle.alone().collect();
-        let script = "export default(()=>{function c(){return 2;}\nreturn{c}})();\n";
+        let script = "export default(()=>{function a(){return 2;}\nreturn{c:a}})();\n";
         assert_eq!(alone, [(2, "c.js", script.to_owned())], "the later script imports e.js, which is part of it");
         let main = bundle.main(Some("later-1.js"), &BTreeMap::from([(2, "c-1.js".to_owned())]));
         assert!(main.contains("$a={2:\"./c-1.js\"}") && main.contains("$i(2);"), "{main}");
         let later = bundle.later().expect("there is a later script");
-        assert!(later.contains("const e=3") && !later.contains("return 2"), "{later}");
+        assert!(later.contains("const a=3") && !later.contains("return 2"), "{later}");
     }
 
     #[test]

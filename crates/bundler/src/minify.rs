@@ -2,26 +2,42 @@
 //!
 //! Invariant: a line break is omitted only where no semicolon could be inserted for it.
 
-use crate::tokenizer::{Gap, Kind, Token};
+use crate::{
+    names::{LocalNames, Role},
+    tokenizer::{Gap, Kind, Token},
+};
 use std::collections::HashMap;
 
 /// Shortened private names, by their original names. One map serves all modules: a private name is local to its
 /// class.
 pub(crate) type PrivateNames<'source> = HashMap<&'source str, String>;
 
+/// The short names that apply to a module.
+#[derive(Clone, Copy)]
+pub(crate) struct Names<'names, 'source> {
+    pub(crate) private: &'names PrivateNames<'source>,
+    pub(crate) local: &'names LocalNames<'source>,
+}
+
 /// Keywords after which a line break ends the statement.
 const ENDS_WITH_LINE: [&str; 6] = ["return", "break", "continue", "throw", "yield", "async"];
 
 /// Appends tokens. The caller writes the gap before the first one.
-pub(crate) fn print(tokens: &[Token<'_>], names: &PrivateNames<'_>, into: &mut String) {
+pub(crate) fn print(tokens: &[Token<'_>], names: Names<'_, '_>, into: &mut String) {
     for (at, token) in tokens.iter().enumerate() {
         if at > 0 {
             into.push_str(between(tokens, at));
         }
-        match names.get(token.text) {
-            Some(short) if token.kind == Kind::Word => into.push_str(short),
-            _ => into.push_str(token.text),
+        let short = match token.role {
+            Role::Fixed if token.kind == Kind::Word => names.private.get(token.text),
+            Role::Fixed => None,
+            Role::Name | Role::Shorthand => names.local.get(token.text),
+        };
+        if let (Role::Shorthand, Some(_)) = (token.role, short) {
+            into.push_str(token.text);
+            into.push(':');
         }
+        into.push_str(short.map_or(token.text, String::as_str));
     }
 }
 
@@ -79,7 +95,7 @@ pub(crate) fn private_names<'source>(modules: &[&[Token<'source>]]) -> PrivateNa
 }
 
 /// `a`, `b`, … `Z`, `aa`, …
-fn short(number: usize) -> String {
+pub(crate) fn short(number: usize) -> String {
     const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let mut name = String::new();
     let mut rest = number + 1;
@@ -99,7 +115,8 @@ mod tests {
     fn printed(source: &str) -> String {
         let tokens = tokens(source).expect("it can be split");
         let mut text = String::new();
-        print(&tokens, &private_names(&[&tokens]), &mut text);
+        let names = Names { private: &private_names(&[&tokens]), local: &LocalNames::new() };
+        print(&tokens, names, &mut text);
         text
     }
 

@@ -10,9 +10,10 @@
 //! names that start with `$`, which the wrapper uses.
 
 use crate::{
-    BundleError,
+    BundleError, names,
     tokenizer::{Gap, Kind, Token, tokens},
 };
+use std::collections::BTreeMap;
 
 /// An import statement.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,19 +39,39 @@ pub(crate) struct Module<'source> {
     pub(crate) imports: Vec<Import<'source>>,
     pub(crate) exports: Vec<&'source str>,
     pub(crate) pieces: Vec<Piece<'source>>,
+    /// The names that it declares, imported ones too.
+    pub(crate) declared: names::Declared<'source>,
 }
 
 impl<'source> Module<'source> {
     /// Parses a module. Its path is relative to the folder of the sources.
     pub(crate) fn read(path: &'source str, source: &'source str) -> Result<Self, BundleError> {
-        let tokens = tokens(source).map_err(|(line, what)| BundleError::new(path, line, what))?;
-        let module = Self { path, imports: Vec::new(), exports: Vec::new(), pieces: Vec::new() };
+        let mut tokens = tokens(source).map_err(|(line, what)| BundleError::new(path, line, what))?;
+        names::set_roles(&mut tokens)
+            .map_err(|line| BundleError::new(path, line, "the field before this one must end with `;`"))?;
+        let declared = names::declared(&tokens);
+        let module = Self { path, imports: Vec::new(), exports: Vec::new(), pieces: Vec::new(), declared };
         let mut reader = ModuleParser { tokens, at: 0, module, piece: Vec::new() };
         while reader.at < reader.tokens.len() {
             reader.step()?;
         }
         reader.end_piece();
+        let imported = reader.module.imports.iter().flat_map(|import| &import.names).map(|(_, here)| (*here, true));
+        reader.module.declared.extend(imported);
         Ok(reader.module)
+    }
+
+    /// The names that it uses. Imports and exports count.
+    pub(crate) fn uses(&self) -> BTreeMap<&'source str, names::Usage> {
+        let mut uses = BTreeMap::new();
+        for tokens in self.tokens() {
+            names::count(tokens, &mut uses);
+        }
+        let imported = self.imports.iter().flat_map(|import| &import.names).map(|(_, here)| *here);
+        for name in imported.chain(self.exports.iter().copied()) {
+            uses.entry(name).or_default().count += 1;
+        }
+        uses
     }
 
     pub(crate) fn tokens(&self) -> impl Iterator<Item = &[Token<'source>]> {

@@ -5,7 +5,8 @@ use crate::{
     bundle::Bundle,
     css,
     encodings::hash,
-    minify::{self, PrivateNames},
+    minify::{self, Names, PrivateNames},
+    names::LocalNames,
     tokenizer,
 };
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -136,7 +137,8 @@ impl SiteBuilder<'_> {
         if has_extension(path, "js") {
             let tokens = tokenizer::tokens(source).map_err(|(line, what)| BundleError::new(path, line, what))?;
             text.clear();
-            minify::print(&tokens, &PrivateNames::new(), &mut text);
+            let names = Names { private: &PrivateNames::new(), local: &LocalNames::new() };
+            minify::print(&tokens, names, &mut text);
             text.push('\n');
         }
         let name = path.rsplit('/').next().unwrap_or(path);

@@ -3,6 +3,8 @@
 //! Invariant: the tokens and their gaps make up the source without its comments. If a `/` could start a regular
 //! expression or divide, and the token before does not decide it, the source is refused.
 
+use crate::names::Role;
+
 /// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -35,6 +37,10 @@ pub(crate) struct Token<'source> {
     pub(crate) line: usize,
     /// The number of open brackets around it. A bracket is outside of itself.
     pub(crate) depth: usize,
+    /// `Fixed` until `names` sets it.
+    pub(crate) role: Role,
+    /// The function or other part of the module that it belongs to, by number; 0 until `names` sets it.
+    pub(crate) part: usize,
 }
 
 impl Token<'_> {
@@ -134,7 +140,7 @@ impl<'source> Scanner<'source> {
 
     fn push(&mut self, kind: Kind, bytes: usize, gap: Gap, depth: usize) {
         let text = &self.source[self.at..self.at + bytes];
-        self.tokens.push(Token { kind, text, gap, line: self.line, depth });
+        self.tokens.push(Token { kind, text, gap, line: self.line, depth, role: Role::Fixed, part: 0 });
         self.line += text.matches('\n').count();
         self.at += bytes;
     }
