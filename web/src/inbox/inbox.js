@@ -95,6 +95,10 @@ export class ParlorInbox extends HTMLElement {
     signal.addEventListener('abort', stop);
     const timer = setInterval(() => this.render(), TICK_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
+    // The menus and dialogs are there before the first of them opens, also without a connection.
+    for (const name of ['pointerdown', 'keydown']) {
+      window.addEventListener(name, () => void import('./actions/message-menus.js').catch(() => {}), { signal, once: true });
+    }
     watchIdle((idle) => client.ownActivity.setIdle(idle), signal);
     client.start();
     this.#go(false);

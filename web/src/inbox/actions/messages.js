@@ -1,40 +1,31 @@
 /**
- * Message actions: reply, edit, delete, forward, copy and react.
+ * Message actions: reply, edit and react. The menu with the others is loaded when it is first used.
  *
  * @import {Client} from '../../sdk/client.js'
- * @import {Conversation, Message} from '../../sdk/wire.js'
- * @import {MenuItem, QuickItem} from '../ui/menu.js'
+ * @import {Message} from '../../sdk/wire.js'
+ * @import {MessageMenus, OpenMessage} from './message-menus.js'
  * @import {ParlorThread} from '../thread/thread.js'
- * @import {MessageElement, MessageTarget} from '../ui/events.js'
+ * @import {MessageElement} from '../ui/events.js'
  */
-import { isolated } from '../view/bidi.js';
-import { memberOf } from '../../sdk/state/conversations.js';
-import { openConfirmDialog } from '../ui/dialog.js';
-import { h } from '../ui/dom.js';
-import { emit, listen } from '../ui/events.js';
+import { listen } from '../ui/events.js';
 import { ComposerDraft } from '../thread/draft.js';
 import { Drafts, sessionDrafts } from '../../sdk/drafts.js';
-import { emojiName, oftenUsed, usedAgain } from '../view/emoji.js';
-import { clockTime, shortName } from '../view/format.js';
-import { previewMessage, nameFor } from '../view/preview.js';
+import { usedAgain } from '../view/emoji.js';
 import { MessageControls } from '../thread/message-controls.js';
+import { matchesKey } from '../ui/keys.js';
 import { whenLoaded } from '../ui/lazy-load.js';
-import { matchesKey, openMenu } from '../ui/menu.js';
 import { visibleMessages } from '../../sdk/state/messages.js';
-import { stripMarkup } from '../view/markup.js';
 import { say, textOf } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
-import { nameOf } from '../view/conversations.js';
 import { isBlank } from '../view/visible-text.js';
 
-/**
- * @typedef {{client: Client, conversation: Conversation, message: Message}} OpenMessage
- */
-
-const QUICK_MAX = 5;
-const PICKER_OFTEN_MAX = 16;
+/** The keys of the menu's items, which also work on a message. */
+const MENU_KEYS = ['R', 'E', 'F', 'Ctrl C', 'Del'];
 
 export class MessageActions {
+  /** @type {MessageMenus|null} */
+  #menus = null;
+
   /** @param {{
    *   host: HTMLElement, client: Client, thread: ParlorThread, open: () => number|null, changed: () => void,
    *   signal: AbortSignal,
@@ -58,30 +49,34 @@ export class MessageActions {
   /** @returns {Parameters<typeof listen>[1]} */
   #handlers() {
     return {
-      'parlor-message-menu': (held) => this.#openMenu(held),
-      'parlor-pick-reaction': (held) => this.#pickReaction(held),
-      'parlor-pick-emoji': ({ at, back, choose }) => this.#pickEmoji(at, back, choose),
-      'parlor-react': ({ seq, emoji, on }) => this.#react(seq, emoji, on),
-      'parlor-reply': ({ seq }) => this.#reply(seq),
-      'parlor-reply-last': () => this.#reply(this.#last(() => true)?.seq),
-      'parlor-edit-last': () => this.#edit(this.#last((one) => this.#canEdit(one))),
+      'parlor-message-menu': (held) => this.#withMenus((menus) => menus.open(held)),
+      'parlor-pick-reaction': (held) => this.#withMenus((menus) => menus.pickReaction(held)),
+      'parlor-pick-emoji': ({ at, back, choose }) => this.#withMenus((menus) => menus.pickEmoji(at, back, choose)),
+      'parlor-react': ({ seq, emoji, on }) => this.react(seq, emoji, on),
+      'parlor-reply': ({ seq }) => this.reply(seq),
+      'parlor-reply-last': () => this.reply(this.#last(() => true)?.seq),
+      'parlor-edit-last': () => this.edit(this.#last((one) => this.canEdit(one))),
       'parlor-edit-changed': (words) => this.draft.updateEdit(words),
       'parlor-save-edit': ({ text, subject }) => void this.#save(text, subject),
       'parlor-restore-draft': ({ text, reply }) => this.#changeOpen((id) => this.draft.restore(id, text, reply)),
       'parlor-leave-mode': () => this.#changeOpen((id) => this.draft.cancel(id)),
       'parlor-draft-subject': ({ subject }) => this.#changeOpen((id) => this.draft.subject(id, subject)),
       'parlor-focus-composer': () => this.thread.focusComposer(),
-      'parlor-readers': ({ seq }) => this.#readers(seq),
+      'parlor-readers': ({ seq }) => this.#withMenus((menus) => menus.showReaders(seq)),
     };
   }
 
+  /** @param {(menus: MessageMenus) => void} act */
+  #withMenus(act) {
+    void whenLoaded(this.host, import('./message-menus.js'), (part) => act(this.#menus ??= new part.MessageMenus(this)));
+  }
+
   /** Handles a key on a message. @param {MessageElement} element @param {KeyboardEvent} event @returns {boolean} whether
-   * it did anything */
+   * it is one of the menu's */
   #handleKey(element, event) {
-    const place = this.#findTarget(element.seq);
-    const item = place && this.#menuItems(place, element).find((one) => one.key && matchesKey(event, one.key));
-    if (!item || (item.key === 'Ctrl C' && (getSelection()?.toString() ?? '') !== '')) return false;
-    item.act();
+    const key = MENU_KEYS.find((one) => matchesKey(event, one));
+    if (!key || (key === 'Ctrl C' && (getSelection()?.toString() ?? '') !== '')) return false;
+    this.#withMenus((menus) => menus.press(element, key));
     return true;
   }
 
@@ -94,7 +89,7 @@ export class MessageActions {
   }
 
   /** Finds a message of the open conversation. @param {number|undefined} seq @returns {OpenMessage|null} */
-  #findTarget(seq) {
+  findTarget(seq) {
     const id = this.open();
     if (id === null || !seq) return null;
     const { state } = this.client;
@@ -118,132 +113,35 @@ export class MessageActions {
   }
 
   /** @param {Message} message @returns {boolean} */
-  #canEdit({ sender, deleted, system, created_at }) {
+  canEdit({ sender, deleted, system, created_at }) {
     const { user, limits } = this.client;
-    return sender === user && !deleted && !system && this.#isWithin(created_at, limits.edit_within_ms);
+    return sender === user && !deleted && !system && this.isWithin(created_at, limits.edit_within_ms);
   }
 
   /** @param {string} time @param {number} limit in milliseconds; 0 is for ever @returns {boolean} */
-  #isWithin(time, limit) {
+  isWithin(time, limit) {
     return limit === 0 || this.client.clock.now() - Date.parse(time) <= limit;
   }
 
-  /** @param {OpenMessage} place @returns {boolean} */
-  #canDelete({ conversation, message }) {
-    if (message.deleted || message.system) return false;
-    const { user, limits } = this.client;
-    if (conversation.kind === 'group' && memberOf(conversation, user)?.role !== 'member') return true;
-    return message.sender === user && this.#isWithin(message.created_at, limits.delete_within_ms);
-  }
-
-  /** @param {MessageTarget} held */
-  #openMenu({ element, at, back }) {
-    const place = this.#findTarget(element.seq);
-    if (!place) return;
-    const { message, conversation } = place;
-    const { state, user } = this.client;
-    const who = message.sender === user ? null : shortName(nameFor(state, message.sender));
-    const time = clockTime(Date.parse(message.created_at));
-    // In a sheet the text can be selected, which a long press on the message does not allow.
-    const words = message.deleted ? previewMessage(state, message).text : message.text || previewMessage(state, message).text;
-    const open = !message.deleted && !conversation.context?.closed;
-    openMenu(this.host, {
-      label: say.messageOf(who),
-      at,
-      back,
-      narrow: this.host.clientWidth < 700,
-      head: [h('b', {}, `${isolated(who ?? say.you)}, ${time}`), h('p', { dir: 'auto' }, stripMarkup(words))],
-      quick: open ? this.#quickReactions(message, { element, at, back }) : [],
-      items: this.#menuItems(place, element),
-    });
-  }
-
-  /** @param {Message} message @param {MessageTarget} held @returns {QuickItem[]} */
-  #quickReactions({ seq, reactions = [] }, held) {
-    const { user } = this.client;
-    const often = oftenUsed(this.client.storage.get('emoji'), QUICK_MAX).map((emoji) => {
-      const chosen = reactions.some((one) => one.emoji === emoji && one.users.includes(user));
-      return {
-        label: say.reactWith(emojiName(emoji)), text: emoji, chosen,
-        act: () => this.#react(seq, emoji, !chosen),
-      };
-    });
-    return [...often, { label: say.moreReactions, sign: 'plus', act: () => this.#pickReaction(held) }];
-  }
-
-  /** @param {OpenMessage} place @param {MessageElement} element @returns {MenuItem[]} */
-  #menuItems(place, element) {
-    const { message, conversation } = place;
-    const closed = conversation.context?.closed ?? false;
-    const { seq, deleted, reactions = [] } = message;
-    /** @type {(MenuItem|false)[]} */
-    const items = [
-      !deleted && !closed && { label: say.reply, sign: 'reply', key: 'R', act: () => this.#reply(seq) },
-      this.#canEdit(message) && !closed
-        && { label: say.edit, sign: 'write', key: 'E', act: () => this.#edit(message) },
-      !deleted && { label: say.forward, sign: 'forward', key: 'F', act: () => this.#forward(place, element) },
-      !deleted && message.text !== ''
-        && { label: say.copyText, sign: 'copy', key: 'Ctrl C', act: () => void this.#copy(message.text) },
-      reactions.length > 0 && { label: say.whoReacted, sign: 'people', act: () => this.#reactions(place) },
-      {
-        label: say.deleteForMe, sign: 'bin', warn: true, apart: !deleted, key: 'Del',
-        act: () => this.#hide(place, element),
-      },
-      this.#canDelete(place)
-        && { label: say.deleteForAll, sign: 'bin', warn: true, act: () => this.#delete(place, element) },
-    ];
-    return items.filter((one) => one !== false);
-  }
-
-  /** @param {MessageTarget} held */
-  #pickReaction({ element, at, back }) {
-    const place = this.#findTarget(element.seq);
-    if (!place) return;
-    const { storage: keep, user } = this.client;
-    const mine = (place.message.reactions ?? []).filter((one) => one.users.includes(user)).map((one) => one.emoji);
-    void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmojiPicker: openEmoji }) => openEmoji(this.host, {
-      at,
-      back,
-      narrow: this.host.clientWidth < 700,
-      often: oftenUsed(keep.get('emoji'), PICKER_OFTEN_MAX),
-      chosen: new Set(mine),
-      choose: (emoji) => this.#react(element.seq, emoji, !mine.includes(emoji)),
-    }));
-  }
-
-  /** Picks an emoji for the composer. @param {DOMRect} at @param {HTMLElement} back
-   * @param {(emoji: string) => void} choose */
-  #pickEmoji(at, back, choose) {
-    const { storage: keep } = this.client;
-    void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmojiPicker: openEmoji }) => openEmoji(this.host, {
-      at, back, narrow: this.host.clientWidth < 700, often: oftenUsed(keep.get('emoji'), PICKER_OFTEN_MAX), chosen: new Set(),
-      label: say.addEmoji,
-      choose: (emoji) => {
-        keep.set('emoji', usedAgain(keep.get('emoji'), emoji));
-        choose(emoji);
-      },
-    }));
-  }
-
   /** @param {number} seq @param {string} emoji @param {boolean} on */
-  #react(seq, emoji, on) {
+  react(seq, emoji, on) {
     const { client } = this;
     const id = this.open();
     if (id === null || seq < 1) return;
     if (on) client.storage.set('emoji', usedAgain(client.storage.get('emoji'), emoji));
-    client.react(id, seq, emoji, on).catch((error) => this.#showError(error));
+    client.react(id, seq, emoji, on).catch((error) => this.showError(error));
   }
 
   /** @param {number|undefined} seq */
-  #reply(seq) {
-    const place = this.#findTarget(seq);
+  reply(seq) {
+    const place = this.findTarget(seq);
     if (!place || place.message.deleted || place.conversation.context?.closed) return;
     this.#changeOpen((id) => this.draft.reply(id, place.message.seq));
     this.thread.focusComposer();
   }
 
   /** @param {Message|undefined} message */
-  #edit(message) {
+  edit(message) {
     if (!message) return;
     this.draft.edit(message);
     this.changed();
@@ -266,91 +164,10 @@ export class MessageActions {
     this.changed();
   }
 
-  /** @param {string} text */
-  async #copy(text) {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // Without a secure origin only this works.
-      const field = h('textarea', { class: 'visually-hidden' });
-      field.value = text;
-      this.host.append(field);
-      field.select();
-      document.execCommand('copy');
-      field.remove();
-    }
-    toast(this.host, { words: say.copied, sign: 'copy' });
-  }
-
-  /** @param {OpenMessage} place @param {MessageElement} element */
-  #forward({ message, conversation }, element) {
-    const { client } = this;
-    void whenLoaded(this.host, import('../thread/forward-dialog.js'), ({ openForwardDialog: openForward }) => openForward(this.host, {
-      state: () => client.state,
-      text: previewMessage(client.state, message).text,
-      more: () => client.sync.loadList(),
-      back: element,
-      send: (ids) => {
-        client.forward({ conversation: conversation.id, seq: message.seq }, ids, message.text);
-        if (ids.length === 1) emit(this.host, 'parlor-open', { id: ids[0] });
-        else toast(this.host, { words: say.forwardedTo(ids.length), sign: 'forward' });
-      },
-    }));
-  }
-
-  /** @param {OpenMessage} place @param {MessageElement} element */
-  #hide({ conversation, message }, element) {
-    openConfirmDialog(this.host, {
-      title: say.hideQuestion, more: say.hideMore, keep: say.keepIt, act: say.deleteForMe,
-      then: () => {
-        focusNeighbor(element);
-        this.client.hideMessage(conversation.id, message.seq).catch((error) => this.#showError(error));
-      },
-    });
-  }
-
-  /** @param {OpenMessage} place @param {MessageElement} element */
-  #delete({ conversation, message }, element) {
-    const files = message.attachments?.length ?? 0;
-    const others = conversation.kind === 'group' ? null : shortName(nameOf(this.client.state, conversation));
-    openConfirmDialog(this.host, {
-      title: say.deleteQuestion, more: say.deleteMore(message.text !== '', files, others), keep: say.keepIt,
-      act: say.deleteForAll,
-      then: () => {
-        element.focus({ preventScroll: true });
-        this.client.deleteMessage(conversation.id, message.seq).catch((error) => this.#showError(error));
-      },
-    });
-  }
-
-  /** @param {OpenMessage} place */
-  #reactions({ conversation, message }) {
-    void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReactionsDialog: openReactions }) =>
-      openReactions(this.host, { client: this.client, conversation: conversation.id, seq: message.seq }));
-  }
-
-  /** @param {number} seq */
-  #readers(seq) {
-    const place = this.#findTarget(seq);
-    if (!place) return;
-    const { client } = this;
-    void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReadersDialog: openReaders }) => openReaders(this.host, {
-      state: client.state, conversation: place.conversation, seq, text: previewMessage(client.state, place.message).text,
-      now: client.clock.now(), client,
-    }));
-  }
-
   /** @param {unknown} error */
-  #showError(error) {
+  showError(error) {
     toast(this.host, { words: say.notDoneBecause(reasonOf(error)), sign: 'alert' });
   }
-}
-
-/** Moves the focus to a neighbor of a message that is about to disappear. @param {MessageElement} element */
-function focusNeighbor(element) {
-  const all = /** @type {HTMLElement[]} */ ([...element.closest('[role="log"]')?.querySelectorAll('parlor-message') ?? []]);
-  const at = all.indexOf(element);
-  (all[at + 1] ?? all[at - 1])?.focus({ preventScroll: true });
 }
 
 /** @param {unknown} error @returns {string} */

@@ -4,7 +4,7 @@
  * @import {ParlorList} from '../list/list.js'
  * @import {ParlorThread} from '../thread/thread.js'
  */
-import { matchesKey } from '../ui/menu.js';
+import { matchesKey } from '../ui/keys.js';
 
 /**
  * @typedef {{

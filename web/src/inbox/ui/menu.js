@@ -7,6 +7,7 @@
  */
 import { h } from './dom.js';
 import { icon } from './icons.js';
+import { matchesKey } from './keys.js';
 import { say, textOf } from '../view/strings.js';
 
 /**
@@ -122,20 +123,6 @@ function key(event, items, chosen) {
 /** Returns a key as the keyboards of the language name it. @param {string} name @returns {string} */
 function keyLabel(name) {
   return name.split(' ').map((part) => textOf(say.keyNames, part) ?? part).join(' ');
-}
-
-/** Returns whether a key is the one that an item names: "R", "Del", "Ctrl C". @param {KeyboardEvent} event
- * @param {string} name @returns {boolean} */
-export function matchesKey(event, name) {
-  const parts = name.split(' ');
-  const wanted = /** @type {string} */ (parts.pop());
-  const control = parts.includes('Ctrl');
-  if (control !== (event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return false;
-  if (wanted === 'Del') return event.key === 'Delete';
-  // On keyboards without Latin letters the position of the key counts.
-  const isLatin = /^[a-z]$/iu.test(event.key);
-  const isWanted = isLatin ? event.key.toUpperCase() === wanted : event.code === `Key${wanted}`;
-  return isWanted && (control || !event.shiftKey);
 }
 
 /** Returns where an arrow key leads: the quick items are one row, each other item is another.
