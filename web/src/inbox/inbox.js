@@ -31,13 +31,15 @@ import { whenLoaded } from './ui/lazy-load.js';
 import { noConversationSelected, cannotOpenConversation } from './thread/empty-thread.js';
 import { addKeyboardNavigation, nextRow } from './actions/keyboard-navigation.js';
 import { hashOf, routeOf } from './route.js';
+import { Arrivals } from './actions/arrivals.js';
 import { addRowMenu } from './list/row-menu.js';
 import { ReadingActions } from './actions/reading.js';
 import { groupView, startConversation } from './actions/conversations.js';
 import { say, shortCount } from './view/strings.js';
-import { threadView } from './view/thread.js';
+import { SEND_KEY, threadView } from './view/thread.js';
 import { QUIET_MS } from './view/connection-status.js';
 import { toastPlace } from './ui/toast.js';
+import { showBadge } from './ui/badge.js';
 import { DrawLimiter } from './ui/draw-limiter.js';
 import { addShortcuts } from './actions/shortcuts.js';
 import { filtered, listed, nameOf, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
@@ -67,6 +69,8 @@ export class ParlorInbox extends HTMLElement {
   #searching = null;
   /** @type {ReadingActions|null} */
   #standing = null;
+  /** @type {Arrivals|null} */
+  #arrivals = null;
   #nothingKey = '';
   /** The open group dialog. @type {GroupDialog|null} */
   #group = null;
@@ -90,6 +94,7 @@ export class ParlorInbox extends HTMLElement {
       host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
       changed: () => this.render(), signal: this.#leave.signal,
     });
+    this.#arrivals = new Arrivals({ host: this, client, open: () => this.#open(), signal: this.#leave.signal });
     const { signal } = this.#leave;
     const stop = client.subscribe(() => this.#limiter.request());
     signal.addEventListener('abort', stop);
@@ -108,6 +113,7 @@ export class ParlorInbox extends HTMLElement {
     this.#leave.abort();
     clearTimeout(this.#soon);
     this.#limiter.drawing();
+    showBadge(0);
   }
 
   #listen() {
@@ -153,6 +159,8 @@ export class ParlorInbox extends HTMLElement {
       list: this.#list,
       thread: this.#thread,
       isOpen: () => this.#open() !== null,
+      openSwitcher: () => this.#openSwitcher(),
+      openHelp: () => void whenLoaded(this, import('./dialogs/shortcuts.js'), ({ openShortcuts }) => openShortcuts(this)),
       focusSearch: () => {
         this.#showList();
         this.#list.focusSearch();
@@ -328,6 +336,7 @@ export class ParlorInbox extends HTMLElement {
     this.#renderBanner(viewInput);
     this.#title(viewInput);
     this.#standing?.markDelivered();
+    this.#arrivals?.check();
     this.#renderGroup();
     this.#watch(viewInput);
     this.#limiter.drawn();
@@ -358,6 +367,7 @@ export class ParlorInbox extends HTMLElement {
       going: this.#standing?.isJumping(id) ?? false,
       attached: client.uploads.draftFiles(id),
       bytesMax: client.limits.upload_bytes_max,
+      enterSends: client.storage.get(SEND_KEY) !== 'Ctrl Enter',
     }));
   }
 
@@ -397,6 +407,7 @@ export class ParlorInbox extends HTMLElement {
     const where = open ? nameOf(viewInput.state, open) : say.messages;
     const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${isolated(where)} · ${isolated(site?.name ?? '')}`;
     if (document.title !== title) document.title = title;
+    showBadge(count);
   }
 
   /** @param {number} id @param {string} text */
@@ -404,6 +415,16 @@ export class ParlorInbox extends HTMLElement {
     if (text === '') this.client?.ownActivity.stopTyping();
     else this.client?.ownActivity.typing(id);
     this.#acts?.draft.drafts.write(id, { text });
+  }
+
+  #openSwitcher() {
+    void whenLoaded(this, import('./dialogs/switcher.js'), ({ openSwitcher }) => {
+      const { client } = this;
+      if (!client || !this.isConnected) return;
+      openSwitcher(this, client, {
+        find: (query) => filtered(this.#viewInput(), { unreadOnly: false, query }), open: (id) => this.#goTo(id),
+      });
+    });
   }
 
   #new() {

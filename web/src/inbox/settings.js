@@ -9,11 +9,14 @@ import { Problem } from '../sdk/problem.js';
 import { languageOf } from './languages/language.js';
 import { LANGUAGES } from './languages/names.js';
 import { field } from './sign-in.js';
+import { KeyboardSettings } from './settings-keyboard.js';
+import { NoticesSettings } from './settings-notices.js';
 import { followValue, h, setAttribute, setText } from './ui/dom.js';
 import { avatar, avatarKey } from './ui/avatar.js';
 import { shortTime } from './view/format.js';
 import { truncate } from './view/graphemes.js';
 import { icon } from './ui/icons.js';
+import { choice, onOff, part } from './ui/settings-parts.js';
 import { dialogSay } from './view/dialog-strings.js';
 import { say, sentences } from './view/strings.js';
 import { changeError, pictureError, errorText } from './view/error-text.js';
@@ -43,6 +46,8 @@ export class ParlorSettings extends HTMLElement {
   #receipts = onOff(dialogSay.receipts, dialogSay.receiptsMore, (on) => void this.#set({ receipts: on }));
   #presence = onOff(dialogSay.presence, dialogSay.presenceMore, (on) => void this.#set({ presence: on }));
   #privacyNote = h('p', { class: 'why', role: 'alert', hidden: true });
+  #notices = new NoticesSettings();
+  #keyboard = new KeyboardSettings();
   #current = field(dialogSay.currentPassword, { type: 'password', autocomplete: 'current-password' });
   #next = field(dialogSay.newPassword, { type: 'password', autocomplete: 'new-password' });
   #passwordNote = h('p', { class: 'note good', role: 'status', hidden: true });
@@ -85,6 +90,8 @@ export class ParlorSettings extends HTMLElement {
           }, this.#name.box, this.#saveName)),
         part(dialogSay.appearance, themeChoice()),
         part(dialogSay.language, languageChoice(), h('p', { class: 'note' }, dialogSay.languageMore)),
+        this.#notices.part,
+        this.#keyboard.part,
         part(dialogSay.privacy, this.#receipts.box, this.#presence.box, this.#privacyNote),
         this.#passwordPart = part(dialogSay.password, h('form', {
           class: 'stack', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#changePassword(event),
@@ -97,6 +104,8 @@ export class ParlorSettings extends HTMLElement {
   show(client) {
     this.client = client;
     this.account = new Account(client);
+    this.#notices.show(client);
+    this.#keyboard.show(client);
     this.#passwordNote.hidden = this.#outNote.hidden = true;
     setText(this.#pictureNote, dialogSay.pictureHint);
     void client.http.site().then((site) => this.#suit(site), () => {});
@@ -268,28 +277,10 @@ export class ParlorSettings extends HTMLElement {
   }
 }
 
-/** @param {string} title @param {...Node} content @returns {HTMLElement} */
-function part(title, ...content) {
-  return h('section', { class: 'part' }, h('h3', {}, title), ...content);
-}
-
-/** @param {string} words @param {string} more @param {(on: boolean) => void} then
- * @returns {{box: HTMLElement, input: HTMLInputElement}} */
-function onOff(words, more, then) {
-  const input = h('input', { type: 'checkbox', role: 'switch', onchange: () => then(input.checked) });
-  const box = h('label', { class: 'on-off' }, input, h('span', {}, h('b', {}, words), h('span', { class: 'note' }, more)));
-  return { box, input };
-}
-
 /** @returns {HTMLElement} */
 function themeChoice() {
-  const now = document.documentElement.dataset.theme ?? 'system';
-  return h('div', { class: 'choices', role: 'radiogroup', 'aria-label': dialogSay.appearance },
-    ...THEMES.map((theme) => h('label', { class: 'choice' },
-      h('input', {
-        type: 'radio', name: 'theme', value: theme, checked: theme === now, onchange: () => setTheme(theme),
-      }),
-      h('span', {}, dialogSay.themes[theme]))));
+  const now = THEMES.find((theme) => theme === document.documentElement.dataset.theme) ?? 'system';
+  return choice(dialogSay.appearance, THEMES.map((theme) => [theme, dialogSay.themes[theme]]), now, setTheme);
 }
 
 /** @returns {HTMLElement} */

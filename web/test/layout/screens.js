@@ -295,6 +295,31 @@ export const SCREENS = [
     await driver.press('.stack .button');
     document.querySelector('.part.last')?.scrollIntoView({ behavior: 'instant' });
   } },
+  { name: 'settings, notices', enter: async () => {
+    await driver.goTo('#/settings');
+    const scheduled = /** @type {HTMLInputElement} */ (document.querySelectorAll('.settings [role="switch"]')[3]);
+    if (!scheduled.checked) scheduled.click();
+    scheduled.scrollIntoView({ block: 'center', behavior: 'instant' });
+  } },
+  { name: 'why notified', enter: async ({ all }) => {
+    await driver.goTo('#/settings');
+    const { storage } = /** @type {any} */ (document.querySelector('parlor-inbox')).client;
+    storage.set('notice-log', ['shown', 'here', 'quiet'].map((rule) =>
+      ({ at: Date.now(), conversation: all, rule, show: rule === 'shown', sound: rule !== 'quiet' })));
+    await driver.press('.settings .button', 'Why was I notified, or not?');
+    await driver.until(() => driver.has('dialog .sessions li'), 'the reasons');
+  } },
+  { name: 'keyboard shortcuts', enter: async () => {
+    await driver.goTo('#/settings');
+    await driver.press('.settings .button', 'Keyboard shortcuts');
+    await driver.until(() => driver.has('dialog .keys'), 'the keys');
+  } },
+  { name: 'switcher', enter: async () => {
+    await driver.goTo('#/');
+    document.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', code: 'KeyK', ctrlKey: true, bubbles: true }));
+    await driver.until(() => driver.has('dialog [role="option"]'), 'conversations');
+    await driver.type('dialog input', 'ben');
+  } },
   { name: 'no conversation selected', only: 'wide', enter: async () => {
     await driver.goTo('#/');
     await driver.until(() => driver.has('.thread .nothing'), 'the empty thread pane');

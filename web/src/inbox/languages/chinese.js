@@ -16,7 +16,7 @@ export function chinese({ capped, list, number, phrase, plural, some }) {
     settingsOf: (name) => `${name}：设置`,
     search: '搜索',
     searchConversations: '搜索会话和消息',
-    searchKey: 'Ctrl K',
+    searchKey: 'Ctrl G',
     show: '显示',
     all: '全部',
     unread: '未读',
@@ -423,6 +423,23 @@ export function chinese({ capped, list, number, phrase, plural, some }) {
     searchUnfiltered: '请减少字符，或不使用筛选条件搜索。',
     searchEverywhere: '搜索全部',
     searchNoFilters: '不使用筛选条件搜索',
+    keyboard: {
+      title: '键盘', sends: '发送键', sheet: '键盘快捷键', goTo: '转到对话或联系人', find: '姓名或主题', nothing: '没有找到。请减少字数再试。',
+      everywhere: '所有位置', list: '在列表中', messages: '在消息之间', writing: '写消息时', next: '下一个或上一个对话',
+      nextUnread: '下一个或上一个未读对话', regions: '页面的下一部分或上一部分', rows: '逐行移动', rowMenu: '打开菜单', move: '逐条消息移动', newLine: '换行',
+      editLast: '编辑您的上一条消息', replyLast: '回复最后一条消息', stop: '关闭或取消',
+    },
+    notices: {
+      title: '提醒', sound: '播放提示音', soundMore: '无论打开多少标签页，只播放一次。', desktop: '显示通知', desktopMore: '此页面打开但您没有在使用时。',
+      dismissed: '浏览器没有得到回答。再次打开此项，它会重新询问。', denied: '浏览器阻止了此页面的通知。请在浏览器设置中允许。', quiet: '勿扰',
+      quietMore: '在您关闭此项之前，没有声音和通知。', scheduled: '安静时段', scheduledMore: '每天在两个时间之间。', kept: '这些选项保存在此浏览器中。',
+      why: '为什么收到或没有收到提醒？', empty: '此浏览器还没有收到消息。',
+      done: { both: '声音和通知', sound: '仅声音', shown: '仅通知', none: '没有提醒' },
+      rules: {
+        read: '您已经读过。', open: '您正在查看此对话。', quiet: '“勿扰”已打开。', schedule: '处于安静时段。', here: '您正在使用收件箱，不需要通知。',
+        off: '通知已在设置中关闭。', blocked: '浏览器不允许通知。', shown: '您没有在使用收件箱。',
+      },
+    },
   };
   return { texts, dialogs };
 }

@@ -156,5 +156,31 @@ export function englishDialogs({ number, plural }) {
     searchUnfiltered: 'Try fewer letters, or search without the filters.',
     searchEverywhere: 'Search everywhere',
     searchNoFilters: 'Search without filters',
+    keyboard: {
+      title: 'Keyboard', sends: 'Send with', sheet: 'Keyboard shortcuts', goTo: 'Go to a conversation or a person',
+      find: 'A name, or what it is about', nothing: 'Nothing found. Try fewer letters.', everywhere: 'Everywhere',
+      list: 'In the list', messages: 'Among the messages', writing: 'While writing',
+      next: 'Next or previous conversation', nextUnread: 'Next or previous unread conversation',
+      regions: 'Next or previous part of the page', rows: 'Move from row to row', rowMenu: 'Open the menu',
+      move: 'Move from message to message', newLine: 'Start a new line', editLast: 'Edit your last message',
+      replyLast: 'Reply to the last message', stop: 'Close, or cancel',
+    },
+    notices: {
+      title: 'Notices', sound: 'Play a sound', soundMore: 'Once, however many tabs are open.',
+      desktop: 'Show notifications', desktopMore: 'While this page is open and you are not using it.',
+      dismissed: 'Your browser got no answer. Switch this on again, and it asks again.',
+      denied: 'Your browser blocks notifications of this page. Allow them in its settings.', quiet: 'Do not disturb',
+      quietMore: 'No sounds and no notifications until you switch this off.', scheduled: 'Quiet hours',
+      scheduledMore: 'The same every day, between two times.', kept: 'These choices are kept in this browser.',
+      why: 'Why was I notified, or not?', empty: 'No messages have arrived in this browser yet.',
+      done: { both: 'Sound and notification', sound: 'Sound only', shown: 'Notification only', none: 'No notice' },
+      rules: {
+        read: 'You had read it already.', open: 'You were looking at this conversation.',
+        quiet: '“Do not disturb” was on.', schedule: 'It was within your quiet hours.',
+        here: 'You were using the inbox, so no notification was needed.',
+        off: 'Notifications are switched off in the settings.', blocked: 'The browser does not allow notifications.',
+        shown: 'You were not using the inbox.',
+      },
+    },
   };
 }

@@ -13,7 +13,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
     settingsOf: (/** @type {string} */ name) => `${name}: settings`,
     search: 'Search',
     searchConversations: 'Search conversations and messages',
-    searchKey: 'Ctrl K',
+    searchKey: 'Ctrl G',
     show: 'Show',
     all: 'All',
     unread: 'Unread',

@@ -15,7 +15,7 @@ export function german({ capped, list, number, phrase, plural, some }) {
     settingsOf: (name) => `${name}: Einstellungen`,
     search: 'Suchen',
     searchConversations: 'Unterhaltungen und Nachrichten durchsuchen',
-    searchKey: 'Strg K',
+    searchKey: 'Strg G',
     show: 'Anzeigen',
     all: 'Alle',
     unread: 'Ungelesen',
@@ -447,6 +447,34 @@ export function german({ capped, list, number, phrase, plural, some }) {
     searchUnfiltered: 'Versuchen Sie weniger Buchstaben, oder suchen Sie ohne Filter.',
     searchEverywhere: 'Überall suchen',
     searchNoFilters: 'Ohne Filter suchen',
+    keyboard: {
+      title: 'Tastatur', sends: 'Senden mit', sheet: 'Tastenkürzel', goTo: 'Zu einer Unterhaltung oder Person gehen',
+      find: 'Ein Name oder worum es geht', nothing: 'Nichts gefunden. Versuchen Sie es mit weniger Buchstaben.',
+      everywhere: 'Überall', list: 'In der Liste', messages: 'In den Nachrichten', writing: 'Beim Schreiben',
+      next: 'Nächste oder vorige Unterhaltung', nextUnread: 'Nächste oder vorige ungelesene Unterhaltung',
+      regions: 'Nächster oder voriger Teil der Seite', rows: 'Von Zeile zu Zeile gehen', rowMenu: 'Das Menü öffnen',
+      move: 'Von Nachricht zu Nachricht gehen', newLine: 'Eine neue Zeile beginnen',
+      editLast: 'Ihre letzte Nachricht bearbeiten', replyLast: 'Auf die letzte Nachricht antworten',
+      stop: 'Schließen oder abbrechen',
+    },
+    notices: {
+      title: 'Hinweise', sound: 'Ton abspielen', soundMore: 'Einmal, egal wie viele Tabs offen sind.',
+      desktop: 'Benachrichtigungen zeigen', desktopMore: 'Solange diese Seite offen ist und nicht benutzt wird.',
+      dismissed: 'Der Browser hat keine Antwort bekommen. Noch einmal einschalten, dann fragt er wieder.',
+      denied: 'Der Browser blockiert Benachrichtigungen dieser Seite. In seinen Einstellungen lassen sie sich erlauben.',
+      quiet: 'Nicht stören', quietMore: 'Kein Ton und keine Benachrichtigung, bis das ausgeschaltet wird.',
+      scheduled: 'Ruhezeit', scheduledMore: 'Jeden Tag zwischen zwei Uhrzeiten.',
+      kept: 'Diese Einstellungen gelten in diesem Browser.', why: 'Warum gab es einen Hinweis oder keinen?',
+      empty: 'In diesem Browser sind noch keine Nachrichten eingetroffen.',
+      done: { both: 'Ton und Benachrichtigung', sound: 'Nur Ton', shown: 'Nur Benachrichtigung', none: 'Kein Hinweis' },
+      rules: {
+        read: 'Die Nachricht war schon gelesen.', open: 'Diese Unterhaltung war gerade zu sehen.',
+        quiet: '„Nicht stören“ war eingeschaltet.', schedule: 'Es war Ruhezeit.',
+        here: 'Der Posteingang wurde benutzt, deshalb keine Benachrichtigung.',
+        off: 'Benachrichtigungen sind in den Einstellungen ausgeschaltet.',
+        blocked: 'Der Browser erlaubt keine Benachrichtigungen.', shown: 'Der Posteingang wurde nicht benutzt.',
+      },
+    },
   };
   return { texts, dialogs };
 }

@@ -17,7 +17,7 @@ export function japanese({ capped, list, number, phrase, plural, some }) {
     settingsOf: (name) => `${name}：設定`,
     search: '検索',
     searchConversations: '会話とメッセージを検索',
-    searchKey: 'Ctrl K',
+    searchKey: 'Ctrl G',
     show: '表示',
     all: 'すべて',
     unread: '未読',
@@ -433,6 +433,25 @@ export function japanese({ capped, list, number, phrase, plural, some }) {
     searchUnfiltered: '文字を減らすか、絞り込みなしで検索してください。',
     searchEverywhere: 'すべてを検索',
     searchNoFilters: '絞り込みなしで検索',
+    keyboard: {
+      title: 'キーボード', sends: '送信キー', sheet: 'キーボード ショートカット', goTo: '会話または相手へ移動', find: '名前または用件',
+      nothing: '見つかりません。文字を減らしてください。', everywhere: 'どこでも', list: '一覧で', messages: 'メッセージの間で', writing: '入力中',
+      next: '次または前の会話', nextUnread: '次または前の未読の会話', regions: 'ページの次または前の部分', rows: '行を移動', rowMenu: 'メニューを開く',
+      move: 'メッセージを移動', newLine: '改行', editLast: '自分の最後のメッセージを編集', replyLast: '最後のメッセージに返信', stop: '閉じる、または取り消す',
+    },
+    notices: {
+      title: 'お知らせ', sound: '音を鳴らす', soundMore: 'タブがいくつ開いていても一度だけです。', desktop: '通知を表示',
+      desktopMore: 'このページが開いていて、使っていないとき。', dismissed: 'ブラウザーは答えを得られませんでした。もう一度オンにすると、再び尋ねます。',
+      denied: 'ブラウザーがこのページの通知をブロックしています。ブラウザーの設定で許可してください。', quiet: 'おやすみモード', quietMore: 'オフにするまで音も通知もありません。',
+      scheduled: '静かな時間帯', scheduledMore: '毎日、二つの時刻の間。', kept: 'これらの設定はこのブラウザーに保存されます。', why: 'お知らせがあった理由、なかった理由',
+      empty: 'このブラウザーにはまだメッセージが届いていません。',
+      done: { both: '音と通知', sound: '音のみ', shown: '通知のみ', none: 'お知らせなし' },
+      rules: {
+        read: 'すでに読んでいました。', open: 'この会話を見ていました。', quiet: 'おやすみモードがオンでした。', schedule: '静かな時間帯でした。',
+        here: '受信箱を使っていたため、通知は不要でした。', off: '通知は設定でオフになっています。', blocked: 'ブラウザーが通知を許可していません。',
+        shown: '受信箱を使っていませんでした。',
+      },
+    },
   };
   return { texts, dialogs };
 }

@@ -28,7 +28,7 @@ export function spanish({ capped, list, number, phrase, plural, some }) {
     settingsOf: (name) => `${name}: ajustes`,
     search: 'Buscar',
     searchConversations: 'Buscar conversaciones y mensajes',
-    searchKey: 'Ctrl K',
+    searchKey: 'Ctrl G',
     show: 'Mostrar',
     all: 'Todas',
     unread: 'No leídas',
@@ -467,6 +467,33 @@ export function spanish({ capped, list, number, phrase, plural, some }) {
     searchUnfiltered: 'Prueba con menos letras, o busca sin filtros.',
     searchEverywhere: 'Buscar en todo',
     searchNoFilters: 'Buscar sin filtros',
+    keyboard: {
+      title: 'Teclado', sends: 'Enviar con', sheet: 'Atajos de teclado', goTo: 'Ir a una conversación o a una persona',
+      find: 'Un nombre o el asunto', nothing: 'No se encontró nada. Prueba con menos letras.',
+      everywhere: 'En todas partes', list: 'En la lista', messages: 'Entre los mensajes', writing: 'Al escribir',
+      next: 'Conversación siguiente o anterior', nextUnread: 'Conversación sin leer siguiente o anterior',
+      regions: 'Parte siguiente o anterior de la página', rows: 'Pasar de fila en fila', rowMenu: 'Abrir el menú',
+      move: 'Pasar de mensaje en mensaje', newLine: 'Empezar una línea', editLast: 'Editar tu último mensaje',
+      replyLast: 'Responder al último mensaje', stop: 'Cerrar o cancelar',
+    },
+    notices: {
+      title: 'Avisos', sound: 'Reproducir un sonido', soundMore: 'Una sola vez, aunque haya varias pestañas abiertas.',
+      desktop: 'Mostrar notificaciones', desktopMore: 'Mientras esta página está abierta y no se usa.',
+      dismissed: 'El navegador no obtuvo respuesta. Actívalo otra vez y volverá a preguntar.',
+      denied: 'El navegador bloquea las notificaciones de esta página. Permítelas en sus ajustes.',
+      quiet: 'No molestar', quietMore: 'Sin sonidos ni notificaciones hasta que lo desactives.',
+      scheduled: 'Horas de silencio', scheduledMore: 'Las mismas todos los días, entre dos horas.',
+      kept: 'Estas opciones se guardan en este navegador.', why: '¿Por qué recibí un aviso o no?',
+      empty: 'Todavía no ha llegado ningún mensaje a este navegador.',
+      done: { both: 'Sonido y notificación', sound: 'Solo sonido', shown: 'Solo notificación', none: 'Sin aviso' },
+      rules: {
+        read: 'Ya lo habías leído.', open: 'Estabas mirando esta conversación.',
+        quiet: '«No molestar» estaba activado.', schedule: 'Era en tus horas de silencio.',
+        here: 'Estabas usando los mensajes y no hacía falta notificación.',
+        off: 'Las notificaciones están desactivadas en los ajustes.',
+        blocked: 'El navegador no permite notificaciones.', shown: 'No estabas usando los mensajes.',
+      },
+    },
   };
   return { texts, dialogs };
 }

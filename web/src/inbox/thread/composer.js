@@ -1,6 +1,6 @@
 /**
- * The composer. With a keyboard Enter sends and Shift+Enter starts a new line; on a touch screen Enter starts a new
- * line and the button sends, since a phone has no Shift+Enter. Ctrl+Enter sends everywhere. Nothing is sent during text
+ * The composer. With a keyboard Enter sends and Shift+Enter starts a new line, unless the user has chosen Ctrl+Enter; on a
+ * touch screen Enter starts a new line and the button sends, since a phone has no Shift+Enter. Ctrl+Enter sends everywhere. Nothing is sent during text
  * composition. Above the text are the message that it replies to or edits, and a subject if wanted.
  *
  * Invariant: while a message is edited the draft is kept, and comes back afterwards.
@@ -101,6 +101,10 @@ export class ParlorComposer extends HTMLElement {
     if (!this.#form.hidden) this.#input.focus({ preventScroll: true });
   }
 
+  get #enterSends() {
+    return !FINGERS.matches && this.#view?.enterSends !== false;
+  }
+
   /** The edit of an own message. */
   get #edits() {
     const mode = this.#view?.mode;
@@ -119,7 +123,7 @@ export class ParlorComposer extends HTMLElement {
       this.#closed.replaceChildren(icon('lock', { small: true }), h('span', {}, view.closed));
     }
     setAttribute(this.#input, 'placeholder', say.writeTo(shortened(view.name)));
-    setAttribute(this.#input, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
+    setAttribute(this.#input, 'enterkeyhint', this.#enterSends ? 'send' : 'enter');
     const edits = this.#edits;
     if (fresh) this.note('');
     if (fresh || was?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
@@ -141,14 +145,14 @@ export class ParlorComposer extends HTMLElement {
 
   /** @param {ComposerMode|null} mode */
   #drawMode(mode) {
-    const drawn = JSON.stringify(mode && [mode.kind, mode.seq, mode.text, mode.kind === 'reply' && mode.who]);
+    const drawn = JSON.stringify([this.#enterSends, mode && [mode.kind, mode.seq, mode.text, mode.kind === 'reply' && mode.who]]);
     if (drawn === this.#drawnMode) return;
     this.#drawnMode = drawn;
     this.#mode.hidden = !mode;
     const isEdit = mode?.kind === 'edit';
     const label = isEdit ? say.save : say.send;
     setAttribute(this.#send, 'aria-label', label);
-    setAttribute(this.#send, 'title', isEdit ? say.save : FINGERS.matches ? say.send : say.sendHint);
+    setAttribute(this.#send, 'title', isEdit ? say.save : this.#enterSends ? say.sendHint : say.send);
     this.#send.replaceChildren(icon(isEdit ? 'check' : 'send'));
     if (!mode) {
       this.#mode.replaceChildren();
@@ -263,7 +267,7 @@ export class ParlorComposer extends HTMLElement {
     // Code 229: some browsers end composing with the very key that they report.
     if (event.isComposing || event.keyCode === 229) return;
     const held = event.ctrlKey || event.metaKey;
-    if (event.key === 'Enter' && !event.shiftKey && (held || !FINGERS.matches)) {
+    if (event.key === 'Enter' && !event.shiftKey && (held || this.#enterSends)) {
       event.preventDefault();
       this.#submit(event);
     } else if (event.key === 'Escape' && this.#view?.mode) {

@@ -121,7 +121,7 @@ function key(event, items, chosen) {
 }
 
 /** Returns a key as the keyboards of the language name it. @param {string} name @returns {string} */
-function keyLabel(name) {
+export function keyLabel(name) {
   return name.split(' ').map((part) => textOf(say.keyNames, part) ?? part).join(' ');
 }
 

@@ -34,7 +34,7 @@ import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conver
  * }} ComposerMode `who` is null for the user; an edit shows the current text and continues from `words`
  * @typedef {{
  *   conversation: number, name: string, draft: string, draftTaken: number, subject: string|null, mode: ComposerMode|null, closed: string|null,
- *   charsMax: number, subjectMax: number, attached: FileView[],
+ *   charsMax: number, subjectMax: number, attached: FileView[], enterSends: boolean,
  * }} ComposerView a null `subject` is hidden; `draftTaken` counts how often another page has sent or cleared the draft
  * `side` is the side of `loading` and `failed`; `first` the first message that the user may see; `going`: a jump is
  * under way; `left`: the user is no longer a member.
@@ -54,10 +54,12 @@ import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conver
  *   id: number, divider: Divider|null, offline: boolean, progress: Progress, side: Side|null,
  *   draft: string, draftTaken: number,
  *   charsMax: number, subjectMax: number, attached: FileView[], bytesMax: number, drafting: Draft,
- *   over: (message: Message) => Message, going: boolean,
+ *   over: (message: Message) => Message, going: boolean, enterSends: boolean,
  * }} Opened `going`: a jump is under way; `over` adds the user's reactions that the server does not know yet
  */
 
+/** The name of the stored key that sends: "Enter" or "Ctrl Enter". */
+export const SEND_KEY = 'send-key';
 /** The number of characters that a screen reader announces of a new message. */
 const ANNOUNCED_CHARS_MAX = 400;
 
@@ -128,7 +130,7 @@ export function threadView(viewInput, opened) {
       conversation: id, name: called, draft: opened.draft, draftTaken: opened.draftTaken,
       subject: opened.drafting.subject,
       mode: modeOf(state, messages, opened.drafting), closed, charsMax: opened.charsMax,
-      subjectMax: opened.subjectMax, attached: opened.attached,
+      subjectMax: opened.subjectMax, attached: opened.attached, enterSends: opened.enterSends,
     },
   };
 }

@@ -1,0 +1,147 @@
+/**
+ * The switcher: finds a conversation by a name or by what it is about, or a person, and opens it.
+ *
+ * Invariant: the focus stays in the field; arrows choose, Enter opens, Escape closes.
+ *
+ * @import {Client} from '../../sdk/client.js'
+ * @import {Conversation, User} from '../../sdk/wire.js'
+ */
+import { avatar } from '../ui/avatar.js';
+import { openDialog } from '../ui/dialog.js';
+import { h, setAttribute, setText } from '../ui/dom.js';
+import { icon } from '../ui/icons.js';
+import { avatarUsers, nameOf } from '../view/conversations.js';
+import { dialogSay } from '../view/dialog-strings.js';
+import { errorText } from '../view/error-text.js';
+import { sentences } from '../view/strings.js';
+import { isSearchable } from '../view/users.js';
+
+const CONVERSATIONS_MAX = 7;
+const USERS_MAX = 5;
+const PAUSE_MS = 200;
+
+/** @typedef {{name: string, about: string, picture: HTMLElement, open: () => void}} Choice */
+/** @typedef {{find: (query: string) => Conversation[], open: (id: number) => void}} SwitcherParts `find` returns the
+ * conversations that match, the newest first */
+
+const { keyboard: words } = dialogSay;
+
+class Switcher {
+  /** @type {User[]} */
+  #users = [];
+  /** @type {Choice[]} */
+  #choices = [];
+  #at = 0;
+  #turn = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
+  #field = h('input', {
+    type: 'search', role: 'combobox', autocomplete: 'off', 'aria-label': words.goTo, placeholder: words.find,
+    'aria-expanded': 'true', 'aria-controls': 'switcher-choices', 'aria-autocomplete': 'list',
+    oninput: () => this.#changed(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+  });
+  #list = h('ul', { class: 'people', role: 'listbox', id: 'switcher-choices', 'aria-label': words.goTo });
+  #note = h('p', { class: 'note', role: 'status' });
+
+  /** @param {HTMLElement} host @param {Client} client @param {SwitcherParts} parts */
+  constructor(host, client, parts) {
+    this.client = client;
+    this.parts = parts;
+    this.dialog = openDialog(host, words.goTo,
+      h('form', { onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+        h('label', { class: 'search' }, icon('search', { small: true }), this.#field), this.#list, this.#note));
+    this.dialog.classList.add('picker');
+    this.dialog.addEventListener('close', () => clearTimeout(this.#timer));
+    this.#field.focus();
+    this.#draw();
+  }
+
+  #changed() {
+    this.#at = 0;
+    this.#users = [];
+    this.#draw();
+    clearTimeout(this.#timer);
+    const turn = (this.#turn += 1);
+    const query = this.#field.value.trim();
+    if (!isSearchable(query)) return;
+    this.#timer = setTimeout(async () => {
+      try {
+        const users = await this.client.findUsers(query);
+        if (turn !== this.#turn) return;
+        this.#users = users.filter(({ id }) => id !== this.client.user).slice(0, USERS_MAX);
+        this.#draw();
+      } catch (error) {
+        if (turn === this.#turn) setText(this.#note, sentences(dialogSay.peopleFailed, errorText(error)));
+      }
+    }, PAUSE_MS);
+  }
+
+  #draw() {
+    const { state } = this.client;
+    const conversations = this.parts.find(this.#field.value).slice(0, CONVERSATIONS_MAX).map((one) => ({
+      name: nameOf(state, one),
+      about: one.context?.title ?? '',
+      picture: avatar(avatarUsers(state, one), { pair: one.kind === 'group', picture: one.picture, size: 36 }),
+      open: () => this.parts.open(one.id),
+    }));
+    const users = this.#users.map((user) => ({
+      name: user.name, about: '', picture: avatar([user], { size: 36 }), open: () => void this.#write(user),
+    }));
+    this.#choices = [...conversations, ...users];
+    this.#list.replaceChildren(...this.#choices.map(({ name, about, picture }, index) => h('li', {
+      role: 'option', id: `switcher-${index}`, onclick: () => this.#open(index),
+    }, picture, h('span', {}, h('b', { class: 'one-line', dir: 'auto' }, name),
+      about !== '' && h('span', { class: 'one-line', dir: 'auto' }, about)))));
+    setText(this.#note, this.#choices.length > 0 ? '' : words.nothing);
+    this.#choose(Math.min(this.#at, Math.max(0, this.#choices.length - 1)));
+  }
+
+  /** @param {number} at */
+  #choose(at) {
+    this.#at = at;
+    for (const [index, row] of [...this.#list.children].entries()) {
+      setAttribute(row, 'aria-selected', String(index === at));
+      if (index === at) row.scrollIntoView({ block: 'nearest' });
+    }
+    setAttribute(this.#field, 'aria-activedescendant', this.#choices.length > 0 ? `switcher-${at}` : null);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    const count = this.#choices.length;
+    if (event.key === 'Enter') this.#open(this.#at);
+    // Otherwise the browser would only empty the field.
+    else if (event.key === 'Escape') this.dialog.close();
+    else if (event.key === 'ArrowDown' && count > 0) this.#choose((this.#at + 1) % count);
+    else if (event.key === 'ArrowUp' && count > 0) this.#choose((this.#at + count - 1) % count);
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {number} index */
+  #open(index) {
+    const choice = this.#choices[index];
+    if (!choice) return;
+    // The focus goes where the choice leads, so the dialog gives it back first.
+    if (index < this.#choices.length - this.#users.length) this.dialog.close();
+    choice.open();
+  }
+
+  /** @param {User} user */
+  async #write(user) {
+    try {
+      const { id } = await this.client.openConversation({ user: user.id });
+      this.dialog.close();
+      this.parts.open(id);
+    } catch (error) {
+      setText(this.#note, errorText(error));
+    }
+  }
+}
+
+/** @param {HTMLElement} host @param {Client} client @param {SwitcherParts} parts */
+export function openSwitcher(host, client, parts) {
+  new Switcher(host, client, parts);
+}

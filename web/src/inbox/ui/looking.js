@@ -1,0 +1,42 @@
+/**
+ * Where the user looks, known to all tabs of the browser: a tab holds a lock for what has the focus in it. A lock ends
+ * with its tab, so nothing is left behind by a tab that crashes.
+ */
+
+/** @param {number} user @returns {string} */
+const prefixOf = (user) => `parlor:${user}:looking:`;
+
+export class Looking {
+  #at = -1;
+  /** Counts the changes, so that a lock that is granted late is released. */
+  #turn = 0;
+  #release = () => {};
+
+  /** @param {number} user */
+  constructor(user) {
+    this.user = user;
+  }
+
+  /** @param {number} at the conversation; 0 for another part of the inbox, -1 for none */
+  set(at) {
+    if (at === this.#at) return;
+    this.#at = at;
+    this.#release();
+    this.#release = () => {};
+    const turn = (this.#turn += 1);
+    if (at < 0) return;
+    // Browsers have no locks on insecure pages.
+    navigator.locks?.request(prefixOf(this.user) + at, { mode: 'shared' }, () => new Promise((resolve) => {
+      if (turn === this.#turn) this.#release = () => resolve(null);
+      else resolve(null);
+    })).catch(() => {});
+  }
+
+  /** Returns where the user looks in any tab; null for nowhere. @returns {Promise<number|null>} */
+  async find() {
+    const prefix = prefixOf(this.user);
+    const { held = [] } = (await navigator.locks?.query()) ?? {};
+    const places = held.filter(({ name }) => name?.startsWith(prefix)).map(({ name }) => Number(name?.slice(prefix.length)));
+    return Math.max(this.#at, ...places) < 0 ? null : Math.max(this.#at, ...places);
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Which arriving messages are noticed, how, and by which rule. Pure.
+ */
+
+/**
+ * @typedef {{
+ *   sound: boolean, desktop: boolean, quiet: boolean, scheduled: boolean, from: string, until: string,
+ * }} NoticeSettings `quiet`: do not disturb; `scheduled`: do not disturb every day between two times, as "22:00"
+ * @typedef {'read'|'open'|'quiet'|'schedule'|'here'|'off'|'blocked'|'shown'} NoticeRule
+ * @typedef {{conversation: number, seq: number}} Arrival
+ * @typedef {{
+ *   readSeq: number, looking: number|null, settings: NoticeSettings, permission: string, minutes: number,
+ * }} NoticeState
+ *   `readSeq`: up to where the user has read the conversation; `looking`: the conversation that the user looks at in any
+ *   tab, 0 for another part of the inbox, null for none; `permission`: that of the browser, as `Notification.permission`;
+ *   `minutes`: the time of day
+ * @typedef {{rule: NoticeRule, show: boolean, sound: boolean}} Decision
+ * @typedef {Decision & {at: number, conversation: number}} LoggedNotice what was done, which the browser may have refused
+ */
+
+/** The names of what is stored for the user: the settings, and the last decisions. */
+export const NOTICE_SETTINGS = 'notices';
+export const NOTICE_LOG = 'notice-log';
+
+const TIME = /^(?:[01]\d|2[0-3]):[0-5]\d$/u;
+
+/** Returns stored settings, with defaults for what is missing or broken. @param {unknown} stored
+ * @returns {NoticeSettings} */
+export function noticeSettings(stored) {
+  const { sound, desktop, quiet, scheduled, from, until } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  const time = (/** @type {unknown} */ value, /** @type {string} */ usual) =>
+    (typeof value === 'string' && TIME.test(value) ? value : usual);
+  return {
+    sound: sound !== false,
+    desktop: desktop === true,
+    quiet: quiet === true,
+    scheduled: scheduled === true,
+    from: time(from, '22:00'),
+    until: time(until, '07:00'),
+  };
+}
+
+/** Decides about a message that has arrived. The first rule that applies counts. @param {Arrival} arrival
+ * @param {NoticeState} state @returns {Decision} */
+export function decide({ conversation, seq }, { readSeq, looking, settings, permission, minutes }) {
+  /** @param {NoticeRule} rule @returns {Decision} */
+  const silent = (rule) => ({ rule, show: false, sound: false });
+  /** @param {NoticeRule} rule @returns {Decision} */
+  const heard = (rule) => ({ rule, show: rule === 'shown', sound: settings.sound });
+  if (readSeq >= seq) return silent('read');
+  if (looking === conversation) return silent('open');
+  if (settings.quiet) return silent('quiet');
+  if (settings.scheduled && isWithin(minutes, settings)) return silent('schedule');
+  if (looking !== null) return heard('here');
+  if (!settings.desktop) return heard('off');
+  return heard(permission === 'granted' ? 'shown' : 'blocked');
+}
+
+/** Returns whether a time of day is between two, which may be on two days. Equal times are the whole day.
+ * @param {number} minutes @param {{from: string, until: string}} times @returns {boolean} */
+export function isWithin(minutes, { from, until }) {
+  const [begin, end] = [from, until].map((time) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3)));
+  return begin < end ? minutes >= begin && minutes < end : minutes >= begin || minutes < end;
+}
