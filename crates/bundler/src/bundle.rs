@@ -29,6 +29,8 @@ pub(crate) struct Bundle<'source> {
     first: usize,
     /// The modules that are scripts of their own, by number.
     alone: BTreeSet<usize>,
+    /// The modules that are imported dynamically and are no scripts of their own, by number.
+    given: BTreeSet<usize>,
     private_names: PrivateNames<'source>,
     /// The short names of each module, by its number.
     local_names: Vec<LocalNames<'source>>,
@@ -109,8 +111,10 @@ impl<'source> Bundle<'source> {
             let gives_only = module.imports.is_empty() && module.later().next().is_none();
             gives_only && !module.exports.is_empty() && !imported.contains(module.path)
         };
-        let alone = alone.filter(|number| is_alone(&modules[*number])).collect();
-        Ok(Self { modules, numbers, first, alone, private_names, local_names })
+        let alone: BTreeSet<usize> = alone.filter(|number| is_alone(&modules[*number])).collect();
+        let later = modules.iter().flat_map(Module::later).map(|(path, _)| numbers[path]);
+        let given = later.filter(|number| !alone.contains(number)).collect();
+        Ok(Self { modules, numbers, first, alone, given, private_names, local_names })
     }
 
     /// The modules that are scripts of their own: the number, the path and the script of each.
@@ -133,7 +137,7 @@ impl<'source> Bundle<'source> {
     pub(crate) fn later(&self) -> Option<String> {
         self.joined_later().next()?;
         let taken = listed(self.taken().iter().map(|number| format!("${number}")));
-        let given = listed(self.given().iter().map(|number| format!("${number}")));
+        let given = listed(self.given.iter().map(|number| format!("${number}")));
         let mut script = format!("export default({taken})=>{{\n");
         for module in self.joined_later() {
             self.write(module, &mut script);
@@ -179,10 +183,14 @@ impl<'source> Bundle<'source> {
         numbers.filter(|number| *number < self.first).collect()
     }
 
-    /// The modules that are imported dynamically, by number.
-    fn given(&self) -> BTreeSet<usize> {
-        let numbers = self.modules.iter().flat_map(Module::later).map(|(path, _)| self.numbers[path]);
-        numbers.filter(|number| !self.alone.contains(number)).collect()
+    /// The name under which a module hands over what it exports. Code that imports it dynamically uses the original one.
+    fn export_name(&self, path: &str, name: &str) -> String {
+        let number = self.numbers[path];
+        let place = self.modules[number].exports.iter().position(|export| *export == name);
+        match place {
+            Some(place) if !self.alone.contains(&number) && !self.given.contains(&number) => minify::short(place),
+            _ => name.to_owned(),
+        }
     }
 
     fn write(&self, module: &Module<'_>, into: &mut String) {
@@ -196,13 +204,14 @@ impl<'source> Bundle<'source> {
     /// Writes the function of a module and its call, whose value is what the module exports.
     fn write_value(&self, module: &Module<'_>, into: &mut String) {
         let names = Names { private: &self.private_names, local: &self.local_names[self.numbers[module.path]] };
-        let pair = |name: &str, here: &str| match names.local.get(here).map_or(here, String::as_str) {
-            here if here == name => name.to_owned(),
-            here => format!("{name}:{here}"),
+        let pair = |exporter: &str, name: &str, here: &str| {
+            let here = names.local.get(here).map_or(here, String::as_str);
+            let name = self.export_name(exporter, name);
+            if name == here { name } else { format!("{name}:{here}") }
         };
         into.push_str("(()=>{");
         for import in module.imports.iter().filter(|import| !import.names.is_empty()) {
-            let pairs = import.names.iter().map(|(name, here)| pair(name, here));
+            let pairs = import.names.iter().map(|(name, here)| pair(&import.from, name, here));
             let _ = write!(into, "const{}=${};", listed(pairs), self.numbers[import.from.as_str()]);
         }
         for (at, piece) in module.pieces.iter().enumerate() {
@@ -232,7 +241,7 @@ impl<'source> Bundle<'source> {
             }
         }
         if !module.exports.is_empty() {
-            let _ = write!(into, "\nreturn{}", listed(module.exports.iter().map(|name| pair(name, name))));
+            let _ = write!(into, "\nreturn{}", listed(module.exports.iter().map(|name| pair(module.path, name, name))));
         }
         into.push_str("})();\n");
     }
@@ -278,8 +287,8 @@ mod tests {
         let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
         assert_eq!(
             bundle.main(None, &BTreeMap::new()),
-            "const $0=(()=>{function a(){return 1;}\nreturn{d:a}})();\n\
-             (()=>{const{d:a}=$0;a();})();\n(()=>{const{d:a}=$0;a();})();\n"
+            "const $0=(()=>{function a(){return 1;}\nreturn{a}})();\n\
+             (()=>{const{a}=$0;a();})();\n(()=>{const{a}=$0;a();})();\n"
         );
         assert_eq!(bundle.later(), None);
     }
@@ -298,16 +307,16 @@ mod tests {
         assert!(main.contains("default({$0})"), "{main}");
         assert!(
             main.ends_with(
-                "const $0=(()=>{const a=1;\nreturn{b:a}})();\n\
-                 (()=>{const{b:a}=$0;const b=async()=>(await $l().then(l=>l.$3)).d(a);})();\n"
+                "const $0=(()=>{const a=1;\nreturn{a}})();\n\
+                 (()=>{const{a}=$0;const b=async()=>(await $l().then(l=>l.$3)).d(a);})();\n"
             ),
             "{main}"
         );
         assert_eq!(
             bundle.later().as_deref(),
             Some(
-                "export default({$0})=>{\nconst $2=(()=>{const a=2;\nreturn{e:a}})();\n\
-             const $3=(()=>{const{b:a}=$0;const{e:c}=$2;const b=()=>a+c;\nreturn{d:b}})();\nreturn{$3}};\n"
+                "export default({$0})=>{\nconst $2=(()=>{const a=2;\nreturn{a}})();\n\
+             const $3=(()=>{const{a}=$0;const{a:c}=$2;const b=()=>a+c;\nreturn{d:b}})();\nreturn{$3}};\n"
             )
         );
     }
