@@ -22,10 +22,14 @@ import { say } from '../view/strings.js';
 const CLAIMED = 'noticed';
 /** When a sound is still to be played by a tab that may. */
 const SOUND_DUE = 'notice-sound-due';
+/** When the last sound was played. */
+const SOUND_AT = 'notice-sound-at';
 
 const LOG_MAX = 30;
 const CLAIMED_MAX = 200;
 const SOUND_DUE_MS = 5_000;
+/** Messages that follow each other this closely share a sound. */
+const SOUND_GAP_MS = 2_000;
 
 export class Notices {
   /** The notification of each conversation. @type {Map<number, Notification>} */
@@ -68,7 +72,7 @@ export class Notices {
     const isWanted = log.some((one) => one.sound);
     const isDue = Date.now() - (storage.get(SOUND_DUE) ?? 0) < SOUND_DUE_MS;
     if (log.length === 0 && !isDue) return;
-    const isPlayed = (isWanted || isDue) && await chime();
+    const isPlayed = (isWanted || isDue) && await this.#playSound();
     if (isPlayed) storage.remove(SOUND_DUE);
     else if (isWanted) storage.set(SOUND_DUE, Date.now());
     /** @type {LoggedNotice[]} */
@@ -76,6 +80,16 @@ export class Notices {
     if (isPlayed && !isWanted && before.length > 0) before[0].sound = true;
     const heard = log.map((one) => ({ ...one, sound: one.sound && isPlayed })).reverse();
     storage.set(NOTICE_LOG, [...heard, ...before].slice(0, LOG_MAX));
+  }
+
+  /** @returns {Promise<boolean>} whether it was played, now or a moment ago */
+  async #playSound() {
+    const { storage } = this.client;
+    const now = Date.now();
+    if (Math.abs(now - (storage.get(SOUND_AT) ?? 0)) < SOUND_GAP_MS) return true;
+    const isPlayed = await chime();
+    if (isPlayed) storage.set(SOUND_AT, now);
+    return isPlayed;
   }
 
   /** Returns the messages that no tab has decided about yet. @param {Arrival[]} arrivals @returns {Arrival[]} */
