@@ -84,6 +84,12 @@ test('by choice Ctrl+Enter sends and Enter starts a new line; the empty field ed
     const { page } = ada;
     await page.evaluate(() => { location.hash = '#/settings'; });
     await page.getByRole('radio', { name: 'Ctrl Enter' }).check();
+    const heading = page.getByRole('heading', { name: 'Settings', exact: true });
+    const isAtHeading = () => heading.evaluate((one) => one === document.activeElement);
+    await page.keyboard.press('F6');
+    assert.equal(await page.locator('parlor-row').first().evaluate((one) => one.contains(document.activeElement)), true);
+    await page.keyboard.press('F6');
+    assert.equal(await isAtHeading(), true, 'F6 goes from the list to the settings');
     await ada.openConversation(ITEM);
     await field(ada).focus();
     await page.keyboard.type('one');

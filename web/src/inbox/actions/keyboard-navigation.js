@@ -9,12 +9,12 @@ import { h } from '../ui/dom.js';
 import { listen } from '../ui/events.js';
 import { say } from '../view/strings.js';
 
-/** @typedef {{name: string, element: Element, focus: () => void}} Region */
+/** @typedef {{element: Element, focus: () => void}} Region */
 /** @typedef {{id: number, selected: boolean, unread: number}} Step */
 
 /** @param {HTMLElement} host @param {{list: ParlorList, thread: ParlorThread, signal: AbortSignal}} parts */
 export function addKeyboardNavigation(host, { list, thread, signal }) {
-  /** @type {Region[]} */
+  /** @type {(Region & {name: string})[]} */
   const regions = [
     { name: say.toConversations, element: list, focus: () => list.focusRow(null) },
     { name: say.toMessages, element: thread.messages, focus: () => thread.focusMessages() },
@@ -38,7 +38,10 @@ export function addKeyboardNavigation(host, { list, thread, signal }) {
   }, signal);
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'F6' || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
-    const there = regions.filter((one) => one.element.checkVisibility());
+    const settings = /** @type {(HTMLElement & {focusHead: () => void})|null} */ (host.querySelector('parlor-settings'));
+    /** @type {Region[]} */
+    const all = [...regions, ...(settings ? [{ element: settings, focus: () => settings.focusHead() }] : [])];
+    const there = all.filter((one) => one.element.checkVisibility());
     if (there.length === 0) return;
     event.preventDefault();
     const at = there.findIndex((one) => one.element.contains(document.activeElement));
