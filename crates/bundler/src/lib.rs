@@ -1,5 +1,5 @@
 //! Builds what a browser loads from the web client's sources: one script, one style sheet, and a script of the modules
-//! loaded later; without comments and needless spaces, named by a hash of their bytes, and compressed.
+//! loaded later; without comments and needless spaces, with short names, named by a hash of their bytes, and compressed.
 //!
 //! Invariant: code that cannot be joined with certainty is refused with its file and line. The sources use a subset of
 //! the language (see `module`); nothing is guessed.
