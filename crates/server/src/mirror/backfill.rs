@@ -14,7 +14,10 @@ use super::{
     schema::TableColumns,
     triggers,
 };
-use crate::store::consumers::{ConsumerPosition, LeaseRequest};
+use crate::{
+    host::HostError,
+    store::consumers::{ConsumerPosition, LeaseRequest},
+};
 use parlor_protocol::ids::Version;
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -43,8 +46,8 @@ pub(crate) struct CopyOptions {
 /// How far a copy is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// Rows of the host's table.
-    pub(crate) total: u64,
+    /// Rows of the host's table; none if counting them takes longer than the host's time-out.
+    pub(crate) total: Option<u64>,
     /// Rows that were copied before.
     pub(crate) before: u64,
     /// Rows that were read.
@@ -79,8 +82,8 @@ impl Progress {
     pub(crate) fn rate(&self) -> (u64, Option<Duration>) {
         let ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let rate = self.done.saturating_mul(1000) / ms;
-        let left = self.total.saturating_sub(self.before + self.done);
-        (rate, left.checked_div(rate).map(Duration::from_secs))
+        let left = self.total.map(|total| total.saturating_sub(self.before + self.done));
+        (rate, left.and_then(|left| left.checked_div(rate)).map(Duration::from_secs))
     }
 }
 
@@ -98,9 +101,14 @@ pub(crate) async fn run(
         return Err(MirrorError::Tables(errors.join("; ")));
     }
     let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    let total = match tables.count().await {
+        Ok(total) => Some(count(total)),
+        Err(HostError::Timeout) => None,
+        Err(error) => return Err(error.into()),
+    };
     let table = tables.name().to_owned();
     let known = options.store.read(move |snapshot| snapshot.host_row_count(&table)).await?;
-    let mut progress = Progress { total: count(tables.count().await?), before: count(known), ..Progress::default() };
+    let mut progress = Progress { total, before: count(known), ..Progress::default() };
     if copy.is_dry_run {
         return Ok(progress);
     }
@@ -131,7 +139,8 @@ async fn copy_rows(
     };
     let begins = position.cursor.version.0 == 0;
     let mut after = if begins { i64::MIN } else { position.cursor.version.0 };
-    progress.before = if begins { 0 } else { progress.before.min(progress.total) };
+    progress.before =
+        if begins { 0 } else { progress.total.map_or(progress.before, |total| progress.before.min(total)) };
     let (began, mut reported) = (Instant::now(), Instant::now());
     let mut source = Source { applier: applier(options), after, parts: VecDeque::new() };
     (source.applier.columns, source.applier.import) = (writer.columns.clone(), writer.import.clone());
@@ -148,7 +157,9 @@ async fn copy_rows(
             let mut position = ConsumerPosition { format: 1, ..position };
             position.cursor.version = Version(if part.is_none() { 0 } else { after });
             let until_ms = options.environment.now_ms() + LEASE_MS;
-            options.store.advance_consumer(lease.clone(), position, until_ms).await?;
+            if !options.store.advance_consumer(lease.clone(), position, until_ms).await? {
+                return Err(MirrorError::Tables("another copy has taken over".to_owned()));
+            }
         }
     }
     options.store.release_consumer(lease).await?;
@@ -196,8 +207,9 @@ mod tests {
     #[test]
     fn the_rate_says_how_long_the_rest_takes() {
         let elapsed = Duration::from_secs(2);
-        let progress = Progress { total: 1000, before: 100, done: 200, new: 200, elapsed, ..Progress::default() };
+        let progress = Progress { total: Some(1000), before: 100, done: 200, new: 200, elapsed, ..Progress::default() };
         assert_eq!(progress.rate(), (100, Some(Duration::from_secs(7))));
-        assert_eq!(Progress { total: 5, ..Progress::default() }.rate(), (0, None));
+        assert_eq!(Progress { total: None, ..progress }.rate(), (100, None));
+        assert_eq!(Progress { total: Some(5), ..Progress::default() }.rate(), (0, None));
     }
 }

@@ -56,7 +56,9 @@ pub(super) fn copy(
     let (rate, _) = copied.rate();
     let Progress { total, before, done, new, refused, files, files_refused, reasons, .. } = copied;
     let mut text = if is_dry_run {
-        format!("The host has {total} messages, of which {before} are here. Nothing was copied.")
+        let total = total
+            .map_or_else(|| "more messages than it can count in time".to_owned(), |total| format!("{total} messages"));
+        format!("The host has {total}, of which {before} are here. Nothing was copied.")
     } else {
         format!("{done} messages were copied, {rate} a second: {new} were new, {refused} cannot be copied.")
     };
@@ -80,15 +82,17 @@ pub(super) fn copy(
 fn show(progress: &Progress) {
     const WIDTH: u64 = 30;
     let (rate, left) = progress.rate();
-    let total = progress.total.max(1);
-    // Some of the rows before the position were counted as known and are read again.
-    let at = (progress.before + progress.done).min(progress.total);
-    let filled = (at * WIDTH / total).min(WIDTH);
     let left = left.map_or_else(String::new, |left| format!(", {} s left", left.as_secs()));
-    let counts = format!("{at} of {} messages, {rate} a second{left}", progress.total);
+    let Some(total) = progress.total else {
+        return eprint_line(&format!("parlor: {} messages, {rate} a second", progress.before + progress.done));
+    };
+    // Some of the rows before the position were counted as known and are read again.
+    let at = (progress.before + progress.done).min(total);
+    let filled = (at * WIDTH / total.max(1)).min(WIDTH);
+    let counts = format!("{at} of {total} messages, {rate} a second{left}");
     if std::io::stderr().is_terminal() {
         let bar = "#".repeat(usize::try_from(filled).unwrap_or_default());
-        let line = format!("\r[{bar:30}] {counts}   {}", if at >= progress.total { "\n" } else { "" });
+        let line = format!("\r[{bar:30}] {counts}   {}", if at >= total { "\n" } else { "" });
         // It is not an error if nobody reads it.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     } else {
