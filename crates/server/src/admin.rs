@@ -7,7 +7,7 @@
 use crate::{
     app::App,
     domain::{
-        change::{Change, Outcome, Profile},
+        change::{Change, Outcome, ProfileUpdate},
         login,
     },
     listener::{handle_accept_error, until_stopped},
@@ -231,7 +231,7 @@ async fn add_user(
 async fn rename_user(app: &App, login: &str, to: Option<String>, name: Option<String>) -> Result<AdminReply, Problem> {
     let user = find_user(app, login).await?;
     if let Some(name) = name {
-        app.commit.submit(Change::UpdateProfile { user, profile: Profile::named(name) }).await?;
+        app.commit.submit(Change::UpdateProfile { user, profile: ProfileUpdate::named(name) }).await?;
     }
     if let Some(to) = to {
         app.commit.submit(Change::SetLogin { user, login: login::validate(&to)? }).await?;

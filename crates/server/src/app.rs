@@ -11,7 +11,7 @@ use crate::{
     commit::{self, Commit, Writer},
     config::Config,
     consumers::{self, ConsumerHandle, search::SearchIndexer},
-    domain::{Rules, fingerprint::Key},
+    domain::{Rules, fingerprint::FingerprintKey},
     environment::Environment,
     files::{self, Files},
     handover::Holding,
@@ -112,10 +112,10 @@ pub struct App {
 
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum AppError {
     /// The store.
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] store::StoreError),
     /// The channel layer.
     #[error(transparent)]
     Layer(#[from] Unavailable),
@@ -141,7 +141,7 @@ impl App {
     ///
     /// # Errors
     /// The store or the channel layer is not available.
-    pub async fn start(config: Config, environment: Environment, holding: Holding) -> Result<Arc<Self>, Error> {
+    pub async fn start(config: Config, environment: Environment, holding: Holding) -> Result<Arc<Self>, AppError> {
         let supervisor = Supervisor::default();
         let layer = layer::start(&config.channel_layer, &environment, &supervisor)?;
         Self::start_with(config, environment, layer, (supervisor, holding)).await
@@ -155,7 +155,7 @@ impl App {
         config: Config,
         environment: Environment,
         layer: Arc<dyn ChannelLayer>,
-    ) -> Result<Arc<Self>, Error> {
+    ) -> Result<Arc<Self>, AppError> {
         Self::start_with(config, environment, layer, (Supervisor::default(), Holding::default())).await
     }
 
@@ -164,7 +164,7 @@ impl App {
         environment: Environment,
         layer: Arc<dyn ChannelLayer>,
         (supervisor, holding): (Supervisor, Holding),
-    ) -> Result<Arc<Self>, Error> {
+    ) -> Result<Arc<Self>, AppError> {
         let (profile, host_pages) = load_profile(&config)?;
         let store = Store::open(&store_options(&config)).await?;
         let (node, metrics) = (Epoch(environment.random_id()), Arc::new(Metrics::new()));
@@ -315,7 +315,7 @@ impl App {
 }
 
 /// Reads the profile, and makes what it needs to call the host.
-fn load_profile(config: &Config) -> Result<(Option<Arc<Profile>>, Option<HostPages>), Error> {
+fn load_profile(config: &Config) -> Result<(Option<Arc<Profile>>, Option<HostPages>), AppError> {
     let profile = config.compat.profile.as_deref().map(Profile::load).transpose()?.map(Arc::new);
     let host_pages = HostPages::new(&config.host, profile.as_deref())?;
     Ok((profile, host_pages))
@@ -327,7 +327,7 @@ async fn start_identity(
     (store, commit, files, hub): (&Store, &Commit, &Arc<Files>, &Arc<Hub>),
     sessions: Coalescer<[u8; 32], Option<ActiveSession>>,
     supervisor: &Supervisor,
-) -> Result<identity::assembly::Started, Error> {
+) -> Result<identity::assembly::Started, AppError> {
     let secret = store.secret("places", environment.random()).await?;
     let host_secret = store.secret("host_sessions", environment.random()).await?;
     let with = identity::Dependencies {
@@ -349,7 +349,7 @@ async fn start_index(
     store: &Store,
     metrics: &Arc<Metrics>,
     node: Epoch,
-) -> Result<Option<(Index, SearchIndexer)>, store::Error> {
+) -> Result<Option<(Index, SearchIndexer)>, store::StoreError> {
     if !config.search.enabled {
         return Ok(None);
     }
@@ -461,7 +461,7 @@ fn rules(config: &Config, fingerprints: &[u8]) -> Rules {
     Rules {
         limits: config.limits.clone(),
         who_may_write: config.who_may_write,
-        fingerprints: Key::new(fingerprints),
+        fingerprints: FingerprintKey::new(fingerprints),
         messages: config.messages,
         history: config.groups.history,
     }

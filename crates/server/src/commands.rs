@@ -20,13 +20,13 @@ use std::sync::Arc;
 use tracing::error;
 
 /// The answer, or the refusal.
-pub type Result = std::result::Result<Answer, Problem>;
+pub type CommandResult = Result<Answer, Problem>;
 
 /// Carries out a command that came on no socket.
 ///
 /// # Errors
 /// The refusal.
-pub async fn execute(app: &Arc<App>, actor: Actor, command: Command) -> Result {
+pub async fn execute(app: &Arc<App>, actor: Actor, command: Command) -> CommandResult {
     match Request::of(command, actor.user, &app.config.limits)? {
         Request::Change(change) => begin(app.clone(), actor, change).await?.await,
         Request::Query(query) => queries::answer(app, actor, query).await,
@@ -45,7 +45,7 @@ pub(crate) async fn begin(
     app: Arc<App>,
     actor: Actor,
     change: Change,
-) -> std::result::Result<BoxFuture<'static, Result>, Problem> {
+) -> Result<BoxFuture<'static, CommandResult>, Problem> {
     let pending = app.commit.begin(change).await?;
     Ok(Box::pin(async move {
         match pending.outcome().await? {
@@ -64,7 +64,7 @@ pub(crate) async fn begin(
 }
 
 /// Does without a socket what makes sense without one: reads presence once, and publishes that the user is typing.
-async fn once(app: &Arc<App>, actor: Actor, request: SubscriptionRequest) -> Result {
+async fn once(app: &Arc<App>, actor: Actor, request: SubscriptionRequest) -> CommandResult {
     let permit = app.queries.take(actor.user).await?;
     let app = app.clone();
     to_its_end(async move {
@@ -87,9 +87,9 @@ fn socket_only() -> Problem {
     Problem::new(Code::NotAllowed).with_detail("this command exists on a socket only")
 }
 
-async fn read_opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {
+async fn read_opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> CommandResult {
     // The conversation is open by now: a failure to read it must not read as if nothing had happened.
-    let unknown = |cause: store::Error| {
+    let unknown = |cause: store::StoreError| {
         error!(%cause, "an opened conversation could not be read");
         Problem::from(Code::Unknown)
     };

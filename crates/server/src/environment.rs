@@ -15,14 +15,14 @@ use std::{
 /// The source of time and randomness.
 #[derive(Clone)]
 pub struct Environment {
-    now: Arc<Now>,
-    steady: Arc<Now>,
+    now: Arc<ReadClock>,
+    steady: Arc<ReadClock>,
     fill: Arc<Fill>,
     /// How far the two clocks were apart when they were last read, see [`Environment::ageing_ms`].
     apart_ms: Arc<AtomicI64>,
 }
 
-type Now = dyn Fn() -> i64 + Send + Sync;
+type ReadClock = dyn Fn() -> i64 + Send + Sync;
 type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl Environment {

@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Instant};
 
 /// A command that reads. Each is described at the command of its name.
 #[derive(Debug)]
-pub(crate) enum Query {
+pub(crate) enum QueryRequest {
     Resume {
         user: UserId,
         cursor: Option<Cursor>,
@@ -70,7 +70,7 @@ pub(crate) enum Query {
 ///
 /// # Errors
 /// The query is refused, or the store is not available.
-pub(crate) async fn answer(app: &Arc<App>, actor: Actor, query: Query) -> Result<Answer, Problem> {
+pub(crate) async fn answer(app: &Arc<App>, actor: Actor, query: QueryRequest) -> Result<Answer, Problem> {
     let permit = app.queries.take(actor.user).await?;
     let app = app.clone();
     to_its_end(async move {
@@ -80,17 +80,19 @@ pub(crate) async fn answer(app: &Arc<App>, actor: Actor, query: Query) -> Result
     .await
 }
 
-async fn read(app: &App, actor: Actor, query: Query) -> Result<Answer, Problem> {
+async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Problem> {
     let (user, limits) = (actor.user, &app.config.limits);
     match query {
-        Query::Resume { user: page, cursor } => {
+        QueryRequest::Resume { user: page, cursor } => {
             if page != user {
                 return Err(Code::WrongUser.into());
             }
             sync::heads(app, user, cursor).await.map(Answer::Heads)
         }
-        Query::ListConversations { after, limit } => list_conversations(app, user, after.as_deref(), limit).await,
-        Query::GetConversation { conversation } => {
+        QueryRequest::ListConversations { after, limit } => {
+            list_conversations(app, user, after.as_deref(), limit).await
+        }
+        QueryRequest::GetConversation { conversation } => {
             let found = app.store.read(move |snapshot| {
                 let Some(conversation) = snapshot.conversation(user, conversation)? else { return Ok(None) };
                 let users = snapshot.users_beside_members(std::slice::from_ref(&conversation))?;
@@ -99,36 +101,36 @@ async fn read(app: &App, actor: Actor, query: Query) -> Result<Answer, Problem> 
             let found = found.await?;
             found.map(|found| Answer::Conversation(Box::new(found))).ok_or(Code::NotFound.into())
         }
-        Query::GetChanges { conversation, since } => {
+        QueryRequest::GetChanges { conversation, since } => {
             let changes = app.store.read(move |snapshot| snapshot.changes(user, conversation, since));
             let changes = changes.await?;
             changes.map(|changes| Answer::Changes(Box::new(changes))).ok_or(Code::NotFound.into())
         }
-        Query::ListMessages { conversation, before, after, around, limit } => {
+        QueryRequest::ListMessages { conversation, before, after, around, limit } => {
             let page = page(before, after, around)?;
             let limit = paging::page_size(limits, limit)?;
             let messages = app.store.read(move |snapshot| snapshot.messages(user, conversation, page, limit));
             let messages = messages.await?;
             messages.map(Answer::Messages).ok_or(Code::NotFound.into())
         }
-        Query::ListReactions { conversation, seq, after, limit } => {
+        QueryRequest::ListReactions { conversation, seq, after, limit } => {
             let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(limits, limit)?);
             let reactions = app.store.read(move |snapshot| snapshot.reactions(user, conversation, seq));
             let reactions = reactions.await?;
             let reactions = reactions.ok_or(Problem::from(Code::NotFound))?;
             Ok(Answer::Reactions(paging::reactions(reactions, after, limit)))
         }
-        Query::GetMe { since } => get_me(app, user, since).await.map(Answer::Me),
-        Query::ListMembers { conversation, after, limit } => {
+        QueryRequest::GetMe { since } => get_me(app, user, since).await.map(Answer::Me),
+        QueryRequest::ListMembers { conversation, after, limit } => {
             let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(limits, limit)?);
             let members = app.store.read(move |snapshot| snapshot.list_members(user, conversation, after, limit));
             let members = members.await?;
             members.map(Answer::Members).ok_or(Code::NotFound.into())
         }
-        Query::ListUsers { query, after, limit } => {
+        QueryRequest::ListUsers { query, after, limit } => {
             list_users(app, user, query, after.as_deref(), limit).await.map(Answer::Users)
         }
-        Query::Search(search) => {
+        QueryRequest::Search(search) => {
             let rows = paging::page_size(limits, search.limit)?;
             let started = Instant::now();
             let found = app.search.search(user, search, rows).await;

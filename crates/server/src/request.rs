@@ -3,8 +3,8 @@
 //! Every command has its place in [`Request::of`]: a new one does not compile without one.
 
 use crate::{
-    domain::{Change, Content, GroupUpdate, Profile, text},
-    queries::Query,
+    domain::{Change, Content, GroupUpdate, ProfileUpdate, text},
+    queries::QueryRequest,
 };
 use parlor_protocol::{
     command::Command,
@@ -20,7 +20,7 @@ pub(crate) enum Request {
     /// Something is to change, through `commit`.
     Change(Change),
     /// Something is to be read.
-    Query(Query),
+    Query(QueryRequest),
     /// What a connection follows, or that its user is typing.
     Subscription(SubscriptionRequest),
     /// Something that exists on a socket only.
@@ -90,22 +90,22 @@ impl Request {
             }
             Command::RemoveMember { conversation, user } => Change::RemoveMember { actor, conversation, user }.into(),
             Command::UpdateMe(update) => update_me(actor, update)?,
-            Command::Resume { user, cursor } => Query::Resume { user, cursor }.into(),
-            Command::ListConversations { after, limit } => Query::ListConversations { after, limit }.into(),
-            Command::GetConversation { conversation } => Query::GetConversation { conversation }.into(),
-            Command::GetChanges { conversation, since } => Query::GetChanges { conversation, since }.into(),
+            Command::Resume { user, cursor } => QueryRequest::Resume { user, cursor }.into(),
+            Command::ListConversations { after, limit } => QueryRequest::ListConversations { after, limit }.into(),
+            Command::GetConversation { conversation } => QueryRequest::GetConversation { conversation }.into(),
+            Command::GetChanges { conversation, since } => QueryRequest::GetChanges { conversation, since }.into(),
             Command::ListMessages { conversation, before, after, around, limit } => {
-                Query::ListMessages { conversation, before, after, around, limit }.into()
+                QueryRequest::ListMessages { conversation, before, after, around, limit }.into()
             }
             Command::ListReactions { conversation, seq, after, limit } => {
-                Query::ListReactions { conversation, seq, after, limit }.into()
+                QueryRequest::ListReactions { conversation, seq, after, limit }.into()
             }
-            Command::GetMe { since } => Query::GetMe { since }.into(),
+            Command::GetMe { since } => QueryRequest::GetMe { since }.into(),
             Command::ListMembers { conversation, after, limit } => {
-                Query::ListMembers { conversation, after, limit }.into()
+                QueryRequest::ListMembers { conversation, after, limit }.into()
             }
-            Command::ListUsers { query, after, limit } => Query::ListUsers { query, after, limit }.into(),
-            Command::Search(search) => Query::Search(search).into(),
+            Command::ListUsers { query, after, limit } => QueryRequest::ListUsers { query, after, limit }.into(),
+            Command::Search(search) => QueryRequest::Search(search).into(),
             Command::Show { conversations } => SubscriptionRequest::Show { conversations }.into(),
             Command::WatchPresence { users } => SubscriptionRequest::WatchPresence { users }.into(),
             Command::SetTyping { conversation, typing } => {
@@ -165,7 +165,7 @@ fn update_me(user: UserId, MeUpdate { name, receipts, presence }: MeUpdate) -> R
     if name.is_none() && receipts.is_none() && presence.is_none() {
         return Err(expected("`name`, `receipts` or `presence`"));
     }
-    Ok(Change::UpdateProfile { user, profile: Profile { name, receipts, presence, picture: None } }.into())
+    Ok(Change::UpdateProfile { user, profile: ProfileUpdate { name, receipts, presence, picture: None } }.into())
 }
 
 fn expected(fields: &str) -> Problem {
@@ -178,8 +178,8 @@ impl From<Change> for Request {
     }
 }
 
-impl From<Query> for Request {
-    fn from(query: Query) -> Self {
+impl From<QueryRequest> for Request {
+    fn from(query: QueryRequest) -> Self {
         Self::Query(query)
     }
 }

@@ -37,7 +37,7 @@ pub enum Error {
     Folder(#[from] data_folder::DataFolderError),
     /// The app.
     #[error(transparent)]
-    App(#[from] app::Error),
+    App(#[from] app::AppError),
     /// An address is in use, or not of this machine.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),

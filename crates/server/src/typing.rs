@@ -5,7 +5,7 @@
 //! a timer for the expiry (receivers have it).
 
 use crate::{
-    channel_layer::{ChannelLayer, Message, Publication, Topic},
+    channel_layer::{ChannelLayer, LayerMessage, Publication, Topic},
     metrics::Metrics,
     store::Store,
 };
@@ -148,7 +148,7 @@ impl Typing {
         let expires_ms = if typing { u64::try_from(EXPIRES.as_millis()).expect("a few seconds") } else { 0 };
         let event = Event::TypingChanged { conversation, user, typing, expires_ms };
         let text = serde_json::to_string(&event).expect("an event has string keys only");
-        let publication = Publication { topics, payload: Message::event_for_others(user, &text) };
+        let publication = Publication { topics, payload: LayerMessage::event_for_others(user, &text) };
         match self.layer.publish(vec![publication]).await {
             Ok(()) => {
                 self.metrics.typing_told.inc();

@@ -3,7 +3,7 @@
 use crate::{
     channel_layer::{
         ChannelLayer, Unavailable,
-        memory::Memory,
+        memory::MemoryLayer,
         redis::{RedisLayer, RedisLayerOptions},
     },
     config::ChannelLayerConfig,
@@ -21,7 +21,7 @@ pub(super) fn start(
     environment: &Environment,
     supervisor: &Supervisor,
 ) -> Result<Arc<dyn ChannelLayer>, Unavailable> {
-    let Some(url) = config.url.clone().map(|url| url.0) else { return Ok(Arc::new(Memory::default())) };
+    let Some(url) = config.url.clone().map(|url| url.0) else { return Ok(Arc::new(MemoryLayer::default())) };
     let (prefix, encryption_keys) = (config.prefix.clone(), config.encryption_keys.clone());
     let options = RedisLayerOptions { url, prefix, encryption_keys, environment: environment.clone() };
     Ok(Arc::new(RedisLayer::start(options, supervisor)?))

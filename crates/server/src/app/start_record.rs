@@ -19,7 +19,7 @@ pub(super) async fn note_start(
     hub: &Arc<Hub>,
     environment: &Environment,
     node: Epoch,
-) -> Result<Option<impl Future<Output = ()> + Send + use<>>, store::Error> {
+) -> Result<Option<impl Future<Output = ()> + Send + use<>>, store::StoreError> {
     match store.start(node, environment.now_ms()).await {
         Ok(_) => Ok(None),
         Err(cause) if cause.is_outage() => {

@@ -5,7 +5,7 @@
 
 use super::{
     json,
-    value::{Key, Value},
+    value::{MapKey, Value},
 };
 use crate::{
     hub::Outbox,
@@ -42,13 +42,13 @@ struct GroupsState {
 
 #[derive(Debug, Default)]
 struct Group {
-    rooms: Vec<Room>,
+    rooms: Vec<RoomSockets>,
     is_joined: bool,
 }
 
 /// The sockets of a room in a group, by their ids.
 #[derive(Debug)]
-struct Room {
+struct RoomSockets {
     profile: Arc<RoomProfile>,
     sockets: HashMap<u64, Arc<Outbox>>,
 }
@@ -77,7 +77,7 @@ impl Groups {
         let rooms = &mut state.groups.entry(group.clone()).or_default().rooms;
         match rooms.iter_mut().find(|known| Arc::ptr_eq(&known.profile, &room)) {
             Some(known) => drop(known.sockets.insert(id, outbox)),
-            None => rooms.push(Room { profile: room.clone(), sockets: HashMap::from([(id, outbox)]) }),
+            None => rooms.push(RoomSockets { profile: room.clone(), sockets: HashMap::from([(id, outbox)]) }),
         }
         drop(state);
         if is_new {
@@ -151,7 +151,7 @@ impl Groups {
         }
         let text = match (&room.frame, message) {
             (FramePart::WithoutType, Value::Map(entries)) => {
-                let is_other = |(key, _): &&(Key, Value)| !key.is("type");
+                let is_other = |(key, _): &&(MapKey, Value)| !key.is("type");
                 json::encode(&Value::Map(entries.iter().filter(is_other).cloned().collect()))
             }
             (FramePart::Field(name), message) => match message.get(name) {

@@ -3,7 +3,7 @@
 //! Differs from Python on purpose: what is not JSON is refused (bytes, extensions, and numbers that are not finite, for
 //! which Python writes `NaN`).
 
-use super::value::{Key, Value};
+use super::value::{MapKey, Value};
 use crate::python_json::{write_float, write_name, write_number, write_text};
 
 /// The deepest nesting that is written.
@@ -69,7 +69,7 @@ fn write(output: &mut String, value: &Value, depth: usize) -> Result<(), NotJson
             output.push('{');
             for (index, (key, value)) in entries.iter().enumerate() {
                 output.push_str(if index == 0 { "" } else { ", " });
-                let Key::Text(key) = key else { return Err(NotJson::Bytes) };
+                let MapKey::Text(key) = key else { return Err(NotJson::Bytes) };
                 write_name(key, output);
                 write(output, value, depth + 1)?;
             }

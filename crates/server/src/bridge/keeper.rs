@@ -7,7 +7,7 @@
 //! never more wait than the queue holds.
 
 use super::{
-    Outgoing, Shared,
+    BridgeState, GroupMessage,
     codec::Layer,
     commands::{Arguments, ping, pipeline},
     names::server_of,
@@ -36,12 +36,12 @@ const SCORE_STEP_S: f64 = 0.000_001;
 
 /// See the module documentation.
 pub(super) struct Keeper {
-    shared: Arc<Shared>,
+    shared: Arc<BridgeState>,
     servers: Vec<RedisServer>,
     joined: HashSet<String>,
     /// The groups that this node may be in, those from before an outage included: announced and not yet forgotten.
     announced: HashSet<String>,
-    outgoing: mpsc::Receiver<Outgoing>,
+    outgoing: mpsc::Receiver<GroupMessage>,
     last_score_s: f64,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Keeper {
 type Failure = (usize, RedisError);
 
 impl Keeper {
-    pub(super) fn new(shared: Arc<Shared>, outgoing: mpsc::Receiver<Outgoing>) -> Self {
+    pub(super) fn new(shared: Arc<BridgeState>, outgoing: mpsc::Receiver<GroupMessage>) -> Self {
         let servers = shared.clients.iter().map(|client| RedisServer::new(client.clone(), TIMEOUT)).collect();
         Self { shared, servers, joined: HashSet::new(), announced: HashSet::new(), outgoing, last_score_s: 0.0 }
     }
@@ -150,11 +150,11 @@ impl Keeper {
         for server in 0..self.servers.len() {
             let here: Vec<_> = groups.iter().filter(|group| server_of(group, self.servers.len()) == server).collect();
             for some in here.chunks(TOGETHER_MAX) {
-                let discard = |group: &&String| shared.keys.group_discard(group, &Shared::member_of(node, group));
+                let discard = |group: &&String| shared.keys.group_discard(group, &BridgeState::member_of(node, group));
                 self.execute(server, &some.iter().map(discard).collect::<Vec<_>>()).await?;
             }
         }
-        let process = Shared::process_of(node);
+        let process = BridgeState::process_of(node);
         let delete = shared.keys.delete_queue(&shared.keys.queue(&process));
         self.execute(server_of(&process, self.servers.len()), &[delete]).await?;
         self.execute(0, &shared.keys.forget_node(node)).await?;
@@ -179,7 +179,7 @@ impl Keeper {
     }
 
     /// Sends a message to a group.
-    async fn send(&mut self, outgoing: Outgoing) -> Result<(), Failure> {
+    async fn send(&mut self, outgoing: GroupMessage) -> Result<(), Failure> {
         let shared = self.shared.clone();
         if outgoing.queued.elapsed() > Duration::from_secs(shared.keys.expiry_s.into()) {
             shared.metrics.bridge_dropped("expired");
@@ -194,8 +194,8 @@ impl Keeper {
         }
     }
 
-    async fn try_send(&mut self, shared: &Shared, outgoing: Outgoing) -> Result<(), Failure> {
-        let Outgoing { group, message, .. } = outgoing;
+    async fn try_send(&mut self, shared: &BridgeState, outgoing: GroupMessage) -> Result<(), Failure> {
+        let GroupMessage { group, message, .. } = outgoing;
         let count = self.servers.len();
         if shared.codec.layer == Layer::Pubsub {
             let Some(bytes) = shared.encode(&Value::Map(message)) else { return Ok(()) };
@@ -243,7 +243,7 @@ impl Keeper {
     }
 }
 
-impl Outgoing {
+impl GroupMessage {
     pub(super) fn new(group: String, message: super::value::Map) -> Self {
         Self { group, message, queued: Instant::now() }
     }

@@ -51,7 +51,7 @@ use tokio::{
     time::Instant,
 };
 use tracing::{debug, warn};
-use value::{Key, Map, Value};
+use value::{Map, MapKey, Value};
 
 pub use groups::GroupMember;
 
@@ -61,17 +61,17 @@ const JOINING: Duration = Duration::from_secs(2);
 /// See the module documentation.
 #[derive(Debug)]
 pub struct Bridge {
-    shared: Arc<Shared>,
+    shared: Arc<BridgeState>,
     rooms: Vec<Arc<RoomProfile>>,
     events: Vec<GroupEvent>,
-    outgoing: mpsc::Sender<Outgoing>,
+    outgoing: mpsc::Sender<GroupMessage>,
     stop: watch::Sender<bool>,
     keeper: Mutex<Option<JoinHandle<()>>>,
     receivers: Vec<JoinHandle<()>>,
 }
 
 /// What the tasks of the bridge share.
-struct Shared {
+struct BridgeState {
     clients: Vec<redis::Client>,
     outages: Vec<Outage>,
     keys: Keys,
@@ -90,7 +90,7 @@ struct Shared {
 
 /// A message that waits to be sent to a group.
 #[derive(Debug)]
-struct Outgoing {
+struct GroupMessage {
     group: String,
     message: Map,
     queued: Instant,
@@ -129,7 +129,7 @@ impl Bridge {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let RoomsFile { rooms, group_events: events } = declared(config, profile)?;
         let rooms = rooms.into_iter().map(Arc::new).collect();
-        let shared = Arc::new(Shared::new(config, environment.clone(), metrics.clone())?);
+        let shared = Arc::new(BridgeState::new(config, environment.clone(), metrics.clone())?);
         let (outgoing, queue) = mpsc::channel(config.bridge.queue_max as usize);
         let (stop, stopped) = watch::channel(false);
         let keeper = Keeper::new(shared.clone(), queue);
@@ -180,7 +180,7 @@ impl Bridge {
 
     /// Queues a message for a group, or drops it if too many wait already.
     fn send(&self, group: String, message: Map) {
-        if self.outgoing.try_send(Outgoing::new(group, message)).is_err() {
+        if self.outgoing.try_send(GroupMessage::new(group, message)).is_err() {
             self.shared.metrics.bridge_dropped("queue_full");
         }
     }
@@ -199,14 +199,14 @@ impl Bridge {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for BridgeState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The clients know passwords.
-        formatter.debug_struct("Shared").field("node", &self.node).finish_non_exhaustive()
+        formatter.debug_struct("BridgeState").field("node", &self.node).finish_non_exhaustive()
     }
 }
 
-impl Shared {
+impl BridgeState {
     fn new(config: &Config, environment: Environment, metrics: Arc<Metrics>) -> Result<Self, redis::RedisError> {
         let (bridge, limits) = (&config.bridge, config.limits.clone());
         let clients = bridge.redis.iter().map(|url| redis::Client::open(url.0.as_str()));
@@ -342,7 +342,7 @@ fn render(event: &GroupEvent, row: &serde_json::Value) -> (String, Map) {
     } else {
         event.fields.iter().map(|(name, path)| (name.as_str().into(), value(field(path)))).collect()
     };
-    let mut message: Map = vec![(Key::from("type"), event.kind.as_str().into())];
+    let mut message: Map = vec![(MapKey::from("type"), event.kind.as_str().into())];
     match &event.under {
         Some(name) => message.push((name.as_str().into(), Value::Map(fields))),
         None => message.extend(fields.into_iter().filter(|(key, _)| !key.is("type"))),

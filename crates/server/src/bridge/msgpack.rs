@@ -5,7 +5,7 @@
 //! are neither text nor bytes, text that is not UTF-8, bytes after the end, and too deep nesting.
 //! Absent on purpose: writing extensions, which no event of Parlor contains.
 
-use super::value::{Key, Map, Value};
+use super::value::{Map, MapKey, Value};
 
 /// The deepest nesting that is read, as in Python.
 const READ_DEPTH_MAX: usize = 1024;
@@ -63,7 +63,7 @@ pub enum EncodeError {
 /// # Errors
 /// See [`DecodeError`].
 pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
-    let mut reader = Reader { rest: bytes };
+    let mut reader = MsgpackReader { rest: bytes };
     let value = reader.value(0)?;
     if reader.rest.is_empty() { Ok(value) } else { Err(DecodeError::Trailing) }
 }
@@ -78,11 +78,11 @@ pub fn encode(value: &Value) -> Result<Vec<u8>, EncodeError> {
     Ok(output)
 }
 
-struct Reader<'a> {
+struct MsgpackReader<'a> {
     rest: &'a [u8],
 }
 
-impl Reader<'_> {
+impl MsgpackReader<'_> {
     fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
         let first = self.array::<1>()?[0];
         Ok(match first {
@@ -134,8 +134,8 @@ impl Reader<'_> {
         let mut entries = Map::new();
         for _ in 0..length {
             let key = match self.value(inner)? {
-                Value::Text(text) => Key::Text(text),
-                Value::Bytes(bytes) => Key::Bytes(bytes),
+                Value::Text(text) => MapKey::Text(text),
+                Value::Bytes(bytes) => MapKey::Bytes(bytes),
                 _ => return Err(DecodeError::Key),
             };
             entries.push((key, self.value(inner)?));
@@ -224,8 +224,8 @@ fn write(output: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Encode
             write_length(output, entries.len(), Some((0x80, 15)), [None, Some(0xde), Some(0xdf)])?;
             for (key, value) in entries {
                 match key {
-                    Key::Text(text) => write_text(output, text)?,
-                    Key::Bytes(bytes) => write_bytes(output, bytes)?,
+                    MapKey::Text(text) => write_text(output, text)?,
+                    MapKey::Bytes(bytes) => write_bytes(output, bytes)?,
                 }
                 write(output, value, depth + 1)?;
             }

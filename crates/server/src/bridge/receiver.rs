@@ -4,7 +4,7 @@
 //! at most once, as in Channels; there is no queue of messages in flight.
 
 use super::{
-    Shared,
+    BridgeState,
     commands::{ping, pipeline},
     names::server_of,
 };
@@ -18,8 +18,8 @@ const WAIT_S: u32 = 5;
 const TAKEN_MAX: u32 = 100;
 
 /// Receives until the task is aborted.
-pub(super) async fn run(shared: Arc<Shared>) {
-    let process = Shared::process_of(&shared.node);
+pub(super) async fn run(shared: Arc<BridgeState>) {
+    let process = BridgeState::process_of(&shared.node);
     let server = server_of(&process, shared.clients.len());
     let queue = shared.keys.queue(&process);
     let mut backoff = Backoff::new();
@@ -30,7 +30,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn receive(shared: &Shared, server: usize, queue: &str, backoff: &mut Backoff) -> Result<Infallible, RedisError> {
+async fn receive(
+    shared: &BridgeState,
+    server: usize,
+    queue: &str,
+    backoff: &mut Backoff,
+) -> Result<Infallible, RedisError> {
     let timeout = Duration::from_secs(WAIT_S.into()) + TIMEOUT;
     let mut redis = RedisServer::new(shared.clients[server].clone(), timeout);
     redis.run(&pipeline(&[ping()])).await?;

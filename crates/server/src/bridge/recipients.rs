@@ -6,7 +6,7 @@ use super::{
     codec::{Codec, Unwritable},
     commands::{Keys, QueueMessage},
     names::{server_of, shared_part},
-    value::{Key, Value},
+    value::{MapKey, Value},
 };
 use crate::environment::Environment;
 
@@ -36,7 +36,7 @@ impl Recipients<'_> {
     pub fn messages(
         &self,
         members: &[String],
-        message: &[(Key, Value)],
+        message: &[(MapKey, Value)],
         environment: &Environment,
     ) -> Result<Vec<(usize, Vec<QueueMessage>)>, Unwritable> {
         let mut processes: Vec<(&str, Vec<&str>)> = Vec::new();

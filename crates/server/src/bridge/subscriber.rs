@@ -1,6 +1,6 @@
 //! Subscribes to the groups that this node wants on one server, and receives their messages (pub/sub).
 
-use super::{Shared, names::server_of};
+use super::{BridgeState, names::server_of};
 use crate::redis_server::{Backoff, TIMEOUT};
 use futures_util::StreamExt as _;
 use redis::{
@@ -16,7 +16,7 @@ const CHECK: Duration = Duration::from_secs(5);
 const TOGETHER_MAX: usize = 1000;
 
 /// Receives from one server until the task is aborted.
-pub(super) async fn run(shared: Arc<Shared>, server: usize) {
+pub(super) async fn run(shared: Arc<BridgeState>, server: usize) {
     let mut backoff = Backoff::new();
     loop {
         let Err(cause) = receive(&shared, server, &mut backoff).await;
@@ -25,12 +25,12 @@ pub(super) async fn run(shared: Arc<Shared>, server: usize) {
     }
 }
 
-async fn receive(shared: &Shared, server: usize, backoff: &mut Backoff) -> Result<Infallible, RedisError> {
+async fn receive(shared: &BridgeState, server: usize, backoff: &mut Backoff) -> Result<Infallible, RedisError> {
     let mut wanted = shared.groups.changes();
     let (mut sink, mut messages) = within(shared.clients[server].get_async_pubsub()).await?.split();
     shared.outages[server].end();
     shared.renew.notify_one();
-    let mut subscriptions = Subscriptions { shared, server, joined: HashSet::new() };
+    let mut subscriptions = GroupSubscriptions { shared, server, joined: HashSet::new() };
     while_receiving(shared, &mut messages, subscriptions.update(&mut sink)).await?;
     let mut check = interval(CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -50,7 +50,7 @@ async fn receive(shared: &Shared, server: usize, backoff: &mut Backoff) -> Resul
 
 /// Receives messages until some work is done. Those that nobody reads would wait in memory without a limit.
 async fn while_receiving<T>(
-    shared: &Shared,
+    shared: &BridgeState,
     messages: &mut PubSubStream,
     work: impl Future<Output = Result<T, RedisError>>,
 ) -> Result<T, RedisError> {
@@ -63,20 +63,20 @@ async fn while_receiving<T>(
     }
 }
 
-fn pass_on(shared: &Shared, message: Option<Msg>) -> Result<(), RedisError> {
+fn pass_on(shared: &BridgeState, message: Option<Msg>) -> Result<(), RedisError> {
     let message = message.ok_or_else(|| RedisError::from((ErrorKind::Io, "the connection has ended")))?;
     shared.receive_published(message.get_channel_name(), message.get_payload_bytes());
     Ok(())
 }
 
 /// The groups that are subscribed. They count as joined until it is dropped.
-struct Subscriptions<'a> {
-    shared: &'a Shared,
+struct GroupSubscriptions<'a> {
+    shared: &'a BridgeState,
     server: usize,
     joined: HashSet<String>,
 }
 
-impl Subscriptions<'_> {
+impl GroupSubscriptions<'_> {
     async fn update(&mut self, sink: &mut PubSubSink) -> Result<(), RedisError> {
         let (keys, servers) = (&self.shared.keys, self.shared.clients.len());
         let is_here = |group: &String| server_of(&keys.group_topic(group), servers) == self.server;
@@ -96,7 +96,7 @@ impl Subscriptions<'_> {
     }
 }
 
-impl Drop for Subscriptions<'_> {
+impl Drop for GroupSubscriptions<'_> {
     fn drop(&mut self) {
         self.shared.groups.set_joined(&self.joined, false);
     }

@@ -7,7 +7,7 @@ use super::{
     json, msgpack,
     names::{is_channel, is_group, is_receivable, server_of},
     recipients::{CHANNELS, Recipients},
-    value::{Key, Map, Value},
+    value::{Map, MapKey, Value},
 };
 use crate::{environment::Environment, fernet::FernetKey};
 
@@ -136,9 +136,9 @@ fn python(value: &Value) -> String {
         Value::Text(text) => format!("'{text}'"),
         Value::Bytes(content) => bytes(content),
         Value::Map(entries) => {
-            let entry = |(key, value): &(Key, Value)| match key {
-                Key::Text(text) => format!("'{text}': {}", python(value)),
-                Key::Bytes(content) => format!("{}: {}", bytes(content), python(value)),
+            let entry = |(key, value): &(MapKey, Value)| match key {
+                MapKey::Text(text) => format!("'{text}': {}", python(value)),
+                MapKey::Bytes(content) => format!("{}: {}", bytes(content), python(value)),
             };
             format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
@@ -244,7 +244,7 @@ fn names_are_on_the_servers_of_channels_redis() {
         let value = text(vector, "value");
         assert_eq!(i64::from(crc32fast::hash(value.as_bytes())), number(vector, "crc32"));
         for (servers, index) in map(at(vector, &["index_by_ring_size"])) {
-            let Key::Text(servers) = servers else { panic!("text") };
+            let MapKey::Text(servers) = servers else { panic!("text") };
             let found = server_of(value, servers.parse().expect("a number"));
             assert_eq!(Value::Integer(found as i128), index, "{value} of {servers}");
         }
@@ -252,8 +252,8 @@ fn names_are_on_the_servers_of_channels_redis() {
 }
 
 fn rules(vectors: &Value) -> Vec<CapacityRule> {
-    let rule = |(pattern, capacity): &(Key, Value)| match (pattern, capacity) {
-        (Key::Text(pattern), Value::Integer(capacity)) => format!("{pattern}={capacity}").parse().expect("a rule"),
+    let rule = |(pattern, capacity): &(MapKey, Value)| match (pattern, capacity) {
+        (MapKey::Text(pattern), Value::Integer(capacity)) => format!("{pattern}={capacity}").parse().expect("a rule"),
         _ => panic!("a pattern and a number"),
     };
     map(at(vectors, &["capacity", "config"])).iter().map(rule).collect()

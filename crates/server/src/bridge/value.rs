@@ -30,11 +30,11 @@ pub enum Value {
 }
 
 /// The entries of a dictionary, in order. Of entries with the same key the last one counts.
-pub type Map = Vec<(Key, Value)>;
+pub type Map = Vec<(MapKey, Value)>;
 
 /// The key of a dictionary.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum MapKey {
     /// Text.
     Text(String),
     /// Bytes, which Python accepts too.
@@ -56,7 +56,7 @@ impl Value {
     }
 }
 
-impl Key {
+impl MapKey {
     /// Whether it is this text.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
@@ -70,7 +70,7 @@ impl From<&str> for Value {
     }
 }
 
-impl From<&str> for Key {
+impl From<&str> for MapKey {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
@@ -126,7 +126,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Map::new();
         while let Some((key, value)) = map.next_entry()? {
-            entries.push((Key::Text(key), value));
+            entries.push((MapKey::Text(key), value));
         }
         Ok(Value::Map(entries))
     }

@@ -17,28 +17,28 @@ const SWEPT_FROM: usize = 1024;
 
 /// One node's side of it; see the module documentation.
 #[derive(Debug)]
-pub struct Memory {
-    shared: Arc<Shared>,
+pub struct MemoryLayer {
+    shared: Arc<MemoryState>,
     /// The index of this node.
     node: usize,
     status: watch::Sender<LayerStatus>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct MemoryState {
     nodes: Mutex<Vec<Node>>,
-    signs: Mutex<Signs>,
+    signs: Mutex<SignTable>,
 }
 
 /// Each sign, and when it expires.
 #[derive(Debug, Default)]
-struct Signs {
+struct SignTable {
     of: HashMap<UserId, HashMap<Epoch, (Sign, Instant)>>,
     /// The number of users at which expired signs are next removed.
     swept_at: usize,
 }
 
-impl Signs {
+impl SignTable {
     fn sweep(&mut self, now: Instant) {
         if self.of.len() < self.swept_at.max(SWEPT_FROM) {
             return;
@@ -69,20 +69,20 @@ impl fmt::Debug for Node {
     }
 }
 
-impl Default for Memory {
+impl Default for MemoryLayer {
     fn default() -> Self {
         Self::on(Arc::default())
     }
 }
 
-impl Memory {
+impl MemoryLayer {
     /// Creates another node on the same memory.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self::on(self.shared.clone())
     }
 
-    fn on(shared: Arc<Shared>) -> Self {
+    fn on(shared: Arc<MemoryState>) -> Self {
         let node = {
             let mut nodes = lock(&shared.nodes);
             nodes.push(Node::default());
@@ -110,7 +110,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl ChannelLayer for Memory {
+impl ChannelLayer for MemoryLayer {
     fn publish(&self, publications: Vec<Publication>) -> BoxFuture<'_, Result<(), Unavailable>> {
         for publication in publications {
             for (deliver, share) in self.shares(&publication) {

@@ -13,7 +13,7 @@ const NODE: u8 = b'n';
 
 /// A payload, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
+pub enum LayerMessage {
     /// The text of a frame for every connection in the topics.
     Event(Bytes),
     /// The same, for all connections but those of this user.
@@ -44,7 +44,7 @@ pub enum NodeMessage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAMessage;
 
-impl Message {
+impl LayerMessage {
     /// Encodes an event, given the text of its frame.
     #[must_use]
     pub fn event(text: &str) -> Bytes {

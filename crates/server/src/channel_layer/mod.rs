@@ -16,7 +16,7 @@ use parlor_protocol::ids::{ConversationId, Epoch, Scope, UserId};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-pub use message::{Message, NodeMessage, NotAMessage};
+pub use message::{LayerMessage, NodeMessage, NotAMessage};
 
 /// An address in the channel layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,7 +62,7 @@ impl From<Scope> for Topic {
 pub struct Publication {
     /// The topics.
     pub topics: Vec<Topic>,
-    /// An encoded [`Message`].
+    /// An encoded [`LayerMessage`].
     pub payload: Bytes,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    domain::{Change, Content, GroupUpdate, Outcome, Profile},
+    domain::{Change, Content, GroupUpdate, Outcome, ProfileUpdate},
     files::ingest::{Ingest, StartAt},
     http::ItemPage,
     store::pictures::Picture,
@@ -292,7 +292,7 @@ async fn add(app: &App, person: &StoryUser) -> Result<UserId, Problem> {
     let change = Change::AddUser { login: person.login.clone(), name: person.name.clone(), password_hash: None };
     match app.commit.submit(change).await {
         Ok(Outcome::UserAdded(user)) => {
-            let profile = Profile::pictured(Some(store_picture(app, &person.picture).await?));
+            let profile = ProfileUpdate::pictured(Some(store_picture(app, &person.picture).await?));
             app.commit.submit(Change::UpdateProfile { user, profile }).await?;
             Ok(user)
         }

@@ -73,9 +73,9 @@ mod tests {
     };
 
     /// Counts the lines that are written.
-    struct Counting(Arc<AtomicUsize>);
+    struct LineCounter(Arc<AtomicUsize>);
 
-    impl<S: Subscriber> Layer<S> for Counting {
+    impl<S: Subscriber> Layer<S> for LineCounter {
         fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn each_kind_of_line_is_logged_at_most_once_a_second() {
         let count = Arc::new(AtomicUsize::new(0));
-        let log = tracing_subscriber::registry().with(Counting(count.clone())).with(RateLimited::default());
+        let log = tracing_subscriber::registry().with(LineCounter(count.clone())).with(RateLimited::default());
         tracing::subscriber::with_default(log, || {
             for number in 0..1000 {
                 tracing::warn!(number, "the same again");

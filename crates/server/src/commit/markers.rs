@@ -1,7 +1,7 @@
 //! Coalesces markers to one change for each member and interval: the first is submitted at once, later ones within the
 //! interval become one.
 
-use super::{Commit, Result};
+use super::{ChangeResult, Commit};
 use crate::domain::change::{Change, Outcome};
 use parlor_protocol::{
     error::{Code, Problem},
@@ -23,7 +23,7 @@ type Marks = (Seq, Seq);
 #[derive(Debug, Default)]
 struct PendingMarkers {
     marks: Option<Marks>,
-    replies: Vec<oneshot::Sender<Result>>,
+    replies: Vec<oneshot::Sender<ChangeResult>>,
 }
 
 /// See the module documentation.
@@ -46,8 +46,8 @@ impl Markers {
         commit: Commit,
         member: MemberKey,
         (delivered, read): Marks,
-        reply: oneshot::Sender<Result>,
-    ) -> std::result::Result<(), Problem> {
+        reply: oneshot::Sender<ChangeResult>,
+    ) -> Result<(), Problem> {
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waiting) = members.get_mut(&member) {
             // Enough for a few connections, each with as many as it may have waiting.
@@ -91,7 +91,7 @@ impl Markers {
     }
 
     /// Takes what is waiting, or forgets the member if nothing is.
-    fn take(&self, member: MemberKey) -> Option<(Marks, Vec<oneshot::Sender<Result>>)> {
+    fn take(&self, member: MemberKey) -> Option<(Marks, Vec<oneshot::Sender<ChangeResult>>)> {
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = members.get_mut(&member)?;
         if let Some(marks) = waiting.marks.take() {

@@ -34,7 +34,7 @@ use tokio::sync::{
 };
 
 /// The outcome of a change.
-pub type Result = std::result::Result<Outcome, Problem>;
+pub type ChangeResult = Result<Outcome, Problem>;
 
 /// Everything that the writer uses.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub struct CommitOptions {
 #[derive(Debug)]
 struct Submission {
     change: Change,
-    reply: oneshot::Sender<Result>,
+    reply: oneshot::Sender<ChangeResult>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -98,14 +98,14 @@ impl Writer {
 
 /// A change in the queue. Its answer comes after its commit.
 #[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Result>);
+pub struct Pending(oneshot::Receiver<ChangeResult>);
 
 impl Pending {
     /// Waits for the commit.
     ///
     /// # Errors
     /// The refusal; `unknown` if the writer ended without an answer.
-    pub async fn outcome(self) -> Result {
+    pub async fn outcome(self) -> ChangeResult {
         self.0.await.unwrap_or_else(|_| Err(Code::Unknown.into()))
     }
 }
@@ -128,7 +128,7 @@ impl Commit {
     ///
     /// # Errors
     /// See [`Pending::outcome`].
-    pub async fn submit(&self, change: Change) -> Result {
+    pub async fn submit(&self, change: Change) -> ChangeResult {
         self.begin(change).await?.outcome().await
     }
 
@@ -137,14 +137,14 @@ impl Commit {
     ///
     /// # Errors
     /// `draining` when the server stops; `unavailable` when there was no room in time.
-    pub async fn begin(&self, change: Change) -> std::result::Result<Pending, Problem> {
+    pub async fn begin(&self, change: Change) -> Result<Pending, Problem> {
         if let Change::Mark { actor, conversation, delivered, read } = change {
             return self.mark(actor, conversation, delivered, read);
         }
         self.enqueue(change).await
     }
 
-    async fn enqueue(&self, change: Change) -> std::result::Result<Pending, Problem> {
+    async fn enqueue(&self, change: Change) -> Result<Pending, Problem> {
         let permit = match change.actor() {
             Some(user) => Some(self.limiter.take(user).await?),
             None => None,
@@ -164,13 +164,7 @@ impl Commit {
         self.limiter.in_use()
     }
 
-    fn mark(
-        &self,
-        actor: UserId,
-        conversation: ConversationId,
-        delivered: Seq,
-        read: Seq,
-    ) -> std::result::Result<Pending, Problem> {
+    fn mark(&self, actor: UserId, conversation: ConversationId, delivered: Seq, read: Seq) -> Result<Pending, Problem> {
         let (reply, receiver) = oneshot::channel();
         self.markers.mark(self.clone(), (conversation, actor), (delivered, read), reply)?;
         Ok(Pending(receiver))

@@ -1,8 +1,8 @@
 //! Answers committed changes and publishes their events: each is encoded once, in the order of versions.
 
-use super::{CommitOptions, Result};
+use super::{ChangeResult, CommitOptions};
 use crate::{
-    channel_layer::{Message, NodeMessage, Publication, Topic},
+    channel_layer::{LayerMessage, NodeMessage, Publication, Topic},
     domain::Outgoing,
 };
 use futures_util::FutureExt as _;
@@ -13,7 +13,7 @@ use tracing::debug;
 
 /// A committed batch.
 pub(super) struct CommittedBatch {
-    pub replies: Vec<(oneshot::Sender<Result>, Result)>,
+    pub replies: Vec<(oneshot::Sender<ChangeResult>, ChangeResult)>,
     pub outgoing: Vec<Outgoing>,
     pub range: Option<(Version, Version)>,
 }
@@ -62,10 +62,10 @@ fn hinted_once(outgoing: Vec<Outgoing>) -> Vec<Outgoing> {
 fn publication(outgoing: Outgoing) -> Publication {
     let text = |event: &Event| serde_json::to_string(event).expect("an event has string keys only");
     match outgoing {
-        Outgoing::Event(topics, event) => Publication { topics, payload: Message::event(&text(&event)) },
+        Outgoing::Event(topics, event) => Publication { topics, payload: LayerMessage::event(&text(&event)) },
         Outgoing::EventForOthers(of, topics, event) => {
-            Publication { topics, payload: Message::event_for_others(of, &text(&event)) }
+            Publication { topics, payload: LayerMessage::event_for_others(of, &text(&event)) }
         }
-        Outgoing::Nodes(message) => Publication { topics: vec![Topic::Nodes], payload: Message::node(&message) },
+        Outgoing::Nodes(message) => Publication { topics: vec![Topic::Nodes], payload: LayerMessage::node(&message) },
     }
 }

@@ -1,11 +1,11 @@
 //! The writer's loop: batch, load, decide, write, COMMIT, pass on to the publisher.
 
-use super::{CommitOptions, Result, Submission, publisher};
+use super::{ChangeResult, CommitOptions, Submission, publisher};
 use crate::{
     domain::{
         self, Decided, Now,
         change::{Change, Outcome},
-        load_plan::Wanted,
+        load_plan::LoadPlan,
     },
     store::{self, batch},
 };
@@ -27,7 +27,7 @@ const UNPUBLISHED_MAX: usize = 4;
 /// If a batch has waited this long for an unavailable store, the changes behind it are refused with it.
 const LONG_OUTAGE: Duration = Duration::from_millis(500);
 
-type Verdict = std::result::Result<Decided, Problem>;
+type ChangeDecision = Result<Decided, Problem>;
 
 /// The publisher is gone.
 struct PublisherGone;
@@ -41,16 +41,16 @@ struct Used {
 }
 
 /// The decisions on the changes of a batch, in their order, and the versions that were used, if any.
-type Verdicts = (Vec<Verdict>, Option<Used>);
+type ChangeDecisions = (Vec<ChangeDecision>, Option<Used>);
 
 /// Why a commit failed.
 enum CommitError {
     /// The store is not available. Nothing happened.
-    Unavailable(store::Error),
+    Unavailable(store::StoreError),
     /// COMMIT was not answered, and its row cannot be looked up.
-    Unknown(store::Error),
+    Unknown(store::StoreError),
     /// A change of the batch.
-    Data(store::Error),
+    Data(store::StoreError),
 }
 
 /// Changes that are committed together, and where to send their answers.
@@ -63,7 +63,7 @@ struct ChangeBatch {
 
 /// Where to send the answer to a change, with the permit that is held until then.
 struct PendingReply {
-    reply: oneshot::Sender<Result>,
+    reply: oneshot::Sender<ChangeResult>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -147,11 +147,7 @@ impl WriterLoop {
     }
 
     /// Commits a batch. If one of its changes fails in the store, its halves are tried, until that change is alone.
-    async fn commit(
-        &self,
-        batch: ChangeBatch,
-        queue: &mut mpsc::Receiver<Submission>,
-    ) -> std::result::Result<(), PublisherGone> {
+    async fn commit(&self, batch: ChangeBatch, queue: &mut mpsc::Receiver<Submission>) -> Result<(), PublisherGone> {
         let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
             let (started, changes) = (Instant::now(), batch.len());
@@ -191,7 +187,7 @@ impl WriterLoop {
         Ok(())
     }
 
-    async fn attempt(&self, batch: &ChangeBatch) -> std::result::Result<Verdicts, CommitError> {
+    async fn attempt(&self, batch: &ChangeBatch) -> Result<ChangeDecisions, CommitError> {
         let CommitOptions { store, node, rules, environment, .. } = &self.settings;
         let (changes, from, to) = (batch.changes.clone(), batch.from, batch.from + batch.len());
         let (rules, environment, of) = (rules.clone(), environment.clone(), *node);
@@ -215,11 +211,11 @@ impl WriterLoop {
     async fn publish(
         &self,
         batch: ChangeBatch,
-        verdicts: Vec<Verdict>,
+        verdicts: Vec<ChangeDecision>,
         range: Option<(Version, Version)>,
-    ) -> std::result::Result<(), PublisherGone> {
+    ) -> Result<(), PublisherGone> {
         let mut outgoing = Vec::new();
-        let mut replies: Vec<(oneshot::Sender<Result>, Result)> = Vec::with_capacity(batch.len());
+        let mut replies: Vec<(oneshot::Sender<ChangeResult>, ChangeResult)> = Vec::with_capacity(batch.len());
         for (waiting, verdict) in batch.replies.into_iter().zip(verdicts) {
             let result = verdict.map(|decided| {
                 outgoing.extend(decided.outgoing);
@@ -235,7 +231,7 @@ impl WriterLoop {
     }
 }
 
-fn commit_error(error: store::Error) -> CommitError {
+fn commit_error(error: store::StoreError) -> CommitError {
     if error.is_outage() { CommitError::Unavailable(error) } else { CommitError::Data(error) }
 }
 
@@ -246,8 +242,8 @@ fn decide(
     rules: &domain::Rules,
     now: Now,
     node: Epoch,
-) -> store::Result<Verdicts> {
-    let mut state = open.load(&Wanted::by(changes.iter()), &rules.limits)?;
+) -> store::Result<ChangeDecisions> {
+    let mut state = open.load(&LoadPlan::by(changes.iter()), &rules.limits)?;
     let mut verdicts = Vec::with_capacity(changes.len());
     let mut last = open.before;
     for change in changes {

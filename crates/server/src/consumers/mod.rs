@@ -11,7 +11,7 @@
 pub mod search;
 
 use crate::{
-    store::{Error, Result},
+    store::{Result, StoreError},
     supervisor::Supervisor,
 };
 use parlor_protocol::ids::Version;
@@ -133,7 +133,7 @@ async fn step<F: Consumer>(consumer: &mut F, has_lease: &mut bool) -> Result<Ste
 }
 
 /// Logs when a consumer starts to fail and when it recovers.
-fn log_transition<F: Consumer>(is_failing: &mut bool, cause: Option<&Error>) {
+fn log_transition<F: Consumer>(is_failing: &mut bool, cause: Option<&StoreError>) {
     match (cause, *is_failing) {
         (Some(cause), false) => warn!(consumer = F::NAME, %cause, "a consumer failed; it will retry"),
         (None, true) => info!(consumer = F::NAME, "a consumer has recovered"),

@@ -110,7 +110,7 @@ impl SearchIndexer {
         created.retain(|row| row.id.0 <= upto.0);
         changed.retain(|row| row.version() <= upto);
         let analysed = tokio::task::spawn_blocking(move || documents(&created, &changed));
-        let documents = analysed.await.map_err(|error| crate::store::Error::Corrupt(error.to_string()))?;
+        let documents = analysed.await.map_err(|error| crate::store::StoreError::Corrupt(error.to_string()))?;
         let cursor = Cursor { epoch: now.epoch, version: upto };
         let position = ConsumerPosition { cursor, ..position };
         Ok(Some(IndexBatch { documents, position, waiting_since, is_all, now: now.version }))

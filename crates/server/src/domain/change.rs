@@ -49,7 +49,7 @@ pub enum Change {
     /// Adds a user. By the operator, or by signing up.
     AddUser { login: String, name: String, password_hash: Option<String> },
     /// Changes a user's name, picture or settings.
-    UpdateProfile { user: UserId, profile: Profile },
+    UpdateProfile { user: UserId, profile: ProfileUpdate },
     /// Sets a password and ends every session but one.
     SetPassword { user: UserId, password_hash: String, keep: Option<SessionId> },
     /// Ends sessions.
@@ -116,7 +116,7 @@ pub enum GroupUpdate {
 
 /// A change of a user's profile and settings. An absent field stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Profile {
+pub struct ProfileUpdate {
     pub name: Option<String>,
     /// `Some(None)` removes it.
     pub picture: Option<Option<String>>,
@@ -124,7 +124,7 @@ pub struct Profile {
     pub presence: Option<bool>,
 }
 
-impl Profile {
+impl ProfileUpdate {
     /// Changes the name.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {

@@ -5,7 +5,7 @@ use super::{
     decide::{At, Decided, Rules, WhoMayWrite},
     fingerprint::Fingerprint,
     rows::{ContextRow, ConversationRow, MemberRow, UserRow},
-    state::{State, Use},
+    state::{ClientIdUse, State},
     text,
 };
 use crate::environment::rfc3339;
@@ -50,12 +50,12 @@ impl State {
         let open = &kept(came, actor);
         match self.keys.get(&(actor, open.client_id.clone())) {
             // Earlier versions stored the fingerprint of the command as it came.
-            Some(Use::Conversation(conversation, made_by))
+            Some(ClientIdUse::Conversation(conversation, made_by))
                 if [open, came].iter().any(|open| *made_by == rules.fingerprints.of_open(open)) =>
             {
                 return Ok(found(*conversation));
             }
-            Some(Use::Cancelled) => return Err(Code::Cancelled.into()),
+            Some(ClientIdUse::Cancelled) => return Err(Code::Cancelled.into()),
             Some(_) => return Err(Code::Conflict.into()),
             None => {}
         }
@@ -209,7 +209,8 @@ impl State {
         at: At,
     ) -> Decided {
         let conversation = row.id;
-        self.keys.insert((row.created_by, row.client_id.clone()), Use::Conversation(conversation, row.fingerprint));
+        self.keys
+            .insert((row.created_by, row.client_id.clone()), ClientIdUse::Conversation(conversation, row.fingerprint));
         self.add_conversation(row, people, context, at);
         let row = &self.conversations[&conversation];
         let shown = Conversation {

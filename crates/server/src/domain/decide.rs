@@ -3,7 +3,7 @@
 
 use super::{
     change::{Change, Outcome},
-    fingerprint::Key,
+    fingerprint::FingerprintKey,
     rows::MemberRow,
     state::State,
 };
@@ -50,7 +50,7 @@ impl WhoMayWrite {
 pub struct Rules {
     pub limits: Limits,
     pub who_may_write: WhoMayWrite,
-    pub fingerprints: Key,
+    pub fingerprints: FingerprintKey,
     pub messages: MessageRules,
     /// What new members see of earlier messages by default.
     pub history: History,

@@ -15,15 +15,15 @@ pub type Fingerprint = [u8; 16];
 
 /// The key, made once for a store.
 #[derive(Clone)]
-pub struct Key(Hmac<Sha256>);
+pub struct FingerprintKey(Hmac<Sha256>);
 
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for FingerprintKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Key")
+        formatter.write_str("FingerprintKey")
     }
 }
 
-impl Key {
+impl FingerprintKey {
     /// From the store's secret.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {

@@ -12,7 +12,7 @@ use super::{
     decide::{At, Decided, Outgoing, Rules},
     host_content::{HostContent, host_text},
     messages::NewMessage,
-    rows::{ConversationRow, Details, HostRow},
+    rows::{ConversationRow, Details, HostRowCopy},
     state::{MessageKey, State},
 };
 use crate::channel_layer::Topic;
@@ -57,7 +57,8 @@ impl State {
         } else {
             let conversation = self.conversation_for(put, &mut effects, at)?;
             let content = HostContent::of(put, rules.limits.text_chars_max, rules.limits.subject_chars_max);
-            let is_here = |row: &&HostRow| row.sender == put.sender && row.place.is_some_and(|it| it.0 == conversation);
+            let is_here =
+                |row: &&HostRowCopy| row.sender == put.sender && row.place.is_some_and(|it| it.0 == conversation);
             match known.as_ref().filter(is_here).and_then(|row| row.place.map(|place| (row, place))) {
                 Some((row, place)) => {
                     self.update_message(place, put, row, content, &mut effects, rules, at);
@@ -92,13 +93,13 @@ impl State {
 
     /// Returns the row as it was last read. A row that Parlor wrote for a message, and that is seen for the first time,
     /// is one that nobody has read or hidden.
-    fn known_row(&self, put: &HostMessage) -> Option<HostRow> {
+    fn known_row(&self, put: &HostMessage) -> Option<HostRowCopy> {
         if let Some(row) = self.host_rows.get(&put.row) {
             return Some(row.clone());
         }
         let place = put.sent_as.filter(|place| !self.host_rows_by_message.contains_key(place))?;
         let message = self.messages.get(&place).filter(|message| !message.details.removed)?;
-        Some(HostRow {
+        Some(HostRowCopy {
             key: put.row.clone(),
             place: Some(place),
             sender: message.sender,
@@ -111,7 +112,7 @@ impl State {
         })
     }
 
-    fn put_host_row(&mut self, row: HostRow) {
+    fn put_host_row(&mut self, row: HostRowCopy) {
         if self.host_rows.get(&row.key) == Some(&row) {
             return;
         }
@@ -196,7 +197,7 @@ impl State {
         &mut self,
         key: MessageKey,
         put: &HostMessage,
-        known: &HostRow,
+        known: &HostRowCopy,
         content: HostContent,
         effects: &mut Effects,
         rules: &Rules,
@@ -429,8 +430,8 @@ impl State {
 }
 
 /// The row to be remembered.
-fn row_of(put: &HostMessage, place: Option<MessageKey>, rules: &Rules) -> HostRow {
-    HostRow {
+fn row_of(put: &HostMessage, place: Option<MessageKey>, rules: &Rules) -> HostRowCopy {
+    HostRowCopy {
         key: put.row.clone(),
         place,
         sender: put.sender,

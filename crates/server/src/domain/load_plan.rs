@@ -5,9 +5,9 @@
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
-    change::{Change, Content, HostMessage, HostRowKey, Profile},
+    change::{Change, Content, HostMessage, HostRowKey, ProfileUpdate},
     host_user::HostUser,
-    rows::HostRow,
+    rows::HostRowCopy,
     state::MessageKey,
 };
 use parlor_protocol::{
@@ -22,7 +22,7 @@ use std::{
 
 /// The user that a direct conversation is opened with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum DirectTarget {
     /// This user.
     User(UserId),
     /// The user that has this role in the context.
@@ -34,7 +34,7 @@ pub enum Target {
 pub struct Direct {
     pub actor: UserId,
     pub context: Option<ContextKey>,
-    pub target: Target,
+    pub target: DirectTarget,
 }
 
 /// A row of the host that is put.
@@ -51,7 +51,7 @@ pub struct HostPut {
 
 /// See the module documentation.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct LoadPlan {
     /// Uses of a `client_id`.
     pub keys: BTreeSet<(UserId, String)>,
     /// Users by id.
@@ -97,17 +97,17 @@ pub struct Wanted {
     pub host_removals: BTreeSet<HostRowKey>,
 }
 
-impl Wanted {
+impl LoadPlan {
     /// Collects what these changes need.
     #[must_use]
     pub fn by<'a>(changes: impl IntoIterator<Item = &'a Change, IntoIter: Clone>) -> Self {
-        let mut wanted = Self::default();
+        let mut plan = Self::default();
         let changes = changes.into_iter();
         for change in changes.clone() {
-            wanted.add(change);
+            plan.add(change);
         }
-        wanted.add_hidden(changes.clone());
-        wanted
+        plan.add_hidden(changes.clone());
+        plan
     }
 
     /// Adds who may have hidden a message that is deleted, since it did not count as unread for them.
@@ -207,7 +207,7 @@ impl Wanted {
         self.logins.extend(host.logins());
     }
 
-    fn add_profile(&mut self, user: UserId, profile: &Profile) {
+    fn add_profile(&mut self, user: UserId, profile: &ProfileUpdate) {
         self.users.insert(user);
         if profile.is_shown() || profile.receipts.is_some() {
             self.memberships_of.insert(user);
@@ -215,7 +215,7 @@ impl Wanted {
     }
 
     fn add_host_put(&mut self, put: &HostMessage) {
-        let target = Target::User(put.recipient);
+        let target = DirectTarget::User(put.recipient);
         let direct = Direct { actor: put.sender, context: put.context.clone(), target };
         self.contexts.extend(put.context.as_ref().map(pair));
         self.users.extend([put.sender, put.recipient]);
@@ -234,26 +234,26 @@ impl Wanted {
 
     /// Adds what the rows of the host need, now that it is known which messages they have.
     #[must_use]
-    pub fn with_host_rows(&self, known: &HashMap<HostRowKey, HostRow>) -> Cow<'_, Self> {
+    pub fn with_host_rows(&self, known: &HashMap<HostRowKey, HostRowCopy>) -> Cow<'_, Self> {
         if self.host_puts.is_empty() && self.host_removals.is_empty() {
             return Cow::Borrowed(self);
         }
-        let mut wanted = self.clone();
+        let mut plan = self.clone();
         for row in self.host_removals.iter().filter_map(|row| known.get(row)) {
-            wanted.add_message_of_pair(row.place, row.sender, row.recipient);
+            plan.add_message_of_pair(row.place, row.sender, row.recipient);
         }
         for put in &self.host_puts {
             let row = known.get(&put.row);
             let pair = row.map_or((put.direct.actor, put.recipient), |row| (row.sender, row.recipient));
             let place = row.map_or(put.sent_as, |row| row.place);
-            wanted.add_message_of_pair(place, pair.0, pair.1);
+            plan.add_message_of_pair(place, pair.0, pair.1);
             let before = row
                 .map_or((false, (false, false)), |row| (row.is_read, (row.hidden_by_sender, row.hidden_by_recipient)));
             if let Some((conversation, _)) = place.filter(|_| before != (put.is_read, put.hidden)) {
-                wanted.marks.extend([pair.0, pair.1].map(|user| (conversation, user, Seq(0))));
+                plan.marks.extend([pair.0, pair.1].map(|user| (conversation, user, Seq(0))));
             }
         }
-        Cow::Owned(wanted)
+        Cow::Owned(plan)
     }
 
     fn add_message_of_pair(&mut self, place: Option<MessageKey>, sender: UserId, recipient: UserId) {
@@ -306,8 +306,8 @@ impl Wanted {
         self.counted.insert(actor);
         self.contexts.extend(open.context.as_ref().map(pair));
         let target = match (&open.user, &open.role) {
-            (Some(user), _) => Some(Target::User(*user)),
-            (None, Some(role)) => Some(Target::Role(role.clone())),
+            (Some(user), _) => Some(DirectTarget::User(*user)),
+            (None, Some(role)) => Some(DirectTarget::Role(role.clone())),
             (None, None) => None,
         };
         if let Some(user) = open.user {

@@ -6,7 +6,7 @@ use super::{
     decide::{At, Decided, Outgoing, Rules},
     fingerprint::Fingerprint,
     rows::{Details, MessageRow},
-    state::{MessageKey, State, Use},
+    state::{ClientIdUse, MessageKey, State},
     text, visible,
 };
 use parlor_protocol::{
@@ -107,13 +107,15 @@ impl State {
     /// Returns what this `client_id` created before, if the command is the same.
     fn sent_before(&self, name: &Name<'_>) -> Result<Option<Decided>, Problem> {
         match self.keys.get(&(name.sender, name.client_id.to_owned())) {
-            Some(&Use::Message(conversation, seq)) if name.is_of(self.messages[&(conversation, seq)].fingerprint) => {
+            Some(&ClientIdUse::Message(conversation, seq))
+                if name.is_of(self.messages[&(conversation, seq)].fingerprint) =>
+            {
                 let message = self.message_for(name.sender, (conversation, seq));
                 let change = Changed { version: message.version, prev: message.version };
                 let sent = Sent { message, change, duplicate: true };
                 Ok(Some(Decided::quietly(Outcome::Answer(Answer::Sent(sent)))))
             }
-            Some(Use::Cancelled) => Err(Code::Cancelled.into()),
+            Some(ClientIdUse::Cancelled) => Err(Code::Cancelled.into()),
             Some(_) => Err(Code::Conflict.into()),
             None => Ok(None),
         }
@@ -149,7 +151,7 @@ impl State {
         let place = self.add_message(conversation, name.sender, new, rules, at);
         let outgoing = self.publish_new_message(key, place, rules);
         let sent = Sent { message: self.messages[&key].message(), change: Changed::of(&place), duplicate: false };
-        self.keys.insert((name.sender, name.client_id.to_owned()), Use::Message(key.0, key.1));
+        self.keys.insert((name.sender, name.client_id.to_owned()), ClientIdUse::Message(key.0, key.1));
         Decided { outcome: Outcome::Answer(Answer::Sent(sent)), outgoing }
     }
 
@@ -221,11 +223,11 @@ impl State {
         text::client_id(client_id, rules.limits.client_id_chars_max)?;
         let key = (actor, client_id.to_owned());
         let message = match self.keys.get(&key) {
-            Some(&Use::Message(conversation, seq)) => Some(self.message_for(actor, (conversation, seq))),
-            Some(Use::Conversation(..)) => return Err(Code::Conflict.into()),
-            Some(Use::Cancelled) => None,
+            Some(&ClientIdUse::Message(conversation, seq)) => Some(self.message_for(actor, (conversation, seq))),
+            Some(ClientIdUse::Conversation(..)) => return Err(Code::Conflict.into()),
+            Some(ClientIdUse::Cancelled) => None,
             None => {
-                self.keys.insert(key.clone(), Use::Cancelled);
+                self.keys.insert(key.clone(), ClientIdUse::Cancelled);
                 self.new_cancelled.push(key);
                 None
             }

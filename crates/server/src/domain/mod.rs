@@ -28,6 +28,6 @@ pub mod text;
 mod users;
 pub mod visible;
 
-pub use change::{Change, Content, GroupUpdate, HostMessage, HostRowKey, Mirrored, Outcome, Profile, Which};
+pub use change::{Change, Content, GroupUpdate, HostMessage, HostRowKey, Mirrored, Outcome, ProfileUpdate, Which};
 pub use conversations::{direct_key, holder};
 pub use decide::{Decided, MessageRules, Now, Outgoing, Rules, WhoMayWrite, decide};

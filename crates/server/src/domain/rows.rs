@@ -276,7 +276,7 @@ impl MessageRow {
 
 /// A row of the host's message table as it was last read, and its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostRow {
+pub struct HostRowCopy {
     pub key: HostRowKey,
     /// Conversation and `seq`; none for a message to its own sender.
     pub place: Option<(ConversationId, Seq)>,

@@ -4,7 +4,7 @@
 use super::{
     change::{HostRowKey, Which},
     fingerprint::Fingerprint,
-    rows::{ContextRow, ConversationRow, Counting, FileRow, HostRow, MemberRow, MessageRow, UserRow},
+    rows::{ContextRow, ConversationRow, Counting, FileRow, HostRowCopy, MemberRow, MessageRow, UserRow},
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -18,7 +18,7 @@ pub type MessageKey = (ConversationId, Seq);
 
 /// What a `client_id` was used for.
 #[derive(Clone, Debug)]
-pub enum Use {
+pub enum ClientIdUse {
     /// It created this message, which is among `messages`.
     Message(ConversationId, Seq),
     /// It created this conversation.
@@ -67,7 +67,7 @@ pub struct HiddenChange {
 /// The state of a batch. What is absent does not exist, or was not needed.
 #[derive(Debug, Default)]
 pub struct State {
-    pub keys: HashMap<(UserId, String), Use>,
+    pub keys: HashMap<(UserId, String), ClientIdUse>,
     pub users: HashMap<UserId, UserRow>,
     pub logins: HashMap<String, UserId>,
     /// Users by the host's ids.
@@ -99,7 +99,7 @@ pub struct State {
     /// Files that will be attached.
     pub files: HashMap<FileId, FileRow>,
     /// Rows of the host that are put or removed.
-    pub host_rows: HashMap<HostRowKey, HostRow>,
+    pub host_rows: HashMap<HostRowKey, HostRowCopy>,
     /// The rows of messages that Parlor wrote a row for.
     pub host_rows_by_message: HashMap<MessageKey, HostRowKey>,
     /// Of members who may have read more in the host.

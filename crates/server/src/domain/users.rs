@@ -1,7 +1,7 @@
 //! Users: adding, renaming, signing out, disabling, deleting.
 
 use super::{
-    change::{Outcome, Profile, Which},
+    change::{Outcome, ProfileUpdate, Which},
     decide::{At, Decided, Outgoing, Rules},
     rows::UserRow,
     state::{Ending, State},
@@ -60,7 +60,7 @@ impl State {
     pub(super) fn update_profile(
         &mut self,
         user: UserId,
-        profile: &Profile,
+        profile: &ProfileUpdate,
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {

@@ -15,7 +15,7 @@ const TAGGED_FLAGS: [&str; 3] = [
 
 /// What is to become of a character that cannot be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
+enum CharacterUse {
     /// It changes how its neighbours look.
     Kept,
     /// It changes nothing, and people's keyboards put it there.
@@ -57,9 +57,9 @@ fn sifted(text: &str, refused: &mut Vec<char>) -> String {
             continue;
         }
         match use_of(&characters, at) {
-            Use::Kept => kept.push(character),
-            Use::Dropped => {}
-            Use::Refused => refused.push(character),
+            CharacterUse::Kept => kept.push(character),
+            CharacterUse::Dropped => {}
+            CharacterUse::Refused => refused.push(character),
         }
     }
     kept
@@ -76,12 +76,12 @@ pub fn is_hidden(character: char) -> bool {
         || point & 0xFFFE == 0xFFFE
 }
 
-fn use_of(characters: &[char], at: usize) -> Use {
+fn use_of(characters: &[char], at: usize) -> CharacterUse {
     let before = at.checked_sub(1).map_or(' ', |at| characters[at]);
     let after = characters.get(at + 1).copied().unwrap_or(' ');
-    let kept = |is_kept: bool| if is_kept { Use::Kept } else { Use::Refused };
+    let kept = |is_kept: bool| if is_kept { CharacterUse::Kept } else { CharacterUse::Refused };
     match u32::from(characters[at]) {
-        0x200C | 0x200D if is_virama(before) || is_virama(after) => Use::Kept,
+        0x200C | 0x200D if is_virama(before) || is_virama(after) => CharacterUse::Kept,
         0x200C | 0x200D => joiner(characters, at, before, after),
         0xFE0E | 0xFE0F => kept(is_pictograph(before) || ("0123456789#*".contains(before) && after == '\u{20e3}')),
         0xE0100..=0xE01EF => {
@@ -89,25 +89,25 @@ fn use_of(characters: &[char], at: usize) -> Use {
         }
         0x180B..=0x180F => kept(matches!(u32::from(before), 0x1820..=0x18AA)),
         0xE0020..=0xE007F => kept(is_in_flag(characters, at)),
-        _ => Use::Refused,
+        _ => CharacterUse::Refused,
     }
 }
 
-fn joiner(characters: &[char], at: usize, before: char, after: char) -> Use {
+fn joiner(characters: &[char], at: usize, before: char, after: char) -> CharacterUse {
     let base = characters[..at].iter().rev().copied().find(|&character| !is_mark(character)).unwrap_or(' ');
     if characters[at] == ZERO_WIDTH_JOINER && is_pictograph(base) && is_pictograph(after) {
-        return Use::Kept;
+        return CharacterUse::Kept;
     }
     let is_joining = |character| matches!(u32::from(character), 0x700..=0x74F | 0x7C0..=0x7FF | 0x1820..=0x18AA);
     if is_joining(base) && is_joining(after) {
-        return Use::Kept;
+        return CharacterUse::Kept;
     }
     if is_arabic(base) && is_arabic(after) {
         let joins = characters[at] == ZERO_WIDTH_NON_JOINER && !joins_only_before(base);
-        return if joins { Use::Kept } else { Use::Dropped };
+        return if joins { CharacterUse::Kept } else { CharacterUse::Dropped };
     }
     let is_indic = |character| matches!(u32::from(character), 0x900..=0xDFF | 0xF00..=0x109F | 0x1780..=0x17FF);
-    if is_indic(before) && is_indic(after) { Use::Dropped } else { Use::Refused }
+    if is_indic(before) && is_indic(after) { CharacterUse::Dropped } else { CharacterUse::Refused }
 }
 
 /// Vowel points of Arabic, variation selectors and tones of skin: what may stand between a base and a joiner.
@@ -181,7 +181,7 @@ mod tests {
     use std::{fs, path::Path};
 
     #[derive(Deserialize)]
-    struct Fixture {
+    struct CharacterFixture {
         blank: Vec<String>,
         visible: Vec<String>,
         refused: Vec<String>,
@@ -189,7 +189,7 @@ mod tests {
         changed: Vec<(String, String)>,
     }
 
-    fn fixture() -> Fixture {
+    fn fixture() -> CharacterFixture {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/visible.json");
         serde_json::from_str(&fs::read_to_string(path).expect("the fixture")).expect("as it is described")
     }

@@ -24,7 +24,7 @@ const UNUSED_MS: i64 = 10 * 60 * 1000;
 #[derive(Debug, thiserror::Error)]
 enum CollectError {
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] store::StoreError),
     #[error(transparent)]
     Storage(#[from] io::Error),
 }

@@ -48,8 +48,8 @@ impl From<io::Error> for StorageError {
     }
 }
 
-impl From<crate::store::Error> for StorageError {
-    fn from(error: crate::store::Error) -> Self {
+impl From<crate::store::StoreError> for StorageError {
+    fn from(error: crate::store::StoreError) -> Self {
         Self(error.to_string())
     }
 }

@@ -1,7 +1,7 @@
 //! A connection to any of the three databases. Nothing here limits how long it waits: the lease does.
 
 use super::{
-    HostKind, Target,
+    ConnectOptions, HostKind,
     error::HostError,
     mysql, postgres,
     sqlite::SqliteConnection,
@@ -17,11 +17,13 @@ pub(super) enum HostConnection {
 }
 
 impl HostConnection {
-    pub(super) async fn open(target: &Target, timeout: Duration) -> Result<Self, HostError> {
+    pub(super) async fn open(target: &ConnectOptions, timeout: Duration) -> Result<Self, HostError> {
         let opened = match target {
-            Target::Sqlite(file) => SqliteConnection::open(file.clone(), timeout).await.map(Self::Sqlite),
-            Target::Postgres(options) => postgres::connect(options, timeout).await.map(|it| Self::Postgres(it.into())),
-            Target::MySql(options) => mysql::connect(options, timeout).await.map(|it| Self::MySql(it.into())),
+            ConnectOptions::Sqlite(file) => SqliteConnection::open(file.clone(), timeout).await.map(Self::Sqlite),
+            ConnectOptions::Postgres(options) => {
+                postgres::connect(options, timeout).await.map(|it| Self::Postgres(it.into()))
+            }
+            ConnectOptions::MySql(options) => mysql::connect(options, timeout).await.map(|it| Self::MySql(it.into())),
         };
         opened.map_err(HostError::while_connecting)
     }

@@ -73,20 +73,20 @@ impl std::fmt::Debug for DjangoUser {
 
 /// The rows of some keys.
 #[derive(Clone, Debug)]
-pub struct Found<T> {
+pub struct ReadRows<T> {
     /// Those that could be read.
     pub rows: Vec<T>,
     /// The keys of those that could not, with the reasons.
     pub unreadable: BTreeMap<String, HostError>,
 }
 
-impl<T> Default for Found<T> {
+impl<T> Default for ReadRows<T> {
     fn default() -> Self {
         Self { rows: Vec::new(), unreadable: BTreeMap::new() }
     }
 }
 
-impl<T> Found<T> {
+impl<T> ReadRows<T> {
     fn add(&mut self, key: String, row: Result<T, HostError>) {
         match row {
             Ok(row) => self.rows.push(row),
@@ -102,9 +102,9 @@ impl HostDatabase {
     ///
     /// # Errors
     /// The database is not available, or the table is not Django's.
-    pub async fn django_sessions(&self, table: &str, keys: &[String]) -> Result<Found<DjangoSession>, HostError> {
+    pub async fn django_sessions(&self, table: &str, keys: &[String]) -> Result<ReadRows<DjangoSession>, HostError> {
         let head = format!("SELECT session_key, session_data, expire_date FROM {}", self.quoted(table));
-        let mut found = Found::default();
+        let mut found = ReadRows::default();
         for keys in keys.chunks(KEYS_MAX) {
             let params: Vec<HostValue> = padded(keys.iter().map(|key| HostValue::from(key.as_str())).collect());
             let sql =
@@ -121,11 +121,11 @@ impl HostDatabase {
     ///
     /// # Errors
     /// The database is not available, or the table has other columns.
-    pub async fn django_users(&self, table: &UserTable, ids: &[String]) -> Result<Found<DjangoUser>, HostError> {
+    pub async fn django_users(&self, table: &UserTable, ids: &[String]) -> Result<ReadRows<DjangoUser>, HostError> {
         let (id, head) = (self.quoted(&table.id), self.select_users(table));
         let keys: Vec<HostValue> = ids.iter().flat_map(|id| self.keys_of(id, table.id_type)).collect();
         let key = |number| self.key(number, table.id_type);
-        let mut found = Found::default();
+        let mut found = ReadRows::default();
         for keys in keys.chunks(KEYS_MAX) {
             let params = padded(keys.to_vec());
             let sql = format!("{head} WHERE {id} IN ({})", placeholders(params.len(), key));

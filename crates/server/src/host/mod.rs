@@ -24,17 +24,17 @@ pub use error::HostError;
 pub use value::{HostRow, HostValue};
 pub use watch::HostWatch;
 
-use pool::{Lease, Pool};
+use pool::{Pool, PooledConnection};
 use sqlx::{ConnectOptions as _, mysql::MySqlConnectOptions, postgres::PgConnectOptions};
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 /// The URL of a host's database: `sqlite:FILE`, `postgres://…`, or `mysql://…`. Its `Debug` output hides it because it
 /// contains a password.
 #[derive(Clone)]
-pub struct HostUrl(Target);
+pub struct HostUrl(ConnectOptions);
 
 #[derive(Clone)]
-enum Target {
+enum ConnectOptions {
     Sqlite(PathBuf),
     Postgres(Box<PgConnectOptions>),
     MySql(Box<MySqlConnectOptions>),
@@ -68,7 +68,7 @@ pub struct HostDatabase(Arc<Pool>);
 
 /// A transaction, which is rolled back unless it is committed.
 pub struct HostTransaction {
-    lease: Lease,
+    lease: PooledConnection,
     /// A statement has failed, after which PostgreSQL would answer COMMIT by rolling back.
     has_failed: bool,
 }
@@ -83,15 +83,15 @@ impl FromStr for HostUrl {
         let target = match scheme {
             "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
                 "" => return Err("expected a file after sqlite:".to_owned()),
-                file => Target::Sqlite(file.into()),
+                file => ConnectOptions::Sqlite(file.into()),
             },
             "postgres" | "postgresql" => {
                 let options: PgConnectOptions = text.parse().map_err(wrong)?;
-                Target::Postgres(options.disable_statement_logging().into())
+                ConnectOptions::Postgres(options.disable_statement_logging().into())
             }
             "mysql" | "mariadb" => {
                 let options: MySqlConnectOptions = format!("mysql:{rest}").parse().map_err(wrong)?;
-                Target::MySql(options.disable_statement_logging().into())
+                ConnectOptions::MySql(options.disable_statement_logging().into())
             }
             _ => return Err("expected sqlite:FILE, postgres://…, or mysql://…".to_owned()),
         };
@@ -110,9 +110,9 @@ impl HostUrl {
     #[must_use]
     pub fn kind(&self) -> HostKind {
         match &self.0 {
-            Target::Sqlite(_) => HostKind::Sqlite,
-            Target::Postgres(_) => HostKind::Postgres,
-            Target::MySql(_) => HostKind::MySql,
+            ConnectOptions::Sqlite(_) => HostKind::Sqlite,
+            ConnectOptions::Postgres(_) => HostKind::Postgres,
+            ConnectOptions::MySql(_) => HostKind::MySql,
         }
     }
 }

@@ -39,7 +39,7 @@ struct OpenConnection {
 }
 
 /// A connection in use. When it is dropped, the connection is reused if nothing is in progress on it, otherwise closed.
-pub(super) struct Lease {
+pub(super) struct PooledConnection {
     pool: Arc<Pool>,
     open: Option<OpenConnection>,
     is_busy: bool,
@@ -58,14 +58,19 @@ impl Pool {
         Instant::now() + self.options.timeout
     }
 
-    pub(super) async fn lease(self: &Arc<Self>, deadline: Instant) -> Result<Lease, HostError> {
+    pub(super) async fn lease(self: &Arc<Self>, deadline: Instant) -> Result<PooledConnection, HostError> {
         let full = |_| HostError::Unavailable("too many requests wait for it".to_owned());
         let place = self.waiting.try_acquire().map_err(full)?;
         let permit = timeout_at(deadline.into(), self.permits.clone().acquire_owned()).await;
         drop(place);
         let permit = permit.map_err(|_| HostError::Timeout)?.expect("the semaphore is never closed");
-        let mut lease =
-            Lease { pool: self.clone(), open: None, is_busy: false, is_in_transaction: false, _permit: permit };
+        let mut lease = PooledConnection {
+            pool: self.clone(),
+            open: None,
+            is_busy: false,
+            is_in_transaction: false,
+            _permit: permit,
+        };
         while let Some(mut idle) = self.take_idle() {
             if idle.opened_at.elapsed() >= CONNECTION_LIFETIME {
                 continue;
@@ -91,7 +96,7 @@ async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T
     timeout_at(deadline.into(), work).await.map_err(|_| HostError::Timeout)
 }
 
-impl Lease {
+impl PooledConnection {
     pub(super) async fn query(
         &mut self,
         sql: String,
@@ -154,7 +159,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(mut open) = self.open.take().filter(|_| !self.is_busy && !self.is_in_transaction) {
             open.used_at = Instant::now();

@@ -33,27 +33,27 @@ const JOBS_MAX: usize = 64;
 /// A handle to a connection on its thread.
 #[derive(Debug)]
 pub(super) struct SqliteConnection {
-    jobs: SyncSender<Job>,
-    current: Arc<Current>,
+    jobs: SyncSender<SqliteJob>,
+    current: Arc<CurrentWork>,
     file: PathBuf,
     identity: Option<(u64, u64)>,
 }
 
 /// What the thread's progress handler looks at.
 #[derive(Debug)]
-struct Current {
+struct CurrentWork {
     deadline: Mutex<Instant>,
     is_dropped: AtomicBool,
 }
 
-struct Job {
+struct SqliteJob {
     work: Box<dyn FnOnce(&mut Worker) + Send>,
     deadline: Instant,
 }
 
 struct Worker {
     connection: Connection,
-    current: Arc<Current>,
+    current: Arc<CurrentWork>,
     /// What `PRAGMA data_version` returned last.
     data_version: i64,
 }
@@ -67,7 +67,8 @@ impl Drop for SqliteConnection {
 impl SqliteConnection {
     /// Opens an existing file on a new thread. A transaction that is idle for longer than the time-out is rolled back.
     pub(super) async fn open(file: PathBuf, timeout: Duration) -> Result<Self, HostError> {
-        let current = Arc::new(Current { deadline: Mutex::new(Instant::now() + timeout), is_dropped: false.into() });
+        let current =
+            Arc::new(CurrentWork { deadline: Mutex::new(Instant::now() + timeout), is_dropped: false.into() });
         let (jobs, queue) = mpsc::sync_channel(JOBS_MAX);
         let (reply, opened) = oneshot::channel();
         let watched = current.clone();
@@ -125,7 +126,7 @@ impl SqliteConnection {
         let (reply, answer) = oneshot::channel();
         let work = Box::new(move |worker: &mut Worker| worker.wait_for_change(deadline, reply));
         // The check itself may have to wait for a lock.
-        let job = Job { work, deadline: deadline + LOCK_WAIT };
+        let job = SqliteJob { work, deadline: deadline + LOCK_WAIT };
         self.jobs.try_send(job).map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -137,7 +138,7 @@ impl SqliteConnection {
     ) -> Result<T, HostError> {
         let (reply, answer) = oneshot::channel();
         let work = Box::new(move |worker: &mut Worker| drop(reply.send(work(worker))));
-        self.jobs.try_send(Job { work, deadline }).map_err(|_| stopped())?;
+        self.jobs.try_send(SqliteJob { work, deadline }).map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 }
@@ -152,7 +153,7 @@ fn stopped() -> HostError {
 }
 
 impl Worker {
-    fn open(file: &Path, current: Arc<Current>) -> Result<Self, HostError> {
+    fn open(file: &Path, current: Arc<CurrentWork>) -> Result<Self, HostError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(file, flags)?;
         let watched = current.clone();
@@ -169,7 +170,7 @@ impl Worker {
     }
 
     /// Runs jobs until the handle is dropped or a transaction is idle for too long.
-    fn run(&mut self, queue: &Receiver<Job>, timeout: Duration) {
+    fn run(&mut self, queue: &Receiver<SqliteJob>, timeout: Duration) {
         loop {
             let job = if self.connection.is_autocommit() {
                 queue.recv().map_err(|_| RecvTimeoutError::Disconnected)

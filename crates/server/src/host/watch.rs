@@ -4,7 +4,7 @@
 //! A notice is a hint: it may come without a change, and be lost with a connection. The caller looks by itself once in a
 //! while.
 
-use super::{HostDatabase, Target, error::HostError, sqlite::SqliteConnection};
+use super::{ConnectOptions, HostDatabase, error::HostError, sqlite::SqliteConnection};
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use std::{
     fmt,
@@ -21,10 +21,10 @@ const RETRY: Duration = Duration::from_millis(500);
 pub struct HostWatch {
     database: HostDatabase,
     channel: &'static str,
-    source: Option<Source>,
+    source: Option<NoticeSource>,
 }
 
-enum Source {
+enum NoticeSource {
     Sqlite(SqliteConnection),
     Postgres(Box<PgListener>),
     Poll,
@@ -69,31 +69,33 @@ impl HostWatch {
 
     /// Gives the connection up, so that the next wait opens another: a change was found without a notice.
     pub fn reopen(&mut self) {
-        if !matches!(self.source, Some(Source::Poll)) {
+        if !matches!(self.source, Some(NoticeSource::Poll)) {
             self.source = None;
         }
     }
 
-    async fn open(&self) -> Result<Source, HostError> {
+    async fn open(&self) -> Result<NoticeSource, HostError> {
         let options = self.database.options();
         let opening = async {
             match &options.url.0 {
-                Target::Sqlite(file) => SqliteConnection::open(file.clone(), options.timeout).await.map(Source::Sqlite),
-                Target::Postgres(to) => {
+                ConnectOptions::Sqlite(file) => {
+                    SqliteConnection::open(file.clone(), options.timeout).await.map(NoticeSource::Sqlite)
+                }
+                ConnectOptions::Postgres(to) => {
                     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(options.timeout);
                     let mut listener = PgListener::connect_with(&pool.connect_lazy_with((**to).clone())).await?;
                     listener.eager_reconnect(false);
                     listener.listen(self.channel).await?;
-                    Ok(Source::Postgres(listener.into()))
+                    Ok(NoticeSource::Postgres(listener.into()))
                 }
-                Target::MySql(_) => Ok(Source::Poll),
+                ConnectOptions::MySql(_) => Ok(NoticeSource::Poll),
             }
         };
         timeout(options.timeout, opening).await.unwrap_or(Err(HostError::Timeout))
     }
 }
 
-impl Source {
+impl NoticeSource {
     /// Waits for the next notice.
     async fn next(&mut self, at_most: Duration, limit: Duration) -> Result<bool, HostError> {
         match self {

@@ -76,15 +76,15 @@ impl Pace {
 
 /// Room that users and addresses share.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct BodyBudget {
     user_max: u64,
     address_max: u64,
     all_max: u64,
-    taken: Mutex<Taken>,
+    taken: Mutex<BytesInUse>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct BytesInUse {
     of: HashMap<ClientKey, u64>,
     all: u64,
 }
@@ -92,12 +92,12 @@ struct Taken {
 /// The room that one body takes until it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
-    room: Arc<Room>,
+    room: Arc<BodyBudget>,
     whose: [Option<ClientKey>; 2],
     amount: u64,
 }
 
-impl Room {
+impl BodyBudget {
     fn new(user_max: u64, address_max: u64, all_max: u64) -> Arc<Self> {
         Arc::new(Self { user_max, address_max, all_max, taken: Mutex::default() })
     }
@@ -162,8 +162,8 @@ fn no_room(code: Code) -> Problem {
 /// The rooms of a server.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    held: Arc<Room>,
-    pictures: Arc<Room>,
+    held: Arc<BodyBudget>,
+    pictures: Arc<BodyBudget>,
 }
 
 impl Bodies {
@@ -171,12 +171,12 @@ impl Bodies {
         // A single body always has room, whatever the limits.
         let least = |bytes: u64| bytes.max(BODY_BYTES_MIN + u64::from(limits.body_bytes_max));
         Self {
-            held: Room::new(
+            held: BodyBudget::new(
                 least(limits.user_body_bytes_max.into()),
                 least(limits.address_body_bytes_max.into()),
                 least(limits.bodies_bytes_max),
             ),
-            pictures: Room::new(USER_PICTURES, ADDRESS_PICTURES, PICTURES),
+            pictures: BodyBudget::new(USER_PICTURES, ADDRESS_PICTURES, PICTURES),
         }
     }
 }
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn people_addresses_and_all_have_their_room_and_give_it_back() {
-        let room = Room::new(10, 15, 20);
+        let room = BodyBudget::new(10, 15, 20);
         let code = |share: Result<Share, Problem>| share.expect_err("no room").code;
         let mut hers = room.take(&caller(Some(1), 1), 6).expect("room");
         assert_eq!(code(room.take(&caller(Some(1), 2), 5)), Code::TooMany, "her room, from wherever she comes");

@@ -1,7 +1,7 @@
 //! The paths of conversations: each becomes a command.
 
 use super::{
-    Answered, Edge,
+    Edge, JsonAnswer,
     extract::{Id, Json, Page, Query},
     run,
 };
@@ -19,21 +19,21 @@ use utoipa::IntoParams;
 /// `GET /v1/conversations/{id}/changes`
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Since {
+pub(super) struct ChangesSince {
     /// The version of the client's state.
     #[param(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     since: Version,
 }
 
-pub(super) async fn list(State(edge): State<Edge>, actor: Actor, Query(page): Query<Page>) -> Answered {
+pub(super) async fn list(State(edge): State<Edge>, actor: Actor, Query(page): Query<Page>) -> JsonAnswer {
     run(&edge, actor, Command::ListConversations { after: page.after, limit: page.limit }).await
 }
 
-pub(super) async fn open(State(edge): State<Edge>, actor: Actor, Json(open): Json<Open>) -> Answered {
+pub(super) async fn open(State(edge): State<Edge>, actor: Actor, Json(open): Json<Open>) -> JsonAnswer {
     run(&edge, actor, Command::Open(open)).await
 }
 
-pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Id(conversation): Id<ConversationId>) -> Answered {
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Id(conversation): Id<ConversationId>) -> JsonAnswer {
     run(&edge, actor, Command::GetConversation { conversation }).await
 }
 
@@ -41,8 +41,8 @@ pub(super) async fn changes(
     State(edge): State<Edge>,
     actor: Actor,
     Id(conversation): Id<ConversationId>,
-    Query(query): Query<Since>,
-) -> Answered {
+    Query(query): Query<ChangesSince>,
+) -> JsonAnswer {
     run(&edge, actor, Command::GetChanges { conversation, since: query.since }).await
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn read(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PutMarker>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::Mark { conversation, delivered: None, read: Some(body.seq) }).await
 }
 
@@ -60,6 +60,6 @@ pub(super) async fn delivered(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PutMarker>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::Mark { conversation, delivered: Some(body.seq), read: None }).await
 }

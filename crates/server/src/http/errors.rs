@@ -20,8 +20,8 @@ impl From<Problem> for Refusal {
     }
 }
 
-impl From<store::Error> for Refusal {
-    fn from(cause: store::Error) -> Self {
+impl From<store::StoreError> for Refusal {
+    fn from(cause: store::StoreError) -> Self {
         Self(cause.into())
     }
 }

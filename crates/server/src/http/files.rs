@@ -39,8 +39,6 @@ use utoipa::IntoParams;
 const FORGOTTEN_BYTES: usize = 1024 * 1024;
 const FORGOTTEN_TIME: Duration = Duration::from_millis(500);
 
-type Answered = Result<Response, Refusal>;
-
 /// `POST /v1/uploads?…`
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +64,7 @@ pub(super) async fn begin(
     actor: Actor,
     Query(new): Query<NewUpload>,
     request: Request,
-) -> Answered {
+) -> Result<Response, Refusal> {
     let files = &edge.app.files;
     let begun = match check_length(request.headers(), new.bytes, 0) {
         Ok(()) => files.begin(actor.user, new.client_id, &new.name, new.bytes).await,
@@ -84,7 +82,7 @@ pub(super) async fn go_on(
     Path(client_id): Path<String>,
     Query(Offset { offset }): Query<Offset>,
     request: Request,
-) -> Answered {
+) -> Result<Response, Refusal> {
     let files = &edge.app.files;
     let row = files.row(actor.user, client_id.clone()).await?;
     let checked = match check_length(request.headers(), row.announced_bytes, offset) {
@@ -101,7 +99,11 @@ pub(super) async fn go_on(
     }
 }
 
-pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Path(client_id): Path<String>) -> Answered {
+pub(super) async fn get(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Path(client_id): Path<String>,
+) -> Result<Response, Refusal> {
     Ok(axum::Json(edge.app.files.upload(actor.user, client_id).await?).into_response())
 }
 
@@ -127,7 +129,7 @@ fn check_length(headers: &HeaderMap, bytes: u64, offset: u64) -> Result<(), Prob
     }
 }
 
-async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: StartAt, request: Request) -> Answered {
+async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: StartAt, request: Request) -> Result<Response, Refusal> {
     let feed = match edge.app.files.ingest(owner, row.id, from, QUEUE).await {
         Err(problem) => return refused(problem, request.into_body()).await,
         Ok(Ingest::Finished(upload)) => {
@@ -146,7 +148,7 @@ async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: StartAt, request:
 }
 
 /// Refuses a body that may still be arriving: a client that is still writing may not read the answer before.
-async fn refused(problem: Problem, body: Body) -> Answered {
+async fn refused(problem: Problem, body: Body) -> Result<Response, Refusal> {
     forget(body).await;
     Err(problem.into())
 }

@@ -1,7 +1,7 @@
 //! The paths of groups: their members, title and picture.
 
 use super::{
-    Answered, Edge, bodies,
+    Edge, JsonAnswer, bodies,
     errors::Refusal,
     extract::{Id, Ids, Json, Page, Query},
     run,
@@ -23,7 +23,7 @@ pub(super) async fn update(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PatchConversation>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::UpdateConversation { conversation, title: body.title }).await
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn put_picture(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     request: Request,
-) -> Answered {
+) -> JsonAnswer {
     let manages = edge.app.store.read(move |snapshot| snapshot.can_manage(actor.user, conversation));
     let manages = manages.await?;
     if !manages.ok_or(Problem::from(Code::NotFound))? {
@@ -49,11 +49,11 @@ pub(super) async fn delete_picture(
     State(edge): State<Edge>,
     actor: Actor,
     Id(conversation): Id<ConversationId>,
-) -> Answered {
+) -> JsonAnswer {
     show_picture(&edge, actor, conversation, None).await
 }
 
-async fn show_picture(edge: &Edge, actor: Actor, conversation: ConversationId, picture: Option<String>) -> Answered {
+async fn show_picture(edge: &Edge, actor: Actor, conversation: ConversationId, picture: Option<String>) -> JsonAnswer {
     let update = GroupUpdate::Picture(picture);
     match edge.app.commit.submit(Change::UpdateConversation { actor: actor.user, conversation, update }).await? {
         Outcome::Answer(answer) => Ok(axum::Json(answer)),
@@ -66,7 +66,7 @@ pub(super) async fn members(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Query(page): Query<Page>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::ListMembers { conversation, after: page.after, limit: page.limit }).await
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn add_members(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PostMembers>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::AddMembers { conversation, users: body.users, history: body.history }).await
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn update_member(
     actor: Actor,
     Ids(conversation, user): Ids<ConversationId, UserId>,
     Json(body): Json<PatchMember>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::UpdateMember { conversation, user, role: body.role }).await
 }
 
@@ -92,6 +92,6 @@ pub(super) async fn remove_member(
     State(edge): State<Edge>,
     actor: Actor,
     Ids(conversation, user): Ids<ConversationId, UserId>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::RemoveMember { conversation, user }).await
 }

@@ -1,14 +1,14 @@
 //! `/v1/me`: the signed-in user, their settings, password and picture.
 
 use super::{
-    Answered, Edge, bodies,
+    Edge, JsonAnswer, bodies,
     errors::Refusal,
     extract::{Json, Query},
     run,
 };
 use crate::{
     app::App,
-    domain::change::{Change, Outcome, Profile},
+    domain::change::{Change, Outcome, ProfileUpdate},
     identity::actor::Actor,
 };
 use axum::{
@@ -29,17 +29,17 @@ use utoipa::IntoParams;
 /// `GET /v1/me`
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Since {
+pub(super) struct HiddenSince {
     /// The version of the client's `user:…` scope: messages that were hidden since are returned.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     since: Option<Version>,
 }
 
-pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<Since>) -> Answered {
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<HiddenSince>) -> JsonAnswer {
     run(&edge, actor, Command::GetMe { since: query.since }).await
 }
 
-pub(super) async fn update(State(edge): State<Edge>, actor: Actor, Json(body): Json<MeUpdate>) -> Answered {
+pub(super) async fn update(State(edge): State<Edge>, actor: Actor, Json(body): Json<MeUpdate>) -> JsonAnswer {
     run(&edge, actor, Command::UpdateMe(body)).await
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn delete_picture(State(edge): State<Edge>, actor: Actor) -> Re
 }
 
 async fn show_picture(app: &App, actor: Actor, picture: Option<String>) -> Result<axum::Json<Changed>, Refusal> {
-    let change = Change::UpdateProfile { user: actor.user, profile: Profile::pictured(picture) };
+    let change = Change::UpdateProfile { user: actor.user, profile: ProfileUpdate::pictured(picture) };
     match app.commit.submit(change).await? {
         Outcome::Answer(Answer::Changed(changed)) => Ok(axum::Json(changed)),
         Outcome::Answer(_)

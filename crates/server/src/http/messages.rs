@@ -1,7 +1,7 @@
 //! The paths of messages: each becomes a command.
 
 use super::{
-    Answered, Edge,
+    Edge, JsonAnswer,
     extract::{Id, Ids, Json, Page, Query, Three},
     run,
 };
@@ -38,7 +38,7 @@ pub(super) async fn list(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Query(query): Query<Messages>,
-) -> Answered {
+) -> JsonAnswer {
     let Messages { before, after, around, limit } = query;
     run(&edge, actor, Command::ListMessages { conversation, before, after, around, limit }).await
 }
@@ -48,7 +48,7 @@ pub(super) async fn send(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PostMessage>,
-) -> Answered {
+) -> JsonAnswer {
     let PostMessage { client_id, text, subject, reply_to, attachments } = body;
     run(&edge, actor, Command::Send { conversation, client_id, text, subject, reply_to, attachments }).await
 }
@@ -58,7 +58,7 @@ pub(super) async fn forward(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PostForward>,
-) -> Answered {
+) -> JsonAnswer {
     let PostForward { client_id, from } = body;
     run(&edge, actor, Command::Forward { conversation, client_id, from }).await
 }
@@ -68,7 +68,7 @@ pub(super) async fn edit(
     actor: Actor,
     Ids(conversation, seq): Ids<ConversationId, Seq>,
     Json(body): Json<PatchMessage>,
-) -> Answered {
+) -> JsonAnswer {
     let PatchMessage { text, subject } = body;
     run(&edge, actor, Command::Edit { conversation, seq, text, subject }).await
 }
@@ -77,7 +77,7 @@ pub(super) async fn delete(
     State(edge): State<Edge>,
     actor: Actor,
     Ids(conversation, seq): Ids<ConversationId, Seq>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::Delete { conversation, seq }).await
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn hide(
     State(edge): State<Edge>,
     actor: Actor,
     Ids(conversation, seq): Ids<ConversationId, Seq>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::Hide { conversation, seq }).await
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn reactions(
     actor: Actor,
     Ids(conversation, seq): Ids<ConversationId, Seq>,
     Query(page): Query<Page>,
-) -> Answered {
+) -> JsonAnswer {
     let Page { after, limit } = page;
     run(&edge, actor, Command::ListReactions { conversation, seq, after, limit }).await
 }
@@ -103,7 +103,7 @@ pub(super) async fn react(
     State(edge): State<Edge>,
     actor: Actor,
     Three(conversation, seq, emoji): Three<ConversationId, Seq, String>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::React { conversation, seq, emoji, on: true }).await
 }
 
@@ -111,10 +111,10 @@ pub(super) async fn take_back(
     State(edge): State<Edge>,
     actor: Actor,
     Three(conversation, seq, emoji): Three<ConversationId, Seq, String>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::React { conversation, seq, emoji, on: false }).await
 }
 
-pub(super) async fn cancel(State(edge): State<Edge>, actor: Actor, Id(client_id): Id<String>) -> Answered {
+pub(super) async fn cancel(State(edge): State<Edge>, actor: Actor, Id(client_id): Id<String>) -> JsonAnswer {
     run(&edge, actor, Command::Cancel { client_id }).await
 }

@@ -47,11 +47,11 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Edge {
     app: Arc<App>,
-    shared: Arc<Shared>,
+    shared: Arc<EdgeState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct EdgeState {
     theme: Theme,
     pages: assets::Pages,
     demo: Option<DemoLinks>,
@@ -65,7 +65,7 @@ impl Edge {
     #[must_use]
     pub fn new(app: Arc<App>, demo: Option<DemoLinks>) -> Self {
         let theme = Theme::of(app.config.accent);
-        let shared = Shared {
+        let shared = EdgeState {
             pages: assets::Pages::new(app.config.web.as_deref(), &theme),
             theme,
             demo,
@@ -88,10 +88,10 @@ impl Edge {
 }
 
 /// The answer of most handlers.
-type Answered = Result<axum::Json<Answer>, errors::Refusal>;
+type JsonAnswer = Result<axum::Json<Answer>, errors::Refusal>;
 
 /// Executes the command that a request stands for.
-async fn run(edge: &Edge, actor: Actor, command: Command) -> Answered {
+async fn run(edge: &Edge, actor: Actor, command: Command) -> JsonAnswer {
     Ok(axum::Json(commands::execute(&edge.app, actor, command).await?))
 }
 

@@ -3,7 +3,7 @@
 use super::{Edge, credentials::SocketActor, errors::Refusal, handshake::Handshake};
 use crate::{
     host_pages::PageHeaders,
-    old_sockets::{self, Route},
+    old_sockets::{self, OldSocketRoute},
 };
 use axum::{
     extract::FromRequestParts as _,
@@ -17,9 +17,9 @@ pub(super) fn is_old_socket(edge: &Edge, path: &str) -> bool {
     route(edge, path).is_some()
 }
 
-fn route(edge: &Edge, path: &str) -> Option<Route> {
+fn route(edge: &Edge, path: &str) -> Option<OldSocketRoute> {
     edge.app.host_side.get()?;
-    Route::find(edge.app.profile.as_ref(), path)
+    OldSocketRoute::find(edge.app.profile.as_ref(), path)
 }
 
 /// Opens an old socket.

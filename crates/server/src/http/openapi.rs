@@ -2,7 +2,7 @@
 
 use super::{
     Edge, headers,
-    route::{Content, Route},
+    route::{BodyType, Route},
 };
 use axum::{
     extract::State,
@@ -81,7 +81,7 @@ fn operation_id(route: &Route) -> String {
     words.fold(route.method.to_owned(), |id, word| format!("{id}_{word}"))
 }
 
-fn media(content: &Content) -> Value {
+fn media(content: &BodyType) -> Value {
     let mut media = match &content.schema {
         Some(name) => json!({"schema": {"$ref": format!("#/components/schemas/{name}")}}),
         None => json!({}),
@@ -168,7 +168,7 @@ fn responses(route: &Route) -> Value {
     Value::Object(responses)
 }
 
-fn done(route: &Route, status: u16, says: &str, content: Option<&Content>) -> Value {
+fn done(route: &Route, status: u16, says: &str, content: Option<&BodyType>) -> Value {
     let mut response = json!({"description": says, "headers": headers::of(route, status)});
     if let Some(content) = content {
         response["content"] = json!({content.media_type: media(content)});

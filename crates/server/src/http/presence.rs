@@ -1,7 +1,7 @@
 //! Typing and presence, for clients without a socket.
 
 use super::{
-    Answered, Edge,
+    Edge, JsonAnswer,
     extract::{Id, Json, Query},
     run,
 };
@@ -25,7 +25,7 @@ pub(super) struct PresenceQuery {
     users: String,
 }
 
-pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<PresenceQuery>) -> Answered {
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<PresenceQuery>) -> JsonAnswer {
     let users = query.users.split(',').filter(|id| !id.is_empty()).map(str::parse).collect::<Result<Vec<UserId>, _>>();
     let users = users.map_err(|error| Problem::new(Code::InvalidField).with_detail(format!("`users`: {error}")))?;
     run(&edge, actor, Command::WatchPresence { users }).await
@@ -36,6 +36,6 @@ pub(super) async fn set_typing(
     actor: Actor,
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PutTyping>,
-) -> Answered {
+) -> JsonAnswer {
     run(&edge, actor, Command::SetTyping { conversation, typing: body.typing }).await
 }

@@ -21,14 +21,14 @@ pub(super) struct Route {
     /// Whether a session is required.
     pub(super) is_private: bool,
     pub(super) parameters: Value,
-    pub(super) body: Option<Content>,
+    pub(super) body: Option<BodyType>,
     /// The answer on success; none means 204.
-    pub(super) answer: Option<Content>,
+    pub(super) answer: Option<BodyType>,
     pub(super) refusals: &'static [Code],
 }
 
 /// The type of a body.
-pub(super) struct Content {
+pub(super) struct BodyType {
     pub(super) media_type: &'static str,
     /// The schema's name among the components; none for plain bytes.
     pub(super) schema: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Content {
     pub(super) example: Option<Value>,
 }
 
-impl Content {
+impl BodyType {
     fn json<T: ToSchema>(example: Option<Value>) -> Self {
         let name = T::name().into_owned();
         let mut components = vec![(name.clone(), T::schema())];
@@ -103,25 +103,25 @@ impl Route {
 
     pub(super) fn takes<T: ToSchema>(self, example: &str) -> Self {
         let example = serde_json::from_str(example).expect("the example is JSON: a test reads it");
-        Self { body: Some(Content::json::<T>(Some(example))), ..self }
+        Self { body: Some(BodyType::json::<T>(Some(example))), ..self }
     }
 
     pub(super) fn takes_bytes(self, media_type: &'static str) -> Self {
-        Self { body: Some(Content::bytes(media_type)), ..self }
+        Self { body: Some(BodyType::bytes(media_type)), ..self }
     }
 
     /// Answers JSON. The example is that of the socket's reply, without its number.
     pub(super) fn answers<T: ToSchema>(self, fixture: &str) -> Self {
-        Self { answer: Some(Content::json::<T>(example_of_reply(fixture))), ..self }
+        Self { answer: Some(BodyType::json::<T>(example_of_reply(fixture))), ..self }
     }
 
     pub(super) fn answers_like<T: ToSchema>(self, example: &str) -> Self {
         let example = serde_json::from_str(example).expect("the example is JSON: a test reads it");
-        Self { answer: Some(Content::json::<T>(Some(example))), ..self }
+        Self { answer: Some(BodyType::json::<T>(Some(example))), ..self }
     }
 
     pub(super) fn answers_bytes(self, media_type: &'static str) -> Self {
-        Self { answer: Some(Content::bytes(media_type)), ..self }
+        Self { answer: Some(BodyType::bytes(media_type)), ..self }
     }
 
     pub(super) fn refuses(self, refusals: &'static [Code]) -> Self {

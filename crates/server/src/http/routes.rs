@@ -68,7 +68,7 @@ fn of_users() -> Vec<Route> {
             .refuses(&[SignUpOff, NotAllowed, NameTaken, WrongOrigin, TextEmpty, TextTooLong, TextControl]),
         get("/v1/me", me::get)
             .says("Returns the signed-in user.")
-            .query::<me::Since>()
+            .query::<me::HiddenSince>()
             .answers::<MeAnswer>(reply!("me.get")),
         patch("/v1/me", me::update)
             .says("Changes the user's own name or settings; absent fields stay.")
@@ -139,7 +139,7 @@ fn of_conversations() -> Vec<Route> {
             .refuses(&[NotFound]),
         get("/v1/conversations/{id}/changes", conversations::changes)
             .says("Returns what changed in a conversation since a version.")
-            .query::<conversations::Since>()
+            .query::<conversations::ChangesSince>()
             .answers::<Changes>(reply!("conversation.changes"))
             .refuses(&[NotFound]),
     ]

@@ -1,6 +1,6 @@
 //! `GET /v1/search`: the command `message.search` as a query.
 
-use super::{Answered, Edge, extract::Query, run};
+use super::{Edge, JsonAnswer, extract::Query, run};
 use crate::identity::actor::Actor;
 use axum::extract::State;
 use parlor_protocol::{
@@ -44,7 +44,7 @@ pub(super) struct SearchQuery {
     limit: Option<u32>,
 }
 
-pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<SearchQuery>) -> Answered {
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Query<SearchQuery>) -> JsonAnswer {
     let context = match (query.context_type, query.context_id) {
         (Some(kind), Some(id)) => Some(ContextKey { kind, id }),
         (None, None) => None,

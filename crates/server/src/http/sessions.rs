@@ -9,7 +9,7 @@ use super::{
 use crate::{
     app::App,
     commands,
-    identity::{actor::Actor, sign_in::NewSession},
+    identity::{actor::Actor, sign_in::StartedSession},
     paging,
 };
 use axum::{
@@ -41,7 +41,7 @@ pub(super) async fn sign_in(
 pub(super) async fn respond_signed_in(
     app: &Arc<App>,
     parts: &Parts,
-    NewSession { actor, token, device }: NewSession,
+    StartedSession { actor, token, device }: StartedSession,
     in_body: bool,
 ) -> Result<Response, Refusal> {
     let Answer::Me(answer) = commands::execute(app, actor, Command::GetMe { since: None }).await? else {

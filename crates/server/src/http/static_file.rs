@@ -100,7 +100,7 @@ impl File {
 
     /// Returns the available encoding that the client prefers. A client that accepts none gets the file as it is.
     fn coding(&self, headers: &HeaderMap) -> Coding {
-        let wanted = Wanted::of(headers);
+        let wanted = AcceptedEncodings::of(headers);
         let there = [(Coding::Brotli, self.brotli.is_some()), (Coding::Gzip, self.gzip.is_some())];
         let mut best = (Coding::Plain, wanted.weight("identity"));
         for (coding, _) in there.into_iter().rev().filter(|(_, is_there)| *is_there) {
@@ -115,9 +115,9 @@ impl File {
 }
 
 /// Parses `Accept-Encoding`: names with their weights in thousandths.
-struct Wanted(Vec<(String, u32)>);
+struct AcceptedEncodings(Vec<(String, u32)>);
 
-impl Wanted {
+impl AcceptedEncodings {
     fn of(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
         let parts = lines.flat_map(|line| line.split(',')).map(|part| {

@@ -1,7 +1,7 @@
 //! `/v1/users`: finding users, and signing up.
 
 use super::{
-    Answered, Edge,
+    Edge, JsonAnswer,
     credentials::Anybody,
     errors::Refusal,
     extract::{Json, Query},
@@ -28,7 +28,7 @@ pub(super) struct UserQuery {
     limit: Option<u32>,
 }
 
-pub(super) async fn list(State(edge): State<Edge>, actor: Actor, Query(query): Query<UserQuery>) -> Answered {
+pub(super) async fn list(State(edge): State<Edge>, actor: Actor, Query(query): Query<UserQuery>) -> JsonAnswer {
     run(&edge, actor, Command::ListUsers { query: query.query, after: query.after, limit: query.limit }).await
 }
 

@@ -12,7 +12,7 @@ mod topic_locks;
 mod watchers;
 
 use crate::{
-    channel_layer::{ChannelLayer, Message, NodeMessage, Publication, Topic, Unavailable},
+    channel_layer::{ChannelLayer, LayerMessage, NodeMessage, Publication, Topic, Unavailable},
     metrics::Metrics,
 };
 use bytes::Bytes;
@@ -149,10 +149,10 @@ impl Hub {
 
     /// Handles a delivery of the channel layer.
     fn receive(self: &Arc<Self>, Publication { topics, payload }: &Publication) {
-        match Message::decode(payload) {
-            Ok(Message::Event(text)) => self.deliver(topics, &text),
-            Ok(Message::EventForOthers(of, text)) => self.deliver_except(topics, Some(of), &text),
-            Ok(Message::Node(message)) => self.handle_node_message(message),
+        match LayerMessage::decode(payload) {
+            Ok(LayerMessage::Event(text)) => self.deliver(topics, &text),
+            Ok(LayerMessage::EventForOthers(of, text)) => self.deliver_except(topics, Some(of), &text),
+            Ok(LayerMessage::Node(message)) => self.handle_node_message(message),
             Err(_) => warn!("a delivery of the channel layer could not be decoded"),
         }
     }

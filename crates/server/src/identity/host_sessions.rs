@@ -190,7 +190,7 @@ impl HostSessions {
                         break;
                     }
                 }
-                Ok(Verdict::Nobody) => {
+                Ok(Verdict::SignedOut) => {
                     self.end(&hash, row.map(actor_of)).await?;
                     // The host has perhaps just said that it is a session now.
                     if self.requested.last() == requested {

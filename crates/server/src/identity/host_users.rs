@@ -14,7 +14,7 @@ use crate::{
     },
     host::{
         HostDatabase, HostError,
-        django::{DjangoUser, Found, UserTable},
+        django::{DjangoUser, ReadRows, UserTable},
     },
     store::Store,
 };
@@ -230,7 +230,7 @@ fn ids(rows: &[UserRow]) -> HashMap<String, UserId> {
 }
 
 /// Logs that rows of a table cannot be read.
-pub(crate) fn log_unreadable<T>(found: &Found<T>, table: &str) {
+pub(crate) fn log_unreadable<T>(found: &ReadRows<T>, table: &str) {
     if let Some(error) = found.unreadable.values().next() {
         tracing::error!(%error, table, rows = found.unreadable.len(), "rows of the host cannot be read and are left out");
     }

@@ -35,17 +35,17 @@ pub(crate) struct Passwords {
     /// A hash of nothing, checked where there is no account, so that it takes as long as where there is one.
     dummy: Arc<str>,
     turns: Arc<Semaphore>,
-    memory: Arc<Memory>,
+    memory: Arc<HashMemory>,
 }
 
 /// Memory to hash in, as much as was in use at once.
-struct Memory {
+struct HashMemory {
     /// Of the configured work; what an older hash needs beyond is given back.
     blocks: usize,
     free: Mutex<Vec<Vec<Block>>>,
 }
 
-impl Memory {
+impl HashMemory {
     /// Hashes with this work. None: Argon2 does not take it.
     fn hash(&self, argon2: &Argon2<'_>, password: &str, salt: &[u8], length: usize) -> Option<Output> {
         let mut out = [0; Output::MAX_LENGTH];
@@ -88,9 +88,9 @@ impl Memory {
     }
 }
 
-impl std::fmt::Debug for Memory {
+impl std::fmt::Debug for HashMemory {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Memory")
+        formatter.write_str("HashMemory")
     }
 }
 
@@ -106,7 +106,7 @@ impl Passwords {
         Self {
             dummy: dummy.into(),
             turns: Arc::new(Semaphore::new(config.limits.password_checks_max as usize)),
-            memory: Arc::new(Memory { blocks: params.block_count(), free: Mutex::default() }),
+            memory: Arc::new(HashMemory { blocks: params.block_count(), free: Mutex::default() }),
             params,
         }
     }

@@ -32,7 +32,7 @@ pub(crate) struct Client {
 
 /// A new session.
 #[derive(Clone)]
-pub(crate) struct NewSession {
+pub(crate) struct StartedSession {
     pub(crate) actor: Actor,
     pub(crate) token: Token,
     /// The secret of the browser from now on.
@@ -41,7 +41,12 @@ pub(crate) struct NewSession {
 
 impl Identity {
     /// Signs in with login name and password.
-    pub(crate) async fn sign_in(&self, login: &str, password: String, client: Client) -> Result<NewSession, Problem> {
+    pub(crate) async fn sign_in(
+        &self,
+        login: &str,
+        password: String,
+        client: Client,
+    ) -> Result<StartedSession, Problem> {
         self.check_accounts()?;
         check_length(&password, &self.limits)?;
         let login = login::normalize(login).unwrap_or_default();
@@ -91,7 +96,7 @@ impl Identity {
         name: String,
         password: String,
         client: Client,
-    ) -> Result<NewSession, Problem> {
+    ) -> Result<StartedSession, Problem> {
         self.check_accounts()?;
         if !self.accounts.sign_up {
             return Err(Code::SignUpOff.into());
@@ -112,7 +117,7 @@ impl Identity {
     }
 
     /// Signs a user in without a password, for the links of the demo.
-    pub(crate) async fn sign_in_as(&self, user: UserId, client: Client) -> Result<NewSession, Problem> {
+    pub(crate) async fn sign_in_as(&self, user: UserId, client: Client) -> Result<StartedSession, Problem> {
         self.begin_session(user, None, client).await
     }
 
@@ -153,7 +158,7 @@ impl Identity {
         user: UserId,
         password_hash: Option<String>,
         client: Client,
-    ) -> Result<NewSession, Problem> {
+    ) -> Result<StartedSession, Problem> {
         if let Some(previous) = client.previous {
             self.end_session(previous.user, previous.session).await?;
         }
@@ -175,7 +180,7 @@ impl Identity {
         }
         let device = client.device.unwrap_or_else(|| Token::new(&self.environment));
         self.remember_place(user, client.address, &device).await;
-        Ok(NewSession { actor: Actor { user, session }, token, device })
+        Ok(StartedSession { actor: Actor { user, session }, token, device })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     host_tables::TableRow,
     message_row::{HostMessageRow, HostPerson},
 };
-use crate::channel_layer::{Message, Publication, Topic};
+use crate::channel_layer::{LayerMessage, Publication, Topic};
 use parlor_protocol::ids::UserId;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -65,7 +65,7 @@ impl Applier {
         let publications = rows.into_iter().map(|(row, sender, recipient)| {
             let topics = if sender == recipient { vec![sender] } else { vec![sender, recipient] };
             let text = as_json(&shown(row, people)).to_string();
-            Publication { topics: topics.into_iter().map(Topic::Host).collect(), payload: Message::event(&text) }
+            Publication { topics: topics.into_iter().map(Topic::Host).collect(), payload: LayerMessage::event(&text) }
         });
         if let Err(cause) = self.layer.publish(publications.collect()).await {
             // The pages of the application show the rows when they are loaded again.

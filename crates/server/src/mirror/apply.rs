@@ -8,7 +8,7 @@ use super::{
     MirrorError,
     applied::{Announce, Applied, is_transient},
     contexts::HostContexts,
-    host_tables::{HostTables, Page, ROWS_MAX, TableRow},
+    host_tables::{HostTables, ROWS_MAX, TableRow, TableRows},
     import::Import,
     keys,
     message_row::HostFile,
@@ -21,7 +21,7 @@ use crate::{
     domain::{
         Rules,
         change::{Change, HostMessage, HostRowKey, Outcome},
-        rows::HostRow,
+        rows::HostRowCopy,
     },
     environment::Environment,
     identity::host_users::HostUsers,
@@ -68,14 +68,14 @@ pub(super) struct Applier {
 
 /// What Parlor knows of rows.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownRows {
     /// The rows as they were last read.
-    rows: HashMap<i64, HostRow>,
+    rows: HashMap<i64, HostRowCopy>,
     /// The messages that Parlor wrote rows for, by the keys of these rows.
     own: HashMap<i64, UnmirroredMessage>,
 }
 
-impl Known {
+impl KnownRows {
     fn own_place(&self, id: i64) -> Option<(ConversationId, Seq)> {
         self.own.get(&id).map(|own| (own.message.conversation, own.message.seq))
     }
@@ -96,7 +96,7 @@ pub(super) struct PreparedRow {
 struct Related {
     users: HashMap<String, UserId>,
     contexts: HashMap<String, ContextKey>,
-    known: Known,
+    known: KnownRows,
     uploads: HashMap<i64, Vec<FileId>>,
 }
 
@@ -196,7 +196,7 @@ impl Applier {
     /// Applies rows that were just read. Those in `deleted` may be other ones than before.
     async fn put(
         &mut self,
-        rows: Page,
+        rows: TableRows,
         deleted: &BTreeSet<i64>,
         announce: Announce,
         applied: &mut Applied,
@@ -209,7 +209,7 @@ impl Applier {
     /// earlier rows that had their ids are removed.
     pub(super) async fn prepare(
         &mut self,
-        rows: Page,
+        rows: TableRows,
         deleted: &BTreeSet<i64>,
         applied: &mut Applied,
     ) -> Result<Vec<PreparedRow>, MirrorError> {
@@ -249,7 +249,7 @@ impl Applier {
     async fn remove_replaced(
         &self,
         rows: &[TableRow],
-        known: &Known,
+        known: &KnownRows,
         deleted: &BTreeSet<i64>,
         applied: &mut Applied,
     ) -> Result<(), MirrorError> {
@@ -270,7 +270,7 @@ impl Applier {
     }
 
     /// Returns whether a row has the content that it had when it was last read.
-    fn is_as_read(&self, row: &TableRow, before: &HostRow) -> bool {
+    fn is_as_read(&self, row: &TableRow, before: &HostRowCopy) -> bool {
         let fingerprints = &self.rules.fingerprints;
         let attachments: Vec<Attachment> = row.files.iter().map(HostFile::attachment).collect();
         fingerprints.of_host_text(&row.text, row.subject.as_deref()) == before.text_fingerprint
@@ -346,18 +346,18 @@ impl Applier {
     }
 
     /// Reads what is known of rows, whether or not the host still has them.
-    async fn known(&self, ids: &[i64]) -> Result<Known, MirrorError> {
+    async fn known(&self, ids: &[i64]) -> Result<KnownRows, MirrorError> {
         let rows: Vec<HostRowKey> = ids.iter().map(|id| self.key(*id)).collect();
         let rows = self.store.read(move |snapshot| snapshot.host_rows(&rows)).await?;
         let rows = rows.into_iter().map(|row| (row.key.id, row)).collect();
         if self.import.is_some() {
-            return Ok(Known { rows, own: HashMap::new() });
+            return Ok(KnownRows { rows, own: HashMap::new() });
         }
         let keys = self.tables.keys_of(ids).await?;
         let claimed: Vec<(i64, String, (ConversationId, Seq))> =
             keys.into_iter().filter_map(|(id, key)| keys::place(&key).map(|place| (id, key, place))).collect();
         if claimed.is_empty() {
-            return Ok(Known { rows, own: HashMap::new() });
+            return Ok(KnownRows { rows, own: HashMap::new() });
         }
         let places: Vec<(ConversationId, Seq)> = claimed.iter().map(|(_, _, place)| *place).collect();
         let messages = self.store.read(move |snapshot| snapshot.direct_messages_at(&places)).await?;
@@ -370,14 +370,14 @@ impl Applier {
             })?;
             Some((id, own.clone()))
         });
-        Ok(Known { rows, own: own.collect() })
+        Ok(KnownRows { rows, own: own.collect() })
     }
 
     /// Copies the files of rows that are not known yet, if files are to be copied.
     async fn copy_files(
         &self,
         rows: &[TableRow],
-        known: &Known,
+        known: &KnownRows,
         users: &HashMap<String, UserId>,
         applied: &mut Applied,
     ) -> Result<HashMap<i64, Vec<FileId>>, MirrorError> {

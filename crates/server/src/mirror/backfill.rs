@@ -9,7 +9,7 @@ use super::{
     applied::{Announce, Applied, REASONS_MAX},
     applier,
     apply::{Applier, PreparedRow},
-    host_tables::Page,
+    host_tables::TableRows,
     import::{self, Import},
     schema::TableColumns,
     triggers,
@@ -142,10 +142,10 @@ async fn copy_rows(
     progress.before =
         if begins { 0 } else { progress.total.map_or(progress.before, |total| progress.before.min(total)) };
     let (began, mut reported) = (Instant::now(), Instant::now());
-    let mut source = Source { applier: applier(options), after, parts: VecDeque::new() };
+    let mut source = BackfillSource { applier: applier(options), after, parts: VecDeque::new() };
     (source.applier.columns, source.applier.import) = (writer.columns.clone(), writer.import.clone());
     let mut part = source.next().await?;
-    while let Some(Part { rows, last, prepared, mut applied }) = part {
+    while let Some(BackfillBatch { rows, last, prepared, mut applied }) = part {
         let (next, submitted) = tokio::join!(source.next(), writer.submit(prepared, Announce::Nothing, &mut applied));
         submitted?;
         after = last;
@@ -167,25 +167,25 @@ async fn copy_rows(
 }
 
 /// Reads and prepares rows, while those before them are committed.
-struct Source {
+struct BackfillSource {
     applier: Applier,
     /// Everything up to this id was read.
     after: i64,
     /// What was read and is not prepared yet.
-    parts: VecDeque<Page>,
+    parts: VecDeque<TableRows>,
 }
 
 /// Rows that are committed together.
-struct Part {
+struct BackfillBatch {
     rows: u64,
     last: i64,
     prepared: Vec<PreparedRow>,
     applied: Applied,
 }
 
-impl Source {
+impl BackfillSource {
     /// Returns the next rows; none at the end.
-    async fn next(&mut self) -> Result<Option<Part>, MirrorError> {
+    async fn next(&mut self) -> Result<Option<BackfillBatch>, MirrorError> {
         if self.parts.is_empty() {
             let page = self.applier.tables.read_after(self.after, PAGE_ROWS).await?;
             let Some(last) = page.keys().next_back() else { return Ok(None) };
@@ -196,7 +196,7 @@ impl Source {
         let (rows, last) = (page.len() as u64, page.keys().next_back().copied().unwrap_or(self.after));
         let mut applied = Applied::default();
         let prepared = self.applier.prepare(page, &BTreeSet::new(), &mut applied).await?;
-        Ok(Some(Part { rows, last, prepared, applied }))
+        Ok(Some(BackfillBatch { rows, last, prepared, applied }))
     }
 }
 

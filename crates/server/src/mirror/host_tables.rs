@@ -7,6 +7,7 @@ use crate::{
     host::{HostDatabase, HostError, HostRow, HostTransaction, HostValue, django::IdType},
     profile::{
         Profile,
+        sockets::Side,
         tables::{AttachmentTable, ColumnValue, DeletedRow},
     },
 };
@@ -48,7 +49,7 @@ pub(crate) struct TableRow {
 }
 
 /// Rows by their ids. A row that cannot be understood comes with the reason.
-pub(crate) type Page = BTreeMap<i64, Result<TableRow, HostError>>;
+pub(crate) type TableRows = BTreeMap<i64, Result<TableRow, HostError>>;
 
 /// The flags of a row, by which a scan compares: whether it is read, hidden by its sender, hidden by its recipient.
 pub(crate) type RowFlags = [bool; 3];
@@ -74,13 +75,6 @@ pub(crate) struct NewRow {
     pub(super) is_read: bool,
 }
 
-/// A side of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Sender,
-    Recipient,
-}
-
 impl HostTables {
     /// Returns the name of the message table.
     pub(super) fn name(&self) -> &str {
@@ -104,8 +98,8 @@ impl HostTables {
     }
 
     /// Reads rows by their ids, each with its files. One that does not exist is absent.
-    pub(super) async fn read(&self, ids: &[i64]) -> Result<Page, HostError> {
-        let mut found = Page::new();
+    pub(super) async fn read(&self, ids: &[i64]) -> Result<TableRows, HostError> {
+        let mut found = TableRows::new();
         for ids in ids.chunks(ROWS_MAX) {
             let sql = format!("{} WHERE {} IN ({})", self.select(), self.id(), marks(ids.len()));
             let rows = self.database.query(sql, integers(ids)).await?;
@@ -115,8 +109,8 @@ impl HostTables {
     }
 
     /// Reads the rows after an id, in the order of their ids.
-    pub(super) async fn read_after(&self, id: i64, limit: usize) -> Result<Page, HostError> {
-        let mut found = Page::new();
+    pub(super) async fn read_after(&self, id: i64, limit: usize) -> Result<TableRows, HostError> {
+        let mut found = TableRows::new();
         let sql = format!(
             "{} WHERE {id_column} > $1 ORDER BY {id_column} LIMIT {limit}",
             self.select(),
@@ -127,7 +121,7 @@ impl HostTables {
         Ok(found)
     }
 
-    async fn collect(&self, rows: &[HostRow], found: &mut Page) -> Result<(), HostError> {
+    async fn collect(&self, rows: &[HostRow], found: &mut TableRows) -> Result<(), HostError> {
         let forms = self.forms().await?;
         let mut ids = Vec::with_capacity(rows.len());
         for row in rows {

@@ -7,7 +7,7 @@
 use super::{
     MirrorError, MirrorOptions,
     applied::{Applied, is_transient},
-    host_tables::{Page, TableRow},
+    host_tables::{TableRow, TableRows},
     message_row::HostFile,
 };
 use crate::{
@@ -163,12 +163,12 @@ pub(super) async fn copy_people(options: &MirrorOptions) -> Result<(), MirrorErr
 }
 
 /// Splits a page so that no part has more files than may be unsent.
-pub(super) fn parts(page: Page) -> VecDeque<Page> {
-    let (mut parts, mut files) = (VecDeque::from([Page::new()]), 0);
+pub(super) fn parts(page: TableRows) -> VecDeque<TableRows> {
+    let (mut parts, mut files) = (VecDeque::from([TableRows::new()]), 0);
     for (id, row) in page {
         let more = row.as_ref().map_or(0, |row| row.files.len());
         if files > 0 && files + more > FILES_AT_ONCE {
-            parts.push_back(Page::new());
+            parts.push_back(TableRows::new());
             files = 0;
         }
         files += more;

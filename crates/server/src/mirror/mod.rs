@@ -168,7 +168,7 @@ pub(crate) enum MirrorError {
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] store::StoreError),
     #[error("{}", problem_text(.0))]
     Problem(Problem),
     /// The tables are not as the profile says, or not those that are mirrored.

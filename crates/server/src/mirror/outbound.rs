@@ -17,7 +17,7 @@ use crate::{
         Rules,
         change::{HostMessage, HostRowKey},
         host_content::{HostContent, host_text},
-        rows::{HostRow, MessageRow, UserRow},
+        rows::{HostRowCopy, MessageRow, UserRow},
     },
     store::snapshot::{Snapshot, UnmirroredMessage, UnmirroredMessages},
 };
@@ -61,7 +61,7 @@ pub(super) struct Outbound {
 }
 
 /// What happened in the store after a position.
-struct News {
+struct OutboundChanges {
     unmirrored: Vec<UnmirroredMessage>,
     changed: Vec<MessageRow>,
     scopes: BTreeSet<Scope>,
@@ -189,7 +189,7 @@ impl Outbound {
     }
 
     /// Returns whether a message says something else than its row, and the row is as it was last read.
-    fn is_changed_here(&self, message: &MessageRow, row: &TableRow, known: &HostRow) -> bool {
+    fn is_changed_here(&self, message: &MessageRow, row: &TableRow, known: &HostRowCopy) -> bool {
         let put = content(row, known.key.table.clone(), (known.sender, known.recipient));
         let limits = &self.rules.limits;
         let shown = HostContent::of(&put, limits.text_chars_max, limits.subject_chars_max);
@@ -214,7 +214,7 @@ impl Outbound {
 }
 
 /// Reads what happened after a position; none if the position is not one of this store.
-async fn read(applier: &Applier, from: Cursor) -> Result<Option<News>, MirrorError> {
+async fn read(applier: &Applier, from: Cursor) -> Result<Option<OutboundChanges>, MirrorError> {
     let read = applier.store.read(move |snapshot| {
         if !snapshot.is_valid(from)? {
             return Ok(None);
@@ -225,7 +225,7 @@ async fn read(applier: &Applier, from: Cursor) -> Result<Option<News>, MirrorErr
         let changed_to = changed.last().filter(|_| is_changed_cut).map(MessageRow::version);
         let people = messages.iter().flat_map(|found| [found.message.sender, found.recipient]);
         let users = snapshot.user_rows(people)?;
-        Ok(Some(News {
+        Ok(Some(OutboundChanges {
             unmirrored: messages,
             changed,
             scopes: BTreeSet::new(),

@@ -3,10 +3,9 @@
 use super::{
     MirrorError,
     apply::Applier,
-    host_tables::Side,
     outbound::{Outbound, REMEMBERED_MAX},
 };
-use crate::{domain::rows::HostRow, host::HostError, store::snapshot::Snapshot};
+use crate::{domain::rows::HostRowCopy, host::HostError, profile::sockets::Side, store::snapshot::Snapshot};
 use parlor_protocol::ids::{ConversationId, Scope, Seq, UserId, Version};
 use std::collections::BTreeMap;
 use tracing::warn;
@@ -57,7 +56,7 @@ impl Outbound {
     }
 
     /// Rows that stay unread in the host do not keep the others from being found.
-    fn is_to_be_marked(&self, applier: &Applier, row: &HostRow) -> bool {
+    fn is_to_be_marked(&self, applier: &Applier, row: &HostRowCopy) -> bool {
         let id = &row.key.id;
         row.key.table == applier.tables.name()
             && !self.unread_again.contains(id)
@@ -80,7 +79,7 @@ impl Outbound {
             let rows = applier.store.read(read).await?;
             let is_last = rows.len() < SCOPE_ROWS_MAX;
             after = rows.last().map_or(after, |(version, _)| *version);
-            let ids_of = |is_shown: fn(&HostRow, UserId) -> bool| -> Vec<i64> {
+            let ids_of = |is_shown: fn(&HostRowCopy, UserId) -> bool| -> Vec<i64> {
                 rows.iter().filter(|(_, row)| is_shown(row, user)).map(|(_, row)| row.key.id).collect()
             };
             let sent = ids_of(|row, user| row.sender == user && !row.hidden_by_sender);

@@ -40,7 +40,7 @@ pub struct OutboxEntry {
 
 /// The outbox of a host.
 #[derive(Debug)]
-pub struct Outbox {
+pub struct HostOutbox {
     database: HostDatabase,
     watch: HostWatch,
     /// The last wait ended without a notice.
@@ -59,7 +59,7 @@ pub(super) fn map_table(kind: HostKind) -> &'static str {
     if kind == HostKind::Postgres { "parlor.parlor_map" } else { "parlor_map" }
 }
 
-impl Outbox {
+impl HostOutbox {
     /// Prepares to read; nothing is connected yet.
     #[must_use]
     pub fn new(database: HostDatabase) -> Self {

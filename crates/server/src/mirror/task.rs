@@ -13,7 +13,7 @@ use super::{
     apply::Applier,
     host_token,
     outbound::Outbound,
-    outbox::{Operation, Outbox, OutboxEntry},
+    outbox::{HostOutbox, Operation, OutboxEntry},
     retry::Retry,
     scan::{Compare, Scan},
 };
@@ -70,7 +70,7 @@ pub(super) struct ApplyRequest {
 
 /// What a turn leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum TurnOutcome {
     /// There is more to do.
     More,
     /// Nothing is left.
@@ -97,7 +97,7 @@ pub(super) struct MirrorTask {
     applier: Applier,
     outbound: Outbound,
     retry: Retry,
-    outbox: Outbox,
+    outbox: HostOutbox,
     /// Changes of the host may not reach the outbox.
     lacks_triggers: bool,
     /// Why triggers could not be created, which was logged.
@@ -131,7 +131,7 @@ impl MirrorTask {
             applier: applier(&options),
             outbound,
             retry: Retry::new(Version(0), Duration::from_millis(options.config.scan_ms)),
-            outbox: Outbox::new(options.host.clone()),
+            outbox: HostOutbox::new(options.host.clone()),
             lacks_triggers: options.config.triggers == TriggerMode::None,
             trigger_error: None,
             position: None,
@@ -172,11 +172,11 @@ impl MirrorTask {
             let turn = self.turn(std::mem::take(&mut waiting), version).await;
             self.log_transition(turn.as_ref().err());
             match turn {
-                Ok(Turn::More) => tokio::select! {
+                Ok(TurnOutcome::More) => tokio::select! {
                     () = sleep(began.elapsed().min(PAUSE_MAX)) => {}
                     Some(request) = requests.recv() => waiting.push(request),
                 },
-                Ok(Turn::Idle) => tokio::select! {
+                Ok(TurnOutcome::Idle) => tokio::select! {
                     Ok(()) = committed.changed() => {}
                     Some(request) = requests.recv() => waiting.push(request),
                     () = self.host_changes() => {}
@@ -202,9 +202,9 @@ impl MirrorTask {
         self.outbox.wait(if self.lacks_triggers { poll.min(WAIT_MAX) } else { WAIT_MAX }).await;
     }
 
-    async fn turn(&mut self, requests: Vec<ApplyRequest>, version: Version) -> Result<Turn, MirrorError> {
+    async fn turn(&mut self, requests: Vec<ApplyRequest>, version: Version) -> Result<TurnOutcome, MirrorError> {
         if !self.has_lease().await? {
-            return Ok(Turn::Idle);
+            return Ok(TurnOutcome::Idle);
         }
         let is_scan_due = self.scans.current.is_none() && Instant::now() >= self.scans.due_at;
         if is_scan_due {
@@ -212,17 +212,17 @@ impl MirrorTask {
         }
         let inbound = self.read_in(requests).await;
         if !self.has_lease().await? {
-            return Ok(Turn::Idle);
+            return Ok(TurnOutcome::Idle);
         }
         let outbound = self.write_out(version).await;
         if !self.has_lease().await? {
-            return Ok(Turn::Idle);
+            return Ok(TurnOutcome::Idle);
         }
         // Each direction was tried, even if the other one fails.
         let mut is_more = inbound? | outbound?;
         is_more |= self.compare().await?;
         self.save_position().await?;
-        Ok(if is_more { Turn::More } else { Turn::Idle })
+        Ok(if is_more { TurnOutcome::More } else { TurnOutcome::Idle })
     }
 
     /// Acquires the lease, if another node does not have it, or renews it after half of its time.

@@ -1,8 +1,8 @@
 //! Carries out what a frame of an old socket means.
 
 use super::{
-    Route,
-    incoming::{self, NewMessage},
+    OldSocketRoute,
+    incoming::{self, IncomingMessage},
     own_rows::{OwnRows, Posted},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub(super) enum Done {
 
 /// The person on whose behalf frames are carried out.
 #[derive(Clone, Debug)]
-pub(super) struct Person {
+pub(super) struct SocketUser {
     pub(super) user: UserId,
     /// Their id in the host.
     pub(super) id: String,
@@ -55,8 +55,8 @@ pub(super) struct Person {
 /// that is not yet being sent at the deadline is not sent.
 pub(super) async fn run(
     (app, host): (&App, &dyn HostSide),
-    route: &Route,
-    me: &Person,
+    route: &OldSocketRoute,
+    me: &SocketUser,
     (action, frame): (&Action, &Value),
     (rows, deadline): (Option<OwnRows>, Instant),
 ) -> Result<Done, SocketError> {
@@ -90,8 +90,8 @@ pub(super) async fn run(
 /// Checks a message by Parlor's limits and by the host's rule.
 async fn checked(
     (app, host): (&App, &dyn HostSide),
-    me: &Person,
-    NewMessage { target, text, subject }: NewMessage,
+    me: &SocketUser,
+    IncomingMessage { target, text, subject }: IncomingMessage,
     send: &SendAction,
 ) -> Result<NewHostMessage, SocketError> {
     let limits = &app.config.limits;
@@ -114,7 +114,7 @@ async fn checked(
 async fn is_allowed(
     (app, host): (&App, &dyn HostSide),
     send: &SendAction,
-    me: &Person,
+    me: &SocketUser,
     target: &MessageTarget,
 ) -> Result<bool, SocketError> {
     match &send.allow {
@@ -133,14 +133,14 @@ async fn is_allowed(
     }
 }
 
-fn pages<'a>(app: &'a App, me: &'a Person) -> Result<(&'a HostPages, &'a PageHeaders), SocketError> {
+fn pages<'a>(app: &'a App, me: &'a SocketUser) -> Result<(&'a HostPages, &'a PageHeaders), SocketError> {
     app.host_pages.as_ref().zip(me.page.as_ref()).ok_or(SocketError::Unavailable)
 }
 
 /// Sends a message by the host's own view, and waits for its row. What the view does with it is not repeated.
 async fn send_by_view(
     app: &App,
-    me: &Person,
+    me: &SocketUser,
     (new, view): (NewHostMessage, &WriteView),
     rows: OwnRows,
     permit: OwnedSemaphorePermit,

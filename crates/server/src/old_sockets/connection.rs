@@ -1,13 +1,13 @@
 //! A live old socket: reads frames one after the other, writes answers and messages, sends pings.
 //!
-//! Invariants: only [`Connection::step`] waits; one frame is in progress at a time and nothing more is read meanwhile,
+//! Invariants: only [`OldSocketConnection::step`] waits; one frame is in progress at a time and nothing more is read meanwhile,
 //! so answers keep their order; what it does runs as a task of its own, to its end, so that no commit is cut in the
 //! middle; a frame is answered within [`ANSWER_MAX`], whatever the host's database does. Nothing is sent but what the
 //! profile declares, so heartbeats are the pings of the transport, which browsers answer by themselves.
 
 use super::{
-    Route,
-    commands::{self, Done, Person},
+    OldSocketRoute,
+    commands::{self, Done, SocketUser},
     conversation::SocketConversation,
     incoming,
     own_rows::OwnRows,
@@ -47,12 +47,12 @@ use tracing::{debug, warn};
 /// Until a frame is answered.
 const ANSWER_MAX: Duration = Duration::from_millis(4500);
 
-struct Connection {
+struct OldSocketConnection {
     app: Arc<App>,
     host: Arc<dyn HostSide>,
-    route: Arc<Route>,
+    route: Arc<OldSocketRoute>,
     actor: Actor,
-    me: Person,
+    me: SocketUser,
     conversation: SocketConversation,
     zone: TimeZone,
     wire: Socket,
@@ -88,7 +88,7 @@ pub(super) struct Past {
 }
 
 /// Why a connection ends.
-enum End {
+enum OldSocketEnd {
     Close(Close),
     /// A frame was refused, and the application has no frame for errors.
     Refused(SocketError),
@@ -99,7 +99,7 @@ enum End {
     Gone,
 }
 
-impl From<Stop> for End {
+impl From<Stop> for OldSocketEnd {
     fn from(stop: Stop) -> Self {
         stop.reason().map_or(Self::Gone, Self::Close)
     }
@@ -108,9 +108,9 @@ impl From<Stop> for End {
 /// Serves a socket until it ends.
 pub(super) async fn run(
     (app, host): (Arc<App>, Arc<dyn HostSide>),
-    route: Arc<Route>,
+    route: Arc<OldSocketRoute>,
     (actor, ends): (Actor, u64),
-    me: Person,
+    me: SocketUser,
     wire: Socket,
 ) {
     let attached = match app.hub.attach_old_socket(actor.user, actor.session).await {
@@ -125,9 +125,9 @@ pub(super) async fn run(
 /// connections.
 pub(super) async fn resume(
     parts: (Arc<App>, Arc<dyn HostSide>),
-    route: Arc<Route>,
+    route: Arc<OldSocketRoute>,
     (actor, attached): (Actor, Option<Attached>),
-    me: Person,
+    me: SocketUser,
     socket: (Socket, Past),
 ) {
     // The session was looked up by another program, so it is looked up again.
@@ -138,15 +138,15 @@ pub(super) async fn resume(
 /// Serves a socket that is attached, with the hub's count of ended sessions when its session was looked up.
 async fn serve(
     (app, host): (Arc<App>, Arc<dyn HostSide>),
-    route: Arc<Route>,
+    route: Arc<OldSocketRoute>,
     (actor, attached): (Actor, Result<(Attached, u64), Close>),
-    me: Person,
+    me: SocketUser,
     (wire, past): (Socket, Past),
 ) {
     let refused = match attached {
         Ok((attached, ends)) => match app.is_signed_in(actor, ends).await {
             Ok(true) => {
-                let mut connection = Connection::new((app, host), route, (actor, me), wire, attached);
+                let mut connection = OldSocketConnection::new((app, host), route, (actor, me), wire, attached);
                 connection.conversation.resume(past.shown);
                 connection.deliver(past.rows);
                 return Box::pin(connection.serve()).await;
@@ -160,11 +160,11 @@ async fn serve(
     wire.close(Some(close_code(route.profile(), refused)), refused.name(), false).await;
 }
 
-impl Connection {
+impl OldSocketConnection {
     fn new(
         (app, host): (Arc<App>, Arc<dyn HostSide>),
-        route: Arc<Route>,
-        (actor, me): (Actor, Person),
+        route: Arc<OldSocketRoute>,
+        (actor, me): (Actor, SocketUser),
         wire: Socket,
         attached: Attached,
     ) -> Self {
@@ -193,26 +193,26 @@ impl Connection {
                 break end;
             }
         };
-        if matches!(end, End::Held)
+        if matches!(end, OldSocketEnd::Held)
             && let Err(refused) = self.finish_frame().await
         {
             end = refused;
         }
         let profile = self.route.profile();
         let (cause, code, is_answer) = match end {
-            End::Close(why) => {
+            OldSocketEnd::Close(why) => {
                 let is_broken = matches!(why, Close::ProtocolError | Close::NotUtf8 | Close::TooLarge | Close::TooFast);
                 (why.name(), Some(close_code(profile, why)), is_broken)
             }
-            End::Refused(SocketError::Unavailable) => ("unavailable", Some(profile.close.unavailable), false),
-            End::Refused(_) => ("refused", Some(profile.close.refused), false),
-            End::Closed(code) => return self.wire.close(code, "", true).await,
-            End::Held => return self.hold(),
-            End::Gone => return,
+            OldSocketEnd::Refused(SocketError::Unavailable) => ("unavailable", Some(profile.close.unavailable), false),
+            OldSocketEnd::Refused(_) => ("refused", Some(profile.close.refused), false),
+            OldSocketEnd::Closed(code) => return self.wire.close(code, "", true).await,
+            OldSocketEnd::Held => return self.hold(),
+            OldSocketEnd::Gone => return,
         };
         debug!(cause, "an old socket is closed");
         self.app.metrics.closes.get_or_create(&CloseLabels { cause }).inc();
-        if matches!(end, End::Close(Close::Restarting)) {
+        if matches!(end, OldSocketEnd::Close(Close::Restarting)) {
             self.finish().await;
         }
         self.wire.close(code, cause, is_answer).await;
@@ -239,7 +239,7 @@ impl Connection {
     }
 
     /// Answers the frame in progress, which may wait for a row.
-    async fn finish_frame(&mut self) -> Result<(), End> {
+    async fn finish_frame(&mut self) -> Result<(), OldSocketEnd> {
         let unwritten_max = self.app.config.limits.connection_queue_bytes_max as usize;
         while let Some(mut working) = self.working.take() {
             let deadline = working.deadline.unwrap_or_else(Instant::now);
@@ -254,7 +254,7 @@ impl Connection {
             self.working = Some(working);
             match taken {
                 Taken::Frames(rows) => self.deliver(rows),
-                Taken::Closed(why) => return Err(End::Close(why)),
+                Taken::Closed(why) => return Err(OldSocketEnd::Close(why)),
             }
         }
         Ok(())
@@ -280,7 +280,7 @@ impl Connection {
     }
 
     /// Waits for whatever comes first and handles it. Nothing else of a connection waits.
-    async fn step(&mut self) -> Result<(), End> {
+    async fn step(&mut self) -> Result<(), OldSocketEnd> {
         let has_room = self.wire.unwritten() == 0;
         let may_read = self.working.is_none();
         if !may_read {
@@ -293,9 +293,9 @@ impl Connection {
                     self.deliver(rows);
                     Ok(())
                 }
-                Taken::Closed(why) => Err(End::Close(why)),
+                Taken::Closed(why) => Err(OldSocketEnd::Close(why)),
             },
-            why = self.attached.outbox.until_closed(), if !has_room => Err(End::Close(why)),
+            why = self.attached.outbox.until_closed(), if !has_room => Err(OldSocketEnd::Close(why)),
             done = async { (&mut self.working.as_mut().expect("checked").task).await }, if !may_read && has_room => {
                 let working = self.working.take().expect("checked");
                 self.answer(&working, done.unwrap_or(Err(SocketError::Unavailable)))
@@ -305,7 +305,7 @@ impl Connection {
                 Moved::Written => Ok(()),
             },
             () = self.timer.as_mut() => self.on_timer(),
-            () = until_stopped(&mut self.hold) => Err(End::Held),
+            () = until_stopped(&mut self.hold) => Err(OldSocketEnd::Held),
         }
     }
 
@@ -314,12 +314,12 @@ impl Connection {
         self.wire.heard().max(self.paused_until)
     }
 
-    fn on_timer(&mut self) -> Result<(), End> {
+    fn on_timer(&mut self) -> Result<(), OldSocketEnd> {
         let now = Instant::now();
         let socket = &self.app.config.socket;
         let silence = self.heard() + Duration::from_millis(socket.silence_ms);
         if now >= silence {
-            return Err(End::Close(Close::Silent));
+            return Err(OldSocketEnd::Close(Close::Silent));
         }
         let ping_interval = Duration::from_millis(socket.ping_interval_ms);
         if now >= self.pinged.max(self.heard()) + ping_interval {
@@ -338,16 +338,16 @@ impl Connection {
         Ok(())
     }
 
-    fn receive(&mut self, message: Message) -> Result<(), End> {
+    fn receive(&mut self, message: Message) -> Result<(), OldSocketEnd> {
         match message {
             Message::Text(text) => self.begin(&text),
-            Message::Binary(_) => Err(End::Close(Close::Unsupported)),
+            Message::Binary(_) => Err(OldSocketEnd::Close(Close::Unsupported)),
             Message::Ping(_) | Message::Pong => Ok(()),
-            Message::Close(code) => Err(End::Closed(code)),
+            Message::Close(code) => Err(OldSocketEnd::Closed(code)),
         }
     }
 
-    fn begin(&mut self, text: &[u8]) -> Result<(), End> {
+    fn begin(&mut self, text: &[u8]) -> Result<(), OldSocketEnd> {
         let route = self.route.clone();
         let incoming = match incoming::parse(route.profile(), text) {
             Ok(Some(incoming)) => incoming,
@@ -370,7 +370,7 @@ impl Connection {
     }
 
     /// Answers a frame that is done, unless it was too late.
-    fn answer(&mut self, working: &Working, done: Result<Done, SocketError>) -> Result<(), End> {
+    fn answer(&mut self, working: &Working, done: Result<Done, SocketError>) -> Result<(), OldSocketEnd> {
         if working.deadline.is_none() {
             return Ok(());
         }
@@ -395,11 +395,11 @@ impl Connection {
     }
 
     /// Refuses a frame: by a frame for errors, or by closing.
-    fn refuse(&mut self, error: SocketError, frame: Option<&Value>) -> Result<(), End> {
+    fn refuse(&mut self, error: SocketError, frame: Option<&Value>) -> Result<(), OldSocketEnd> {
         debug!(error = error.name(), "a frame of an old socket was refused");
         let errors = &self.route.profile().errors;
         let of_json = errors.invalid_json.as_ref().filter(|_| error == SocketError::InvalidJson);
-        let Some(template) = of_json.or(errors.frame.as_ref()) else { return Err(End::Refused(error)) };
+        let Some(template) = of_json.or(errors.frame.as_ref()) else { return Err(OldSocketEnd::Refused(error)) };
         let text = self.render(template, Subject { error: Some(error), frame, ..Subject::default() });
         self.wire.text(text.as_bytes());
         Ok(())

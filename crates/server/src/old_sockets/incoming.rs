@@ -26,7 +26,7 @@ pub(super) struct Incoming<'a> {
 
 /// A message to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NewMessage {
+pub(super) struct IncomingMessage {
     pub(super) target: MessageTarget,
     pub(super) text: String,
     pub(super) subject: Option<String>,
@@ -53,14 +53,14 @@ pub(super) fn new_message(
     me: &str,
     action: &SendAction,
     frame: &Value,
-) -> Result<NewMessage, SocketError> {
+) -> Result<IncomingMessage, SocketError> {
     if optional_id(frame, action.sender.as_ref())?.is_some_and(|sender| sender != me) {
         return Err(SocketError::InvalidFrame);
     }
     let target = target(profile, path, action.recipient.as_ref(), action.context.as_ref(), frame)?;
     let text = optional_text(frame, &action.text)?.unwrap_or_default();
     let subject = action.subject.as_ref().map(|subject| optional_text(frame, subject));
-    Ok(NewMessage { target, text, subject: subject.transpose()?.flatten() })
+    Ok(IncomingMessage { target, text, subject: subject.transpose()?.flatten() })
 }
 
 /// Reads whom a frame is for: the path's person and context, which the frame may only repeat, or those of the frame.

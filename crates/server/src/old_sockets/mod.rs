@@ -26,7 +26,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use commands::Person;
+use commands::SocketUser;
 use connection::Past;
 use hyper::upgrade::OnUpgrade;
 use jiff::tz::TimeZone;
@@ -37,7 +37,7 @@ const CLOSED_WITHOUT_ROUTE: u16 = 1012;
 
 /// A path that is one of an old socket.
 #[derive(Debug)]
-pub(crate) struct Route {
+pub(crate) struct OldSocketRoute {
     application: Arc<Profile>,
     /// Its place in the profile.
     index: usize,
@@ -46,7 +46,7 @@ pub(crate) struct Route {
     request_path: String,
 }
 
-impl Route {
+impl OldSocketRoute {
     /// Finds the socket that a request's path, with percent-encoded bytes, leads to.
     pub(crate) fn find(application: Option<&Arc<Profile>>, request_path: &str) -> Option<Self> {
         let application = application?;
@@ -75,13 +75,13 @@ impl Route {
 /// host's id of the session's user, and `page` is there if the socket needs it.
 pub(crate) async fn serve(
     (app, host): (Arc<App>, Arc<dyn HostSide>),
-    route: Route,
+    route: OldSocketRoute,
     (actor, ends): (Actor, u64),
     (id, page): (String, Option<PageHeaders>),
     upgrade: OnUpgrade,
 ) {
     if let Some(socket) = ws::upgraded(&app, upgrade).await {
-        let me = Person { user: actor.user, id, page };
+        let me = SocketUser { user: actor.user, id, page };
         connection::run((app, host), Arc::new(route), (actor, ends), me, socket).await;
     }
 }
@@ -92,12 +92,13 @@ pub(crate) async fn resume(app: Arc<App>, held: HeldSocket, slots: Arc<Connectio
     let Ok(stream) = slots.resume(&app.config, stream) else { return };
     let parts = WireParts { stream, input: record.input, output: record.output };
     let wire = Wire::resumed(parts, Bounds::of(&app.config));
-    let (Some(host), Some(route)) = (app.host_side.get().cloned(), Route::find(app.profile.as_ref(), &record.path))
+    let (Some(host), Some(route)) =
+        (app.host_side.get().cloned(), OldSocketRoute::find(app.profile.as_ref(), &record.path))
     else {
         return wire.close(Some(CLOSED_WITHOUT_ROUTE), "", false).await;
     };
     let page = record.page.filter(|_| route.needs_cookies());
-    let me = Person { user: record.user, id: record.external_id, page };
+    let me = SocketUser { user: record.user, id: record.external_id, page };
     let actor = Actor { user: record.user, session: record.session };
     let past = Past { shown: record.shown, rows: record.rows.into_iter().map(Bytes::from).collect() };
     connection::resume((app, host), Arc::new(route), (actor, attached), me, (wire, past)).await;

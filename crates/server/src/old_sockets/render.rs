@@ -38,7 +38,7 @@ pub(super) struct Subject<'a> {
 }
 
 /// A value of a variable.
-enum Found<'a> {
+enum VariableValue<'a> {
     Nothing,
     Text(&'a str),
     Owned(String),
@@ -74,11 +74,11 @@ impl Renderer<'_> {
         let TemplateVariable { name, default, as_text } = variable;
         let found = self.find(name, subject);
         let is_empty = match &found {
-            Found::Nothing => true,
-            Found::Text(text) => text.is_empty(),
-            Found::Owned(text) => text.is_empty(),
-            Found::Json(value) => value.is_null() || value.as_str().is_some_and(str::is_empty),
-            Found::Number(_) | Found::Boolean(_) | Found::Attachments(_) => false,
+            VariableValue::Nothing => true,
+            VariableValue::Text(text) => text.is_empty(),
+            VariableValue::Owned(text) => text.is_empty(),
+            VariableValue::Json(value) => value.is_null() || value.as_str().is_some_and(str::is_empty),
+            VariableValue::Number(_) | VariableValue::Boolean(_) | VariableValue::Attachments(_) => false,
         };
         if let Some(default) = default.as_ref().filter(|_| is_empty) {
             return write_text(default, output);
@@ -86,50 +86,61 @@ impl Renderer<'_> {
         self.write_found(found, *as_text, subject, output);
     }
 
-    fn write_found(&self, found: Found<'_>, as_text: bool, subject: Subject<'_>, output: &mut String) {
+    fn write_found(&self, found: VariableValue<'_>, as_text: bool, subject: Subject<'_>, output: &mut String) {
         match found {
-            Found::Nothing => write_value(&Value::Null, output),
-            Found::Text(text) => write_text(text, output),
-            Found::Owned(text) => write_text(&text, output),
-            Found::Number(number) if as_text => write_text(&number.to_string(), output),
-            Found::Number(number) => write_number(number, output),
-            Found::Boolean(yes) => write_value(&yes.into(), output),
-            Found::Json(value) => write_value(value, output),
-            Found::Attachments(attachments) => write_list(attachments, output, |attachment, output| {
+            VariableValue::Nothing => write_value(&Value::Null, output),
+            VariableValue::Text(text) => write_text(text, output),
+            VariableValue::Owned(text) => write_text(&text, output),
+            VariableValue::Number(number) if as_text => write_text(&number.to_string(), output),
+            VariableValue::Number(number) => write_number(number, output),
+            VariableValue::Boolean(yes) => write_value(&yes.into(), output),
+            VariableValue::Json(value) => write_value(value, output),
+            VariableValue::Attachments(attachments) => write_list(attachments, output, |attachment, output| {
                 self.write_attachment(attachment, subject, output);
             }),
         }
     }
 
-    fn find<'b>(&'b self, name: &'b Variable, subject: Subject<'b>) -> Found<'b> {
-        let of_message = |value: fn(&'b HostMessageRow) -> Found<'b>| subject.message.map_or(Found::Nothing, value);
+    fn find<'b>(&'b self, name: &'b Variable, subject: Subject<'b>) -> VariableValue<'b> {
+        let of_message =
+            |value: fn(&'b HostMessageRow) -> VariableValue<'b>| subject.message.map_or(VariableValue::Nothing, value);
         match name {
             Variable::Id => {
                 let id = subject.message.map(|row| row.row_id).or(subject.message_id);
-                id.map_or(Found::Nothing, Found::Number)
+                id.map_or(VariableValue::Nothing, VariableValue::Number)
             }
-            Variable::Text => of_message(|row| Found::Text(&row.text)),
-            Variable::Subject => of_message(|row| row.subject.as_deref().map_or(Found::Nothing, Found::Text)),
-            Variable::CreatedAt => subject.message.map_or(Found::Nothing, |row| {
-                Found::Owned(self.profile.time_format.write(row.created_at_ms, self.zone))
+            Variable::Text => of_message(|row| VariableValue::Text(&row.text)),
+            Variable::Subject => {
+                of_message(|row| row.subject.as_deref().map_or(VariableValue::Nothing, VariableValue::Text))
+            }
+            Variable::CreatedAt => subject.message.map_or(VariableValue::Nothing, |row| {
+                VariableValue::Owned(self.profile.time_format.write(row.created_at_ms, self.zone))
             }),
-            Variable::CreatedAtMs => of_message(|row| Found::Number(row.created_at_ms)),
-            Variable::IsRead => of_message(|row| Found::Boolean(row.is_read)),
-            Variable::ContextId => of_message(|row| row.context.as_deref().map_or(Found::Nothing, id)),
-            Variable::Attachments => of_message(|row| Found::Attachments(&row.attachments)),
-            Variable::Sender(field) => subject.message.map_or(Found::Nothing, |row| person(&row.sender, *field)),
-            Variable::Recipient(field) => subject.message.map_or(Found::Nothing, |row| person(&row.recipient, *field)),
+            Variable::CreatedAtMs => of_message(|row| VariableValue::Number(row.created_at_ms)),
+            Variable::IsRead => of_message(|row| VariableValue::Boolean(row.is_read)),
+            Variable::ContextId => of_message(|row| row.context.as_deref().map_or(VariableValue::Nothing, id)),
+            Variable::Attachments => of_message(|row| VariableValue::Attachments(&row.attachments)),
+            Variable::Sender(field) => {
+                subject.message.map_or(VariableValue::Nothing, |row| person(&row.sender, *field))
+            }
+            Variable::Recipient(field) => {
+                subject.message.map_or(VariableValue::Nothing, |row| person(&row.recipient, *field))
+            }
             Variable::MyId => id(self.me),
             Variable::Attachment(field) => {
-                subject.attachment.map_or(Found::Nothing, |attachment| of_attachment(attachment, *field))
+                subject.attachment.map_or(VariableValue::Nothing, |attachment| of_attachment(attachment, *field))
             }
-            Variable::UnreadCount => subject.unread_count.map_or(Found::Nothing, Found::Number),
-            Variable::Error => subject.error.map_or(Found::Nothing, |error| Found::Text(self.sentence(error))),
-            Variable::ErrorCode => subject.error.map_or(Found::Nothing, |error| Found::Text(error.name())),
+            Variable::UnreadCount => subject.unread_count.map_or(VariableValue::Nothing, VariableValue::Number),
+            Variable::Error => {
+                subject.error.map_or(VariableValue::Nothing, |error| VariableValue::Text(self.sentence(error)))
+            }
+            Variable::ErrorCode => {
+                subject.error.map_or(VariableValue::Nothing, |error| VariableValue::Text(error.name()))
+            }
             Variable::Frame(field) => {
-                subject.frame.and_then(|frame| field.find(frame)).map_or(Found::Nothing, Found::Json)
+                subject.frame.and_then(|frame| field.find(frame)).map_or(VariableValue::Nothing, VariableValue::Json)
             }
-            Variable::Path(part) => self.path.get(part).map_or(Found::Nothing, |part| id(part)),
+            Variable::Path(part) => self.path.get(part).map_or(VariableValue::Nothing, |part| id(part)),
         }
     }
 
@@ -144,11 +155,11 @@ impl Renderer<'_> {
         }
         let HostFile { id, filename, file_size, url, download_url } = attachment;
         let fields = [
-            ("id", Found::Number(*id)),
-            ("filename", Found::Text(filename)),
-            ("file_size", Found::Number(*file_size)),
-            ("url", Found::Text(url)),
-            ("download_url", Found::Text(download_url)),
+            ("id", VariableValue::Number(*id)),
+            ("filename", VariableValue::Text(filename)),
+            ("file_size", VariableValue::Number(*file_size)),
+            ("url", VariableValue::Text(url)),
+            ("download_url", VariableValue::Text(download_url)),
         ];
         write_object(fields, output, |(name, value), output| {
             write_name(name, output);
@@ -157,26 +168,29 @@ impl Renderer<'_> {
     }
 }
 
-fn person(person: &HostPerson, field: PersonField) -> Found<'_> {
+fn person(person: &HostPerson, field: PersonField) -> VariableValue<'_> {
     match field {
         PersonField::Id => id(&person.id),
-        PersonField::Name if person.name.is_empty() => Found::Text(&person.login),
-        PersonField::Name => Found::Text(&person.name),
-        PersonField::Login => Found::Text(&person.login),
+        PersonField::Name if person.name.is_empty() => VariableValue::Text(&person.login),
+        PersonField::Name => VariableValue::Text(&person.name),
+        PersonField::Login => VariableValue::Text(&person.login),
     }
 }
 
-fn of_attachment(attachment: &HostFile, field: AttachmentField) -> Found<'_> {
+fn of_attachment(attachment: &HostFile, field: AttachmentField) -> VariableValue<'_> {
     match field {
-        AttachmentField::Id => Found::Number(attachment.id),
-        AttachmentField::FileName => Found::Text(&attachment.filename),
-        AttachmentField::FileSize => Found::Number(attachment.file_size),
-        AttachmentField::Url => Found::Text(&attachment.url),
-        AttachmentField::DownloadUrl => Found::Text(&attachment.download_url),
+        AttachmentField::Id => VariableValue::Number(attachment.id),
+        AttachmentField::FileName => VariableValue::Text(&attachment.filename),
+        AttachmentField::FileSize => VariableValue::Number(attachment.file_size),
+        AttachmentField::Url => VariableValue::Text(&attachment.url),
+        AttachmentField::DownloadUrl => VariableValue::Text(&attachment.download_url),
     }
 }
 
 /// An id is a number where the host's is one.
-fn id(id: &str) -> Found<'_> {
-    id.parse().ok().filter(|number: &i64| number.to_string() == id).map_or(Found::Text(id), Found::Number)
+fn id(id: &str) -> VariableValue<'_> {
+    id.parse()
+        .ok()
+        .filter(|number: &i64| number.to_string() == id)
+        .map_or(VariableValue::Text(id), VariableValue::Number)
 }

@@ -1,6 +1,6 @@
 use super::{
     conversation::SocketConversation,
-    incoming::{self, NewMessage},
+    incoming::{self, IncomingMessage},
     render::{Renderer, Subject},
     *,
 };
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 /// A file of `fixtures/old_sockets`: the frames of an application, to the byte.
 #[derive(Deserialize)]
-struct Fixture {
+struct FrameFixture {
     profile: String,
     sent: Vec<SentCase>,
     received: Vec<ReceivedCase>,
@@ -70,14 +70,14 @@ struct AnswerCase {
     text: String,
 }
 
-fn fixtures() -> Vec<(Fixture, Arc<Profile>)> {
+fn fixtures() -> Vec<(FrameFixture, Arc<Profile>)> {
     let texts = [
         include_str!("../../../../fixtures/old_sockets/findit.json"),
         include_str!("../../../../fixtures/old_sockets/accounting.json"),
         include_str!("../../../../fixtures/old_sockets/rooms.json"),
     ];
     let read = |text: &str| {
-        let fixture: Fixture = serde_json::from_str(text).expect("a fixture");
+        let fixture: FrameFixture = serde_json::from_str(text).expect("a fixture");
         let application = match fixture.profile.as_str() {
             "rooms" => Profile::parse("rooms.toml", &example_of_the_book()),
             name => Profile::load(name),
@@ -94,11 +94,11 @@ fn example_of_the_book() -> String {
     example.expect("an example").to_owned()
 }
 
-fn route(application: &Arc<Profile>, path: &str) -> Route {
-    Route::find(Some(application), path).expect("a path of the profile")
+fn route(application: &Arc<Profile>, path: &str) -> OldSocketRoute {
+    OldSocketRoute::find(Some(application), path).expect("a path of the profile")
 }
 
-fn render(route: &Route, me: &str, template: &FrameTemplate, subject: Subject<'_>) -> String {
+fn render(route: &OldSocketRoute, me: &str, template: &FrameTemplate, subject: Subject<'_>) -> String {
     Renderer { profile: route.profile(), zone: &route.zone(), me, path: &route.path }.frame(template, subject)
 }
 
@@ -128,7 +128,7 @@ fn frames_of_the_pages_mean_what_they_meant() {
                 Ok(Some(match &found.rule.action {
                     Action::Send(send) => {
                         let new = incoming::new_message(route.profile(), &route.path, &case.me, send, &found.frame)?;
-                        let NewMessage { target: MessageTarget { recipient, context }, text, subject } = new;
+                        let IncomingMessage { target: MessageTarget { recipient, context }, text, subject } = new;
                         json!({ "recipient": recipient, "context": context, "text": text, "subject": subject })
                     }
                     Action::MarkRead { message } => json!(incoming::message_ids(&found.frame, message)?),
@@ -152,7 +152,7 @@ fn answers_and_errors_are_those_that_the_pages_know() {
     for (fixture, application) in fixtures() {
         for case in fixture.answers {
             let (path, request_path) = (PathParts::new(), String::new());
-            let route = Route { application: application.clone(), index: 0, path, request_path };
+            let route = OldSocketRoute { application: application.clone(), index: 0, path, request_path };
             let profile = route.profile();
             let subject = Subject {
                 message: case.row.as_ref(),
@@ -221,11 +221,11 @@ fn paths_are_decoded_as_the_application_decodes_them() {
 fn only_the_paths_of_the_profile_lead_to_its_sockets() {
     let findit = Arc::new(Profile::load("findit").expect("a valid profile"));
     let accounting = Arc::new(Profile::load("accounting").expect("a valid profile"));
-    assert!(Route::find(Some(&findit), "/ws/chat/5-2/").is_some_and(|route| route.path["other"] == "2"));
-    assert!(Route::find(Some(&accounting), "/ws/messages/").is_some_and(|route| route.path.is_empty()));
+    assert!(OldSocketRoute::find(Some(&findit), "/ws/chat/5-2/").is_some_and(|route| route.path["other"] == "2"));
+    assert!(OldSocketRoute::find(Some(&accounting), "/ws/messages/").is_some_and(|route| route.path.is_empty()));
     for path in ["/ws/chat/5-2", "/ws/messages/", "/ws/chat/5%2F2/", "/ws/", "/ws/inbox/", "/"] {
-        assert!(Route::find(Some(&findit), path).is_none(), "{path}");
+        assert!(OldSocketRoute::find(Some(&findit), path).is_none(), "{path}");
     }
-    assert!(Route::find(Some(&accounting), "/ws/messages").is_none());
-    assert!(Route::find(None, "/ws/messages/").is_none());
+    assert!(OldSocketRoute::find(Some(&accounting), "/ws/messages").is_none());
+    assert!(OldSocketRoute::find(None, "/ws/messages/").is_none());
 }

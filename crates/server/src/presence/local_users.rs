@@ -206,12 +206,12 @@ mod tests {
         PresenceTiming { sign_ttl: Duration::from_secs(8), interval: Duration::from_secs(1), kept_ms: 60_000 };
 
     /// A node in the middle of its life, and what it says at a time.
-    struct Node {
+    struct TestNode {
         local: LocalUsers,
         start: Instant,
     }
 
-    impl Node {
+    impl TestNode {
         fn new() -> Self {
             Self { local: LocalUsers::default(), start: Instant::now() }
         }
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn signs_are_renewed_before_they_expire() {
-        let mut node = Node::new();
+        let mut node = TestNode::new();
         node.arrives(0);
         assert_eq!(node.says(false, 0), [(Here::Online, true)]);
         assert_eq!(node.says(true, 1000), []);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_user_that_leaves_counts_a_little_longer_with_the_same_status() {
-        let mut node = Node::new();
+        let mut node = TestNode::new();
         let ((one, _), (other, _)) = (node.arrives(0), node.arrives(0));
         node.says(false, 0);
         node.local.set_idle(USER, one, true, 0);
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_silent_user_was_last_active_when_last_heard() {
-        let mut node = Node::new();
+        let mut node = TestNode::new();
         let (connection, heard_ms) = node.arrives(0);
         heard_ms.store(20_000, Ordering::Relaxed);
         for second in 0..55_u64 {
@@ -283,7 +283,7 @@ mod tests {
         let timing = PresenceTiming { kept_ms: i64::try_from(kept_ms).expect("small"), ..TIMING };
         // One page answers heartbeats alone, the other is in use all the time.
         for heard_every_ms in [heartbeat_ms, 100] {
-            let mut node = Node::new();
+            let mut node = TestNode::new();
             let (_, heard_ms) = node.arrives(0);
             let mut kept = 0;
             for now in (0..120_000_u64).step_by(100) {
@@ -307,12 +307,12 @@ mod tests {
 
     #[test]
     fn what_is_not_said_yet_is_not_known_either() {
-        let mut node = Node::new();
+        let mut node = TestNode::new();
         let (connection, _) = node.arrives(0);
         node.says(false, 0);
         node.local.set_idle(USER, connection, true, 5000);
         assert_eq!(node.says(true, 5000), [(Here::Idle, true)]);
-        let said = |node: &Node| node.local.last_sign(USER).map(|seen| (seen.here, seen.seen_ms));
+        let said = |node: &TestNode| node.local.last_sign(USER).map(|seen| (seen.here, seen.seen_ms));
         node.local.set_idle(USER, connection, false, 5100);
         assert_eq!(node.says(false, 5100), [], "it waits for the next look");
         assert_eq!(said(&node), Some((Here::Idle, 5000)));
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_user_who_comes_and_goes_is_published_at_intervals() {
-        let mut node = Node::new();
+        let mut node = TestNode::new();
         let (connection, _) = node.arrives(0);
         node.says(false, 0);
         let mut said = 0;
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn when_people_were_here_is_written_at_coming_at_going_and_at_intervals() {
-        let mut node = Node::new();
+        let mut node = TestNode::new();
         let (_, heard_ms) = node.arrives(10);
         node.says(false, 10);
         assert_eq!(node.local.pending_writes(10), [(USER, 10)]);

@@ -13,7 +13,7 @@ mod local_users;
 mod observe;
 
 use crate::{
-    channel_layer::{ChannelLayer, Message, NodeMessage, Publication, Sign, Topic},
+    channel_layer::{ChannelLayer, LayerMessage, NodeMessage, Publication, Sign, Topic},
     config::Config,
     environment::Environment,
     hub::Hub,
@@ -179,7 +179,7 @@ impl Presence {
         }
         let announcement = |sign: &Sign| Publication {
             topics: vec![Topic::Presence(sign.user)],
-            payload: Message::node(&NodeMessage::Presence { user: sign.user }),
+            payload: LayerMessage::node(&NodeMessage::Presence { user: sign.user }),
         };
         let news = signs.iter().filter(|(_, is_news)| *is_news).map(|(sign, _)| announcement(sign)).collect();
         let said = self.with.layer.say(self.with.node, signs.into_iter().map(|(sign, _)| sign).collect()).await;

@@ -89,7 +89,7 @@ fn event(presence: model::Presence) -> Bytes {
 #[derive(Debug, thiserror::Error)]
 enum ObserveError {
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] store::StoreError),
     #[error(transparent)]
     Layer(#[from] Unavailable),
 }

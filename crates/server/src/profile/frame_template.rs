@@ -300,12 +300,12 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct File {
+    struct FrameFile {
         frame: FrameTemplate,
     }
 
     fn read(text: &str) -> Result<FrameTemplate, String> {
-        toml::from_str(text).map(|file: File| file.frame).map_err(|error| error.to_string())
+        toml::from_str(text).map(|file: FrameFile| file.frame).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -14,11 +14,11 @@ pub type PathParts = BTreeMap<String, String>;
 pub struct PathTemplate {
     /// Without the leading slash.
     text: String,
-    pieces: Vec<Piece>,
+    pieces: Vec<PathPiece>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum PathPiece {
     Literal(String),
     Part { name: String, may_have_dashes: bool },
 }
@@ -31,8 +31,8 @@ impl PathTemplate {
         let mut parts = PathParts::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(literal) => rest = rest.strip_prefix(literal.as_str())?,
-                Piece::Part { name, may_have_dashes } => {
+                PathPiece::Literal(literal) => rest = rest.strip_prefix(literal.as_str())?,
+                PathPiece::Part { name, may_have_dashes } => {
                     let belongs =
                         |sign: char| sign.is_alphanumeric() || sign == '_' || (*may_have_dashes && sign == '-');
                     let end = rest.find(|sign| !belongs(sign)).unwrap_or(rest.len());
@@ -51,7 +51,7 @@ impl PathTemplate {
     /// Returns whether a part has this name.
     #[must_use]
     pub fn has_part(&self, wanted: &str) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Part { name, .. } if name == wanted))
+        self.pieces.iter().any(|piece| matches!(piece, PathPiece::Part { name, .. } if name == wanted))
     }
 
     /// Returns the template as it is written, without the slash at its beginning.
@@ -71,11 +71,11 @@ impl FromStr for PathTemplate {
             let count = segment.matches('{').count();
             read_segment(segment, count < 2, &mut pieces)?;
         }
-        let names: Vec<&String> = pieces.iter().filter_map(Piece::name).collect();
+        let names: Vec<&String> = pieces.iter().filter_map(PathPiece::name).collect();
         if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
             return Err(format!("the part {{{}}} is there twice", twice.1));
         }
-        if !matches!(pieces.first(), Some(Piece::Literal(_))) {
+        if !matches!(pieces.first(), Some(PathPiece::Literal(_))) {
             return Err("a path begins with a name, such as ws/".to_owned());
         }
         if ["v1/", "web/"].iter().any(|taken| text.starts_with(taken)) {
@@ -85,7 +85,7 @@ impl FromStr for PathTemplate {
     }
 }
 
-impl Piece {
+impl PathPiece {
     const fn name(&self) -> Option<&String> {
         match self {
             Self::Part { name, .. } => Some(name),
@@ -94,27 +94,27 @@ impl Piece {
     }
 }
 
-fn read_segment(segment: &str, may_have_dashes: bool, pieces: &mut Vec<Piece>) -> Result<(), String> {
+fn read_segment(segment: &str, may_have_dashes: bool, pieces: &mut Vec<PathPiece>) -> Result<(), String> {
     let mut rest = segment;
     while !rest.is_empty() {
         let (literal, part) = rest.split_once('{').map_or((rest, None), |(literal, part)| (literal, Some(part)));
         if literal.contains('}') || literal.contains(['%', '?', '#']) || literal.chars().any(char::is_whitespace) {
             return Err(format!("`{literal}` cannot be in a path"));
         }
-        let is_after_part = matches!(pieces.last(), Some(Piece::Part { .. }));
+        let is_after_part = matches!(pieces.last(), Some(PathPiece::Part { .. }));
         let is_ambiguous = |sign: char| sign.is_alphanumeric() || sign == '_' || (may_have_dashes && sign == '-');
         if is_after_part && literal.chars().next().map_or(part.is_some(), is_ambiguous) {
             return Err("after a part comes a `/`, a `.` or, between two parts, a `-`".to_owned());
         }
         if !literal.is_empty() {
-            pieces.push(Piece::Literal(literal.to_owned()));
+            pieces.push(PathPiece::Literal(literal.to_owned()));
         }
         let Some(part) = part else { break };
         let (name, after) = part.split_once('}').ok_or("a `{` without its `}`")?;
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Err(format!("{{{name}}} is not a name of letters, digits and _"));
         }
-        pieces.push(Piece::Part { name: name.to_owned(), may_have_dashes });
+        pieces.push(PathPiece::Part { name: name.to_owned(), may_have_dashes });
         rest = after;
     }
     Ok(())

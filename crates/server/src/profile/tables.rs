@@ -220,10 +220,10 @@ mod tests {
     #[test]
     fn columns_are_one_name_or_several() {
         #[derive(Deserialize)]
-        struct Found {
+        struct ColumnsFile {
             found: Columns,
         }
-        let read = |text: &str| toml::from_str::<Found>(text).map(|read| read.found.0);
+        let read = |text: &str| toml::from_str::<ColumnsFile>(text).map(|read| read.found.0);
         assert_eq!(read("found = \"a\""), Ok(vec!["a".to_owned()]));
         assert_eq!(read("found = [\"a\", \"b\"]"), Ok(vec!["a".to_owned(), "b".to_owned()]));
         assert!(read("found = \"\"").is_err() && read("found = 5").is_err());

@@ -21,10 +21,10 @@ pub enum WriteRule {
 
 /// A query with named parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleQuery(Vec<Piece>);
+pub struct RuleQuery(Vec<RulePiece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum RulePiece {
     Text(String),
     Name(RuleName),
     Parameter(RuleParameter),
@@ -60,9 +60,9 @@ impl RuleQuery {
     pub fn sql(&self, quoted: impl Fn(&RuleName) -> String) -> (String, Vec<RuleParameter>) {
         let mut parameters = Vec::new();
         let pieces = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::Name(name) => quoted(name),
-            Piece::Parameter(parameter) => {
+            RulePiece::Text(text) => text.clone(),
+            RulePiece::Name(name) => quoted(name),
+            RulePiece::Parameter(parameter) => {
                 parameters.push(*parameter);
                 format!("${}", parameters.len())
             }
@@ -91,7 +91,7 @@ impl FromStr for WriteRule {
     }
 }
 
-fn read(text: &str) -> Result<Vec<Piece>, String> {
+fn read(text: &str) -> Result<Vec<RulePiece>, String> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut rest = text;
@@ -99,16 +99,16 @@ fn read(text: &str) -> Result<Vec<Piece>, String> {
         let (piece, end) = match sign {
             '\'' => {
                 let end = quoted_end(rest, '\'').ok_or("a text in the query does not end")?;
-                (Piece::Text(rest[..end].to_owned()), end)
+                (RulePiece::Text(rest[..end].to_owned()), end)
             }
             '"' => {
                 let end = quoted_end(rest, '"').ok_or("a name in the query does not end")?;
-                (Piece::Name(name(&rest[1..end - 1])?), end)
+                (RulePiece::Name(name(&rest[1..end - 1])?), end)
             }
             '$' => {
                 let name = rest[1..].split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_').next();
                 let name = name.unwrap_or_default();
-                (Piece::Parameter(parameter(name)?), 1 + name.len())
+                (RulePiece::Parameter(parameter(name)?), 1 + name.len())
             }
             ';' | '`' | '?' | '\\' => return Err(format!("`{sign}` cannot be in a query")),
             _ => {
@@ -118,13 +118,13 @@ fn read(text: &str) -> Result<Vec<Piece>, String> {
             }
         };
         if !plain.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            pieces.push(RulePiece::Text(std::mem::take(&mut plain)));
         }
         pieces.push(piece);
         rest = &rest[end..];
     }
     if !plain.is_empty() {
-        pieces.push(Piece::Text(plain));
+        pieces.push(RulePiece::Text(plain));
     }
     Ok(pieces)
 }

@@ -1,6 +1,6 @@
 //! Copies of a SQLite database: made while it is in use, restored while it is not.
 
-use super::{Dialect, Error, Result, Store, column, connection::DatabaseConnection, open::Purpose};
+use super::{Dialect, Result, Store, StoreError, column, connection::DatabaseConnection, open::Purpose};
 use rusqlite::OpenFlags;
 use std::{
     fs::{self, File, OpenOptions},
@@ -26,7 +26,7 @@ pub enum CopyError {
     File(PathBuf, #[source] io::Error),
     /// The database failed.
     #[error(transparent)]
-    Store(#[from] Error),
+    Store(#[from] StoreError),
 }
 
 impl Store {
@@ -46,7 +46,7 @@ impl Store {
                 source.execute("VACUUM INTO $1", &[part.into()]).map(drop)
             })
         });
-        copied.await.unwrap_or_else(|error| Err(Error::Corrupt(error.to_string()).into()))
+        copied.await.unwrap_or_else(|error| Err(StoreError::Corrupt(error.to_string()).into()))
     }
 }
 
@@ -138,7 +138,7 @@ fn check(file: &Path) -> std::result::Result<(), CopyError> {
         let mut connection = DatabaseConnection::sqlite(file, OpenFlags::SQLITE_OPEN_READ_ONLY, c"unix", "")?;
         let answer: String = connection.query_one("PRAGMA quick_check", &[], |row| column(row, 0))?;
         connection.query_one("SELECT version FROM clock WHERE one = 1", &[], |_| Ok(()))?;
-        Ok::<_, Error>(answer)
+        Ok::<_, StoreError>(answer)
     };
     match look() {
         Ok(answer) if answer == "ok" => Ok(()),

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
-    Dialect, Error, ErrorCause, Result, Store, batch, column, connection::DatabaseConnection, rows::RowReader,
+    Dialect, ErrorCause, Result, Store, StoreError, batch, column, connection::DatabaseConnection, rows::RowReader,
 };
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version};
 use std::sync::atomic::Ordering;
@@ -41,7 +41,7 @@ impl Store {
         if self.0.is_started.load(Ordering::Acquire) {
             return Ok(());
         }
-        Err(Error::Unavailable(ErrorCause::Message("nothing could be written since the server started")))
+        Err(StoreError::Unavailable(ErrorCause::Message("nothing could be written since the server started")))
     }
 
     /// Returns the version of the last commit.
@@ -68,7 +68,7 @@ impl Store {
         });
         // Together with the wait for COMMIT itself, this must stay within the callers' timeout.
         let within = tokio::time::timeout(self.0.timeout / 5, lookup).await;
-        Ok(within.unwrap_or(Err(Error::Timeout))?.0)
+        Ok(within.unwrap_or(Err(StoreError::Timeout))?.0)
     }
 
     /// Returns commits after a version, oldest first, up to `limit`.
@@ -146,7 +146,7 @@ impl Store {
             let sql = "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
             transaction.execute(sql, &[name.into(), fresh.as_slice().into()])?;
             // Another node may have created it first.
-            secret(transaction, name)?.ok_or_else(|| Error::Corrupt("a new secret is missing".to_owned()))
+            secret(transaction, name)?.ok_or_else(|| StoreError::Corrupt("a new secret is missing".to_owned()))
         })
         .await
     }

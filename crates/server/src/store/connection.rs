@@ -4,7 +4,7 @@
 //! caller stops waiting, on SQLite while it runs, on PostgreSQL at its timeout; interrupting one unit of work never
 //! affects the next.
 
-use super::{Error, Result, job_caller::JobCaller, param::Param, postgres::Postgres, row::Row};
+use super::{Result, StoreError, job_caller::JobCaller, param::Param, postgres::Postgres, row::Row};
 use rusqlite::{OpenFlags, config::DbConfig};
 use std::{
     path::Path,
@@ -20,12 +20,12 @@ const PROGRESS_STEPS: i32 = 4000;
 const CONNECTION_LIFETIME: Duration = Duration::from_mins(10);
 
 /// The caller that waits for the current work.
-type Current = Arc<Mutex<Option<Arc<JobCaller>>>>;
+type CurrentCaller = Arc<Mutex<Option<Arc<JobCaller>>>>;
 
 /// A connection.
 pub(crate) struct DatabaseConnection {
     driver: Driver,
-    current: Current,
+    current: CurrentCaller,
     opened_at: Instant,
     /// How many statements have run so far.
     pub(super) statements: u64,
@@ -51,7 +51,7 @@ impl DatabaseConnection {
         // Otherwise SQLite prepares a statement again whenever a value is bound that its plan may depend on, such as a LIMIT.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.execute_batch(setup_sql)?;
-        let current = Current::default();
+        let current = CurrentCaller::default();
         let watched = current.clone();
         let is_given_up = move || {
             let current = watched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +64,7 @@ impl DatabaseConnection {
     /// Wraps a PostgreSQL connection.
     pub(super) fn postgres(postgres: Postgres) -> Self {
         let driver = Driver::Postgres(Box::new(postgres));
-        Self { driver, current: Current::default(), opened_at: Instant::now(), statements: 0 }
+        Self { driver, current: CurrentCaller::default(), opened_at: Instant::now(), statements: 0 }
     }
 
     /// Returns how often SQLite prepared a statement again since it was first prepared here.
@@ -109,7 +109,7 @@ impl DatabaseConnection {
     /// Fails if the caller no longer waits. For long computations between two statements.
     pub(crate) fn check_caller(&self) -> Result<()> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|caller| !caller.is_waiting()) { Err(Error::Timeout) } else { Ok(()) }
+        if current.as_ref().is_some_and(|caller| !caller.is_waiting()) { Err(StoreError::Timeout) } else { Ok(()) }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -140,7 +140,7 @@ impl DatabaseConnection {
         }
         let committed = match &mut self.driver {
             Driver::Sqlite(connection) => {
-                connection.prepare_cached("COMMIT")?.raw_execute().map(drop).map_err(Error::from)
+                connection.prepare_cached("COMMIT")?.raw_execute().map(drop).map_err(StoreError::from)
             }
             Driver::Postgres(postgres) => postgres.execute("COMMIT", &[], deadline).map(drop),
         };
@@ -237,7 +237,7 @@ impl DatabaseConnection {
         self.check_caller()?;
         self.statements += 1;
         let Driver::Sqlite(connection) = &mut self.driver else {
-            return Err(Error::Corrupt("sets of parameters are only for SQLite".to_owned()));
+            return Err(StoreError::Corrupt("sets of parameters are only for SQLite".to_owned()));
         };
         let mut statement = connection.prepare_cached(sql)?;
         for set in sets {
@@ -292,7 +292,7 @@ impl DatabaseConnection {
         read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<T> {
         let row = self.query_optional(sql, parameters, read)?;
-        row.ok_or_else(|| Error::Corrupt("a required row is missing".to_owned()))
+        row.ok_or_else(|| StoreError::Corrupt("a required row is missing".to_owned()))
     }
 }
 
@@ -301,7 +301,7 @@ fn bind(statement: &mut rusqlite::Statement<'_>, sql: &str, parameters: &[Param<
     for place in 1..=statement.parameter_count() {
         let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
         let value = name.and_then(|name| parameters.get(name.checked_sub(1)?));
-        let value = value.ok_or_else(|| Error::Corrupt(format!("a statement lacks a parameter: {sql}")))?;
+        let value = value.ok_or_else(|| StoreError::Corrupt(format!("a statement lacks a parameter: {sql}")))?;
         statement.raw_bind_parameter(place, value)?;
     }
     Ok(())

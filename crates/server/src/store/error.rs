@@ -1,10 +1,10 @@
 //! What clients are told when the store fails. All edges use this one mapping; the cause goes to the log.
 
-use super::Error;
+use super::StoreError;
 use parlor_protocol::error::{Code, Problem};
 
-impl From<Error> for Problem {
-    fn from(cause: Error) -> Self {
+impl From<StoreError> for Problem {
+    fn from(cause: StoreError) -> Self {
         if cause.is_outage() {
             tracing::warn!(%cause, "the store is not available");
             return Code::Unavailable.into();
@@ -20,9 +20,9 @@ mod tests {
 
     #[test]
     fn an_outage_is_retryable_and_corruption_is_not() {
-        let silent = Problem::from(Error::Timeout);
+        let silent = Problem::from(StoreError::Timeout);
         assert_eq!((silent.code, silent.retry_after_ms.is_some()), (Code::Unavailable, true));
-        let fault = Problem::from(Error::Corrupt("a row".to_owned()));
+        let fault = Problem::from(StoreError::Corrupt("a row".to_owned()));
         assert_eq!((fault.code, fault.retry_after_ms), (Code::Internal, None));
     }
 }

@@ -283,7 +283,7 @@ fn begin(transaction: &mut DatabaseConnection, new: &NewUploadRow) -> Result<Upl
     ];
     transaction.execute(sql, &parameters)?;
     let row = by_client_id(transaction, new.owner, &new.client_id)?;
-    row.map(UploadStart::New).ok_or_else(|| super::Error::Corrupt("a new file is missing".to_owned()))
+    row.map(UploadStart::New).ok_or_else(|| super::StoreError::Corrupt("a new file is missing".to_owned()))
 }
 
 fn by_client_id(connection: &mut DatabaseConnection, owner: UserId, client_id: &str) -> Result<Option<FileRow>> {

@@ -109,7 +109,7 @@ impl ErrorCause {
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum StoreError {
     /// The database is unreachable, busy or full. Nothing happened, and a retry may succeed.
     #[error("the store is not available: {0}")]
     Unavailable(#[source] ErrorCause),
@@ -129,7 +129,7 @@ pub enum Error {
 
 /// Busy, locked, I/O error, cannot open, full and read-only say nothing about the data
 /// (<https://sqlite.org/rescode.html>). Interrupted means that the caller stopped waiting.
-impl From<rusqlite::Error> for Error {
+impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error().map(|failure| failure.extended_code & 0xff) {
             Some(5 | 6 | 8 | 10 | 13 | 14) => Self::Unavailable(error.into()),
@@ -139,7 +139,7 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-impl From<sqlx::Error> for Error {
+impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::Unavailable(error.into()),
@@ -160,7 +160,7 @@ fn is_transient(code: Option<&str>) -> bool {
     })
 }
 
-impl Error {
+impl StoreError {
     /// Returns whether the store is unavailable, as opposed to a problem with the data.
     #[must_use]
     pub fn is_outage(&self) -> bool {
@@ -169,7 +169,7 @@ impl Error {
 }
 
 /// The result of a store operation.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, StoreError>;
 
 impl Store {
     /// The kind of database.
@@ -224,6 +224,6 @@ impl Store {
             let deadline = Instant::now() + store.0.timeout;
             work(&mut store.0.opener.open(open::Purpose::LongRunning, Some(deadline))?)
         });
-        done.await.unwrap_or_else(|error| Err(Error::Corrupt(error.to_string())))
+        done.await.unwrap_or_else(|error| Err(StoreError::Corrupt(error.to_string())))
     }
 }

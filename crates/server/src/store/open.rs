@@ -1,8 +1,8 @@
 //! Opens a store: settings that make acknowledged commits durable, and migrations.
 
 use super::{
-    Dialect, Error, Result, Store, StoreInner, column, connection::DatabaseConnection, name_words, postgres::Postgres,
-    threads::ThreadPool,
+    Dialect, Result, Store, StoreError, StoreInner, column, connection::DatabaseConnection, name_words,
+    postgres::Postgres, threads::ThreadPool,
 };
 use parlor_protocol::limits::Limits;
 use rusqlite::OpenFlags;
@@ -167,13 +167,13 @@ impl SqliteFile {
         let (vfs, opened) = match open(c"unix") {
             // A full disk has no room for the shared-memory file of the write-ahead log. If no other process has the
             // database open, it is kept in memory instead.
-            Err(Error::Unavailable(cause)) if matches!(cause.sqlite_code(), Some(10 | 13 | 14)) => {
+            Err(StoreError::Unavailable(cause)) if matches!(cause.sqlite_code(), Some(10 | 13 | 14)) => {
                 match open(c"unix-excl") {
                     Ok(connection) => {
                         tracing::warn!(%cause, file = %self.file.display(), "a database was opened for this server alone");
                         (c"unix-excl", Ok(connection))
                     }
-                    Err(_) => return Err(Error::Unavailable(cause)),
+                    Err(_) => return Err(StoreError::Unavailable(cause)),
                 }
             }
             opened => (c"unix", opened),
@@ -204,7 +204,7 @@ impl Opener {
             return Ok(Self::Sqlite(Arc::new(SqliteFile::new(file, settings.timeout, &setup_sql))));
         }
         let options: PgConnectOptions =
-            settings.url.parse().map_err(|error: sqlx::Error| Error::Unusable(format!("store.url: {error}")))?;
+            settings.url.parse().map_err(|error: sqlx::Error| StoreError::Unusable(format!("store.url: {error}")))?;
         let timeout = settings.timeout.as_millis();
         // Stronger settings than `on`, such as remote_apply, are left to the operator.
         let commit = match settings.durability {
@@ -285,7 +285,7 @@ fn prepare(connection: &mut DatabaseConnection, durability: Durability) -> Resul
     if is_postgres && durability == Durability::Full {
         let fsync: String = connection.query_one("SELECT current_setting('fsync')", &[], |row| column(row, 0))?;
         if fsync != "on" {
-            return Err(Error::Unusable(
+            return Err(StoreError::Unusable(
                 "PostgreSQL runs with fsync off, so a power cut may lose acknowledged changes; \
                  switch it on, or set store.durability = \"relaxed\""
                     .to_owned(),
@@ -298,7 +298,7 @@ fn prepare(connection: &mut DatabaseConnection, durability: Durability) -> Resul
             return Ok(());
         }
         // A database without this table is new.
-        Ok(_) | Err(Error::Refused(_)) => {}
+        Ok(_) | Err(StoreError::Refused(_)) => {}
         Err(error) => return Err(error),
     }
     connection.begin_write()?;
@@ -326,7 +326,7 @@ fn pending_migrations(
 ) -> Result<Vec<&'static (&'static str, &'static str, &'static str)>> {
     let done: Vec<String> = connection.query("SELECT name FROM migrations ORDER BY name", &[], |row| column(row, 0))?;
     if let Some(unknown) = done.iter().find(|name| MIGRATIONS.iter().all(|(known, ..)| known != name)) {
-        return Err(Error::Unusable(format!(
+        return Err(StoreError::Unusable(format!(
             "the database was written by a newer Parlor (it has migration {unknown}); run that version"
         )));
     }

@@ -1,7 +1,7 @@
 //! A connection to PostgreSQL, driven by the thread that owns it: each statement is awaited in place until its caller's
 //! deadline. A server that does not answer, frozen or behind a dead network, blocks its thread no longer than that.
 
-use super::{Error, ErrorCause, Result, param::Param, row::Row};
+use super::{ErrorCause, Result, StoreError, param::Param, row::Row};
 use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _,
@@ -33,7 +33,7 @@ impl Postgres {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Error::Unavailable(error.into()))?;
+            .map_err(|error| StoreError::Unavailable(error.into()))?;
         let options = options.statement_cache_capacity(STATEMENTS_KEPT);
         let connecting = async {
             let mut connection = PgConnection::connect_with(&options).await?;
@@ -42,7 +42,7 @@ impl Postgres {
         };
         // A refused connection says nothing about the work that was to run on it.
         let connection = wait(&runtime, deadline, connecting).map_err(|error| match error {
-            Error::Refused(cause) => Error::Unavailable(cause),
+            StoreError::Refused(cause) => StoreError::Unavailable(cause),
             error => error,
         })?;
         Ok(Self { connection, runtime, used_at: Instant::now(), is_in_transaction: false, is_broken: false })
@@ -121,12 +121,12 @@ impl Postgres {
         self.used_at = Instant::now();
         if let Err(error) = &answer {
             self.is_broken |= match error {
-                Error::Unavailable(ErrorCause::Postgres(sqlx::Error::Database(refused))) => {
+                StoreError::Unavailable(ErrorCause::Postgres(sqlx::Error::Database(refused))) => {
                     // The connection was opened while the database was read-only, and stays so; or the server is
                     // closing it.
                     refused.code().is_some_and(|code| code == "25006" || code.starts_with("57P"))
                 }
-                Error::Timeout | Error::Unavailable(_) => true,
+                StoreError::Timeout | StoreError::Unavailable(_) => true,
                 _ => false,
             };
         }
@@ -143,7 +143,7 @@ fn wait<T>(
         match deadline {
             Some(deadline) => match timeout_at(deadline.into(), answer).await {
                 Ok(answer) => Ok(answer?),
-                Err(_) => Err(Error::Timeout),
+                Err(_) => Err(StoreError::Timeout),
             },
             None => Ok(answer.await?),
         }
@@ -159,7 +159,7 @@ fn arguments(parameters: &[Param<'_>]) -> Result<PgArguments> {
             Param::Text(text) => arguments.add(text.as_deref()),
             Param::Bytes(bytes) => arguments.add(bytes.as_deref()),
         }
-        .map_err(|error| Error::Refused(sqlx::Error::Encode(error).into()))?;
+        .map_err(|error| StoreError::Refused(sqlx::Error::Encode(error).into()))?;
     }
     Ok(arguments)
 }

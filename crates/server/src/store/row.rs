@@ -1,6 +1,6 @@
 //! A row of a result, from either database.
 
-use super::{Error, Result};
+use super::{Result, StoreError};
 use rusqlite::types::ValueRef;
 use sqlx::{Row as _, postgres::PgRow};
 
@@ -17,8 +17,8 @@ pub(crate) trait Column: Sized {
     fn read(row: Row<'_>, position: usize) -> Result<Self>;
 }
 
-fn bad_column(position: usize, what: impl std::fmt::Display) -> Error {
-    Error::Corrupt(format!("column {position}: {what}"))
+fn bad_column(position: usize, what: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("column {position}: {what}"))
 }
 
 impl Column for Option<i64> {

@@ -1,13 +1,13 @@
 //! Rows read from their columns. Each column list is defined once, beside the function that reads it.
 
 use super::{
-    Error, Result, column,
+    Result, StoreError, column,
     row::{Column, Row},
 };
 use crate::domain::{
     HostRowKey,
     rows::{
-        ContextRow, ConversationRow, Counting, Details, FileRow, HostRow, MemberRow, MessageRow, Named, Preview,
+        ContextRow, ConversationRow, Counting, Details, FileRow, HostRowCopy, MemberRow, MessageRow, Named, Preview,
         UNREAD_MAX, UserRow,
     },
 };
@@ -117,7 +117,7 @@ impl<'row> RowReader<'row> {
     pub(super) fn ints(&mut self) -> Result<Vec<i64>> {
         let text = self.optional_text()?.unwrap_or_default();
         let numbers = text.split(',').filter(|number| !number.is_empty()).map(str::parse);
-        numbers.collect::<std::result::Result<_, _>>().map_err(|_| Error::Corrupt(format!("not numbers: {text}")))
+        numbers.collect::<std::result::Result<_, _>>().map_err(|_| StoreError::Corrupt(format!("not numbers: {text}")))
     }
 
     pub(super) fn flag(&mut self) -> Result<bool> {
@@ -126,12 +126,12 @@ impl<'row> RowReader<'row> {
 
     pub(super) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
         let bytes: Vec<u8> = self.take()?;
-        bytes.try_into().map_err(|_| Error::Corrupt(format!("expected {N} bytes")))
+        bytes.try_into().map_err(|_| StoreError::Corrupt(format!("expected {N} bytes")))
     }
 
     pub(super) fn named<T: Named>(&mut self) -> Result<T> {
         let name = self.text()?;
-        T::named(&name).ok_or_else(|| Error::Corrupt(format!("{name:?} is not a known name")))
+        T::named(&name).ok_or_else(|| StoreError::Corrupt(format!("{name:?} is not a known name")))
     }
 
     pub(super) fn user(&mut self) -> Result<UserRow> {
@@ -168,7 +168,7 @@ impl<'row> RowReader<'row> {
             activity: Version(self.int()?),
             last_seq: Seq(self.int()?),
             last_message_id: self.optional_int()?.map(MessageId),
-            member_count: u32::try_from(self.int()?).map_err(|error| Error::Corrupt(error.to_string()))?,
+            member_count: u32::try_from(self.int()?).map_err(|error| StoreError::Corrupt(error.to_string()))?,
             picture: self.optional_text()?,
             uncounted_seq: Seq(self.int()?),
             history_from_max: Seq(self.int()?),
@@ -217,8 +217,8 @@ impl<'row> RowReader<'row> {
         })
     }
 
-    pub(super) fn host_row(&mut self) -> Result<HostRow> {
-        Ok(HostRow {
+    pub(super) fn host_row(&mut self) -> Result<HostRowCopy> {
+        Ok(HostRowCopy {
             key: HostRowKey { table: self.text()?, id: self.int()? },
             place: self.optional_int()?.map(ConversationId).zip(self.optional_int()?.map(Seq)),
             sender: UserId(self.int()?),
@@ -251,17 +251,17 @@ impl<'row> RowReader<'row> {
     }
 
     fn count(&mut self) -> Result<u64> {
-        u64::try_from(self.int()?).map_err(|error| Error::Corrupt(error.to_string()))
+        u64::try_from(self.int()?).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
     fn side(&mut self) -> Result<Option<u32>> {
         let side = self.optional_int()?.map(u32::try_from).transpose();
-        side.map_err(|error| Error::Corrupt(error.to_string()))
+        side.map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
     fn details(&mut self) -> Result<Details> {
         let Some(text) = self.optional_text()? else { return Ok(Details::default()) };
-        serde_json::from_str(&text).map_err(|error| Error::Corrupt(format!("a message's details: {error}")))
+        serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("a message's details: {error}")))
     }
 
     /// Reads a context without its roles.

@@ -1,7 +1,7 @@
 //! Units of work on a SQLite file: timeouts, callers that go away, threads that hang.
 
 use super::{
-    Error, Result, column,
+    Result, StoreError, column,
     connection::DatabaseConnection,
     open::{Opener, Purpose, SqliteFile},
     threads::{QUEUE_MAX, ThreadPool},
@@ -88,7 +88,7 @@ async fn running_work_ends_with_its_caller_and_the_next_is_not_interrupted() {
 #[tokio::test]
 async fn running_work_ends_at_its_timeout_with_an_error() {
     let (threads, _folder) = thread(SHORT).await;
-    assert!(matches!(threads.run(endless).await, Err(Error::Timeout)));
+    assert!(matches!(threads.run(endless).await, Err(StoreError::Timeout)));
     let next = async { while threads.write(insert).await.is_err() {} };
     tokio::time::timeout(LONG, next).await.expect("the thread is free");
 }
@@ -104,7 +104,7 @@ async fn a_hanging_thread_keeps_no_caller_waiting_beyond_the_timeout() {
         Ok(())
     });
     let (hung, behind) = tokio::join!(threads.run(work), behind);
-    assert!(matches!((hung, behind), (Err(Error::Timeout), Err(Error::Timeout))));
+    assert!(matches!((hung, behind), (Err(StoreError::Timeout), Err(StoreError::Timeout))));
     begun.recv().expect("it began");
     drop(let_go);
     let next = async { while threads.run(insert).await.is_err() {} };
@@ -116,7 +116,7 @@ async fn a_hanging_thread_keeps_no_caller_waiting_beyond_the_timeout() {
 async fn work_abandoned_by_its_caller_is_never_committed() {
     let (threads, folder) = thread(SHORT).await;
     let (work, let_go, begun) = blocking_work();
-    assert!(matches!(threads.write(work).await, Err(Error::Timeout)), "nothing happened, and nothing will");
+    assert!(matches!(threads.write(work).await, Err(StoreError::Timeout)), "nothing happened, and nothing will");
     begun.recv().expect("it began");
     drop(let_go);
     threads.close().await;
@@ -153,7 +153,7 @@ async fn a_panic_does_not_affect_later_work() {
         assert!(!connection.is_sqlite(), "on purpose");
         Ok(())
     });
-    assert!(matches!(panicking.await, Err(Error::Corrupt(_))));
+    assert!(matches!(panicking.await, Err(StoreError::Corrupt(_))));
     threads.write(insert).await.expect("the thread goes on");
     assert_eq!(rows(&folder).await, 1);
 }
@@ -170,7 +170,7 @@ async fn the_queue_is_bounded_and_abandoned_work_takes_no_room() {
     for running in &mut waiting {
         assert!(futures_util::FutureExt::now_or_never(running).is_none(), "it waits");
     }
-    assert!(matches!(threads.run(insert).await, Err(Error::Unavailable(_))), "there is no more room");
+    assert!(matches!(threads.run(insert).await, Err(StoreError::Unavailable(_))), "there is no more room");
     drop(waiting);
     let mut next = Box::pin(threads.run(insert));
     assert!(futures_util::FutureExt::now_or_never(&mut next).is_none(), "there is room again");

@@ -7,7 +7,7 @@
 //! while queued and interrupted while running; the queue is bounded.
 
 use super::{
-    DatabaseConnection, Error, ErrorCause, Result,
+    DatabaseConnection, ErrorCause, Result, StoreError,
     job_caller::{CallerGuard, JobCaller},
 };
 use std::{
@@ -40,25 +40,25 @@ enum Work {
 }
 
 /// Opens a connection before a deadline.
-type OpenConnection = dyn Fn(Option<Instant>) -> Result<DatabaseConnection> + Send + Sync;
+type Connector = dyn Fn(Option<Instant>) -> Result<DatabaseConnection> + Send + Sync;
 
 #[derive(Default)]
-struct Queue {
+struct JobQueue {
     jobs: VecDeque<Job>,
     is_closed: bool,
 }
 
 struct PoolInner {
-    state: Mutex<Queue>,
+    state: Mutex<JobQueue>,
     /// Signals that there is work or that the queue was closed.
     changed: Condvar,
-    open: Box<OpenConnection>,
+    open: Box<Connector>,
     /// How many threads are running work.
     busy: AtomicUsize,
 }
 
 impl PoolInner {
-    fn state(&self) -> MutexGuard<'_, Queue> {
+    fn state(&self) -> MutexGuard<'_, JobQueue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,7 +113,7 @@ impl ThreadPool {
                 run_worker(&shared);
                 drop(ending);
             });
-            started.map_err(|error| Error::Unavailable(error.into()))?;
+            started.map_err(|error| StoreError::Unavailable(error.into()))?;
         }
         Ok(threads)
     }
@@ -136,13 +136,13 @@ impl ThreadPool {
         let caller = Arc::new(JobCaller::new(Instant::now() + self.timeout));
         let mut state = self.shared.state();
         if state.is_closed {
-            return Err(Error::Unavailable(ErrorCause::Message("it is closed")));
+            return Err(StoreError::Unavailable(ErrorCause::Message("it is closed")));
         }
         if state.jobs.len() >= QUEUE_MAX {
             state.jobs.retain(|job| job.caller.is_waiting());
         }
         if state.jobs.len() >= QUEUE_MAX {
-            return Err(Error::Unavailable(ErrorCause::Message("its queue is full")));
+            return Err(StoreError::Unavailable(ErrorCause::Message("its queue is full")));
         }
         state.jobs.push_back(Job { caller: caller.clone(), work });
         drop(state);
@@ -166,7 +166,7 @@ impl ThreadPool {
             })))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;
         drop(waiting);
-        answer.unwrap_or(Ok(Err(Error::Timeout))).unwrap_or_else(|_| Err(aborted()))
+        answer.unwrap_or(Ok(Err(StoreError::Timeout))).unwrap_or_else(|_| Err(aborted()))
     }
 
     /// Runs something on a thread whose connection is closed, and reopened for the next unit of work. Only useful with
@@ -179,7 +179,7 @@ impl ThreadPool {
         let waiting = self.enqueue(Work::WithoutConnection(Box::new(move || drop(reply.send(meanwhile())))))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;
         drop(waiting);
-        answer.unwrap_or(Ok(Err(Error::Timeout))).unwrap_or_else(|_| Err(aborted()))
+        answer.unwrap_or(Ok(Err(StoreError::Timeout))).unwrap_or_else(|_| Err(aborted()))
     }
 
     /// Runs a unit of work in a write transaction and commits it. After an error nothing happened, unless the error is
@@ -217,13 +217,13 @@ impl ThreadPool {
         let committed = match answer {
             Ok(Ok(ended)) => ended?,
             Ok(Err(_)) => return Err(aborted()),
-            Err(_) => Err(Error::Timeout),
+            Err(_) => Err(StoreError::Timeout),
         };
         let mut state = shared_decision.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *state, Decision::Abandoned) {
             Decision::Made(decided) => Ok((decided, committed)),
             // From here on it can no longer be committed.
-            Decision::Pending | Decision::Abandoned => Err(Error::Timeout),
+            Decision::Pending | Decision::Abandoned => Err(StoreError::Timeout),
         }
     }
 }
@@ -254,7 +254,7 @@ fn run_transaction<T>(
         if matches!(*state, Decision::Abandoned) || connection.check_caller().is_err() {
             drop(state);
             connection.roll_back();
-            return Err(Error::Timeout);
+            return Err(StoreError::Timeout);
         }
         *state = Decision::Made(decided);
     }
@@ -265,8 +265,8 @@ fn run_transaction<T>(
     Ok(Ok(()))
 }
 
-fn aborted() -> Error {
-    Error::Corrupt("the work panicked".to_owned())
+fn aborted() -> StoreError {
+    StoreError::Corrupt("the work panicked".to_owned())
 }
 
 /// The loop of a thread, which ends when the queue is closed and empty.
@@ -292,7 +292,7 @@ fn run_worker(shared: &PoolInner) {
 fn work(shared: &PoolInner, idle: &mut Option<DatabaseConnection>, Job { caller, work }: Job) {
     let work = match work {
         Work::WithConnection(work) if caller.is_waiting() => work,
-        Work::WithConnection(work) => return work(Err(Error::Timeout)),
+        Work::WithConnection(work) => return work(Err(StoreError::Timeout)),
         Work::WithoutConnection(work) => {
             *idle = None;
             // After a panic, the caller gets an error because the sender was dropped.

@@ -12,17 +12,17 @@ use super::{
     frames::{self, HEARTBEAT},
     framing::Message,
     subscriptions::{self, Response},
-    uploads::{News, Uploads},
+    uploads::{UploadReport, Uploads},
     wire::Moved,
 };
 use crate::{
     app::App,
-    commands,
+    commands::{self, CommandResult},
     domain::Change,
     hub::{AttachError, Attached, Taken},
     identity::actor::Actor,
     presence::PresentConnection,
-    queries::{self, Query},
+    queries::{self, QueryRequest},
     request::{ConnectionRequest, Request, SubscriptionRequest},
     task::Task,
     typing::Typist,
@@ -56,9 +56,9 @@ struct Connection {
     /// Nothing more is read and no event is written; commands that were read are answered.
     is_finishing: bool,
     /// A change that waits for room in the queue; until it is queued, nothing is read.
-    starting: Option<BoxFuture<'static, Started>>,
+    starting: Option<BoxFuture<'static, StartedChange>>,
     /// Queries that were read and not started.
-    pending_queries: VecDeque<(i64, Query)>,
+    pending_queries: VecDeque<(i64, QueryRequest)>,
     /// Queries in progress, or whose answers were not taken yet.
     active_queries: usize,
     /// Subscription requests that were read and not started. They are carried out one after the other.
@@ -73,7 +73,7 @@ struct Connection {
     timer: Pin<Box<Sleep>>,
 }
 
-type Started = (i64, Result<BoxFuture<'static, commands::Result>, Problem>);
+type StartedChange = (i64, Result<BoxFuture<'static, CommandResult>, Problem>);
 
 /// The subscription request in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ enum SubscriptionKind {
 
 /// The kind of a command that has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum CommandKind {
     Resume,
     Query,
     Subscription,
@@ -96,7 +96,7 @@ enum Kind {
 /// A command that has finished.
 struct Finished {
     id: i64,
-    kind: Kind,
+    kind: CommandKind,
     response: Response,
 }
 
@@ -192,7 +192,7 @@ impl Connection {
             (id, started) = async { self.starting.as_mut().expect("checked").await }, if self.starting.is_some() => {
                 self.starting = None;
                 match started {
-                    Ok(rest) => self.run(id, Kind::Other, rest),
+                    Ok(rest) => self.run(id, CommandKind::Other, rest),
                     Err(problem) => self.reply(Some(id), Err(problem)),
                 }
                 Ok(())
@@ -306,7 +306,7 @@ impl Connection {
             Ok(Request::Query(query)) if !self.is_resumed => {
                 self.is_resuming = true;
                 let (app, actor) = (self.app.clone(), self.actor);
-                self.spawn(id, Kind::Resume, async move { queries::answer(&app, actor, query).await });
+                self.spawn(id, CommandKind::Resume, async move { queries::answer(&app, actor, query).await });
             }
             Ok(Request::Query(query)) => {
                 self.pending_queries.push_back((id, query));
@@ -327,11 +327,11 @@ impl Connection {
 
     fn start_change(&mut self, id: i64, change: Change) {
         let (app, actor) = (self.app.clone(), self.actor);
-        let mut starting: BoxFuture<'static, Started> =
+        let mut starting: BoxFuture<'static, StartedChange> =
             Box::pin(async move { (id, commands::begin(app, actor, change).await) });
         // Nearly always the queue has room, and the change is in it at once.
         match (&mut starting).now_or_never() {
-            Some((id, Ok(rest))) => self.run(id, Kind::Other, rest),
+            Some((id, Ok(rest))) => self.run(id, CommandKind::Other, rest),
             Some((id, Err(problem))) => self.reply(Some(id), Err(problem)),
             None => self.starting = Some(starting),
         }
@@ -347,26 +347,26 @@ impl Connection {
             }
             ConnectionRequest::BeginUpload { client_id, name, bytes } => {
                 let beginning = self.uploads.begin(client_id, name, bytes);
-                self.spawn(id, Kind::Other, beginning);
+                self.spawn(id, CommandKind::Other, beginning);
             }
             ConnectionRequest::EndUpload { upload } => {
                 let ending = self.uploads.end(upload);
-                self.spawn(id, Kind::Other, ending);
+                self.spawn(id, CommandKind::Other, ending);
             }
             ConnectionRequest::CancelUpload { upload } => {
                 let cancelling = self.uploads.cancel(upload);
-                self.spawn(id, Kind::Other, cancelling);
+                self.spawn(id, CommandKind::Other, cancelling);
             }
         }
     }
 
     /// Waits for work that holds nothing.
-    fn run(&mut self, id: i64, kind: Kind, work: impl Future<Output = commands::Result> + Send + 'static) {
+    fn run(&mut self, id: i64, kind: CommandKind, work: impl Future<Output = CommandResult> + Send + 'static) {
         self.running.push(Box::pin(async move { Finished { id, kind, response: Response::of(work.await) } }));
     }
 
     /// Runs work that may hold something as a task.
-    fn spawn(&mut self, id: i64, kind: Kind, work: impl Future<Output = commands::Result> + Send + 'static) {
+    fn spawn(&mut self, id: i64, kind: CommandKind, work: impl Future<Output = CommandResult> + Send + 'static) {
         let task = Task::spawn(ending::traced(ending::request_id(&self.app), work));
         self.run(id, kind, async move { task.await.unwrap_or_else(|| Err(Code::Internal.into())) });
     }
@@ -383,7 +383,7 @@ impl Connection {
             let Some((id, query)) = self.pending_queries.pop_front() else { return };
             self.active_queries += 1;
             let (app, actor) = (self.app.clone(), self.actor);
-            self.spawn(id, Kind::Query, async move { queries::answer(&app, actor, query).await });
+            self.spawn(id, CommandKind::Query, async move { queries::answer(&app, actor, query).await });
         }
     }
 
@@ -403,15 +403,15 @@ impl Connection {
         self.running.push(Box::pin(async move {
             let mut response = task.await.unwrap_or_else(|| Response::of(Err(Code::Internal.into())));
             response.answer = response.answer.map_err(|problem| ending::with_id(problem, &request_id));
-            Finished { id, kind: Kind::Subscription, response }
+            Finished { id, kind: CommandKind::Subscription, response }
         }));
     }
 
     fn write_upload_events(&mut self) {
         for news in self.uploads.news() {
             match news {
-                News::Kept(event) => self.wire.text(&frames::event(&event)),
-                News::Failed(problem) => self.reply(None, Err(problem)),
+                UploadReport::Kept(event) => self.wire.text(&frames::event(&event)),
+                UploadReport::Failed(problem) => self.reply(None, Err(problem)),
             }
         }
     }
@@ -423,22 +423,22 @@ impl Connection {
         let is_done = answer.is_ok();
         self.reply(Some(id), answer);
         match kind {
-            Kind::Resume => {
+            CommandKind::Resume => {
                 self.is_resuming = false;
                 self.is_resumed = is_done;
                 self.present = self.is_resumed.then(|| self.app.presence.connect(self.actor.user));
                 let deadline = self.deadline(Instant::now());
                 self.timer.as_mut().reset(deadline);
             }
-            Kind::Query => {
+            CommandKind::Query => {
                 self.active_queries -= 1;
                 self.start_queries();
             }
-            Kind::Subscription => {
+            CommandKind::Subscription => {
                 self.active_subscription = None;
                 self.start_subscription();
             }
-            Kind::Other => {}
+            CommandKind::Other => {}
         }
     }
 
@@ -462,7 +462,7 @@ impl Connection {
         }
     }
 
-    fn reply(&mut self, re: Option<i64>, result: commands::Result) {
+    fn reply(&mut self, re: Option<i64>, result: CommandResult) {
         let result = result.map_err(|problem| ending::named(&self.app, problem));
         self.wire.text(&frames::reply(re, &result));
     }

@@ -61,7 +61,7 @@ pub(crate) enum Kind {
 
 /// The head of a frame whose content is still arriving.
 #[derive(Clone, Copy, Debug)]
-struct Head {
+struct FrameHead {
     kind: Kind,
     is_last: bool,
     mask: [u8; 4],
@@ -83,7 +83,7 @@ pub(crate) enum Step {
 /// What has arrived of a message, and of a control frame between its fragments.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    head: Option<Head>,
+    head: Option<FrameHead>,
     /// The kind of the message in progress, whose last fragment has not arrived.
     message: Option<Kind>,
     content: BytesMut,
@@ -165,7 +165,7 @@ impl Decoder {
     }
 
     /// Reads a head, if it is complete, and how much content it announces.
-    fn head(&self, input: &mut BytesMut, bytes_max: usize) -> Result<Option<(Head, usize)>, Fault> {
+    fn head(&self, input: &mut BytesMut, bytes_max: usize) -> Result<Option<(FrameHead, usize)>, Fault> {
         let &[first, second, ref more @ ..] = &input[..input.len().min(HEAD_BYTES_MAX)] else { return Ok(None) };
         if first & 0x70 != 0 {
             return Err(Fault::Protocol("a reserved bit is set"));
@@ -211,7 +211,7 @@ impl Decoder {
             _ => 0,
         };
         input.advance(head_bytes);
-        Ok(Some((Head { kind, is_last, mask: [a, b, c, d], rest }, rest)))
+        Ok(Some((FrameHead { kind, is_last, mask: [a, b, c, d], rest }, rest)))
     }
 
     /// Validates the text that has arrived; its last character may be incomplete unless it is `whole`.

@@ -2,7 +2,7 @@
 //! its user is typing. They end with the connection.
 
 use crate::{
-    app::App, channel_layer::Unavailable, commands, hub::Attached, identity::actor::Actor,
+    app::App, channel_layer::Unavailable, commands::CommandResult, hub::Attached, identity::actor::Actor,
     request::SubscriptionRequest, task::to_its_end,
 };
 use bytes::Bytes;
@@ -21,12 +21,12 @@ use tracing::warn;
 pub(super) struct Response {
     /// Events that are written before the answer.
     pub(super) events: VecDeque<Bytes>,
-    pub(super) answer: commands::Result,
+    pub(super) answer: CommandResult,
 }
 
 impl Response {
     /// An answer without events before it.
-    pub(super) fn of(answer: commands::Result) -> Self {
+    pub(super) fn of(answer: CommandResult) -> Self {
         Self { events: VecDeque::new(), answer }
     }
 }
@@ -68,7 +68,7 @@ async fn watch(app: &App, actor: Actor, attached: &Attached, users: &[UserId]) -
 
 /// Replaces the conversations that the connection shows. Joins their topics before it reads their heads, so that no
 /// change falls between.
-async fn show(app: &App, actor: Actor, attached: &Attached, conversations: &[ConversationId]) -> commands::Result {
+async fn show(app: &App, actor: Actor, attached: &Attached, conversations: &[ConversationId]) -> CommandResult {
     let max = app.config.limits.shown_max;
     if conversations.len() > max as usize {
         return Err(Problem::new(Code::LimitReached).with_limit(max.into()));

@@ -4,7 +4,7 @@
 //! confirmed is bounded by a window; when a socket ends, received data is kept and the upload can continue elsewhere.
 
 use crate::{
-    commands,
+    commands::CommandResult,
     domain::rows::FileState,
     files::{
         Files,
@@ -40,10 +40,10 @@ type Ended = Result<Upload, Problem>;
 
 /// The uploads of one socket.
 #[derive(Clone, Debug)]
-pub(super) struct Uploads(Arc<Shared>);
+pub(super) struct Uploads(Arc<UploadsState>);
 
 #[derive(Debug)]
-struct Shared {
+struct UploadsState {
     files: Arc<Files>,
     owner: UserId,
     begun: Mutex<HashMap<FileId, Begun>>,
@@ -70,7 +70,7 @@ struct Begun {
 
 /// News of an upload.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum UploadReport {
     /// How much is stored.
     Kept(Box<Event>),
     /// It failed before its end.
@@ -79,7 +79,7 @@ pub(super) enum News {
 
 impl Uploads {
     pub(super) fn new(files: Arc<Files>, owner: UserId) -> Self {
-        Self(Arc::new(Shared { files, owner, begun: Mutex::default(), changed: Notify::new() }))
+        Self(Arc::new(UploadsState { files, owner, begun: Mutex::default(), changed: Notify::new() }))
     }
 
     /// Returns whether no upload is in progress.
@@ -93,13 +93,13 @@ impl Uploads {
     }
 
     /// `upload.begin`
-    pub(super) fn begin(&self, client_id: String, name: String, bytes: u64) -> BoxFuture<'static, commands::Result> {
+    pub(super) fn begin(&self, client_id: String, name: String, bytes: u64) -> BoxFuture<'static, CommandResult> {
         let shared = self.0.clone();
         async move { shared.begin(client_id, &name, bytes).await }.boxed()
     }
 
     /// `upload.end`
-    pub(super) fn end(&self, id: FileId) -> BoxFuture<'static, commands::Result> {
+    pub(super) fn end(&self, id: FileId) -> BoxFuture<'static, CommandResult> {
         let shared = self.0.clone();
         // Removed at once: later frames are not part of the file.
         let begun = shared.begun().remove(&id);
@@ -107,7 +107,7 @@ impl Uploads {
     }
 
     /// `upload.cancel`
-    pub(super) fn cancel(&self, id: FileId) -> BoxFuture<'static, commands::Result> {
+    pub(super) fn cancel(&self, id: FileId) -> BoxFuture<'static, CommandResult> {
         let shared = self.0.clone();
         shared.begun().remove(&id);
         async move { shared.files.cancel(shared.owner, id).await.map(|()| Answer::Done(Done {})) }.boxed()
@@ -129,7 +129,7 @@ impl Uploads {
     }
 
     /// Returns the news.
-    pub(super) fn news(&self) -> Vec<News> {
+    pub(super) fn news(&self) -> Vec<UploadReport> {
         let mut all = self.0.begun();
         let mut news = Vec::new();
         for (id, begun) in all.iter_mut() {
@@ -137,7 +137,7 @@ impl Uploads {
             let received = *begun.progress.borrow_and_update();
             if received > begun.told {
                 begun.told = received;
-                news.push(News::Kept(Box::new(Event::UploadProgress { upload: *id, received })));
+                news.push(UploadReport::Kept(Box::new(Event::UploadProgress { upload: *id, received })));
             }
             // An ingest whose queue is open ends only when it fails.
             let ended = begun.ended.as_mut().filter(|_| begun.pieces.is_some()).map(oneshot::Receiver::try_recv);
@@ -146,7 +146,7 @@ impl Uploads {
                 begun.drop_what_comes();
                 if let Err(problem) = ended {
                     let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
-                    news.push(News::Failed(problem.with_detail(format!("upload {id}: {detail}"))));
+                    news.push(UploadReport::Failed(problem.with_detail(format!("upload {id}: {detail}"))));
                 }
             }
         }
@@ -225,12 +225,12 @@ impl Begun {
     }
 }
 
-impl Shared {
+impl UploadsState {
     fn begun(&self) -> std::sync::MutexGuard<'_, HashMap<FileId, Begun>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn begin(self: Arc<Self>, client_id: String, name: &str, bytes: u64) -> commands::Result {
+    async fn begin(self: Arc<Self>, client_id: String, name: &str, bytes: u64) -> CommandResult {
         let most = self.files.uploads_of_a_socket_max();
         let is_full = |begun: &HashMap<FileId, Begun>| begun.len() >= most as usize;
         let too_many = || {
@@ -277,7 +277,7 @@ impl Shared {
         answer(upload)
     }
 
-    async fn end(self: Arc<Self>, id: FileId, begun: Option<Begun>) -> commands::Result {
+    async fn end(self: Arc<Self>, id: FileId, begun: Option<Begun>) -> CommandResult {
         let ended = match begun {
             Some(begun) => begun.end().await,
             None => None,

@@ -4,7 +4,7 @@ use crate::store::TestCluster;
 use parlor::{
     app::App,
     channel_layer::Topic,
-    domain::{Change, Content, Decided, Now, Outgoing, Profile, decide, load_plan::Wanted},
+    domain::{Change, Content, Decided, Now, Outgoing, ProfileUpdate, decide, load_plan::LoadPlan},
 };
 use parlor_client::state::events::position;
 use parlor_protocol::{
@@ -30,7 +30,7 @@ crate::store::conformance! {
 async fn together(app: &App, changes: &[Change]) -> Vec<Decided> {
     let (rules, changes) = (app.rules.clone(), changes.to_vec());
     let committing = app.store.commit(changes.len(), move |batch| {
-        let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
+        let mut state = batch.load(&LoadPlan::by(&changes), &rules.limits)?;
         let mut version = batch.before;
         let mut decided = Vec::new();
         for change in &changes {
@@ -70,7 +70,7 @@ async fn version_of(app: &App, user: UserId, conversation: ConversationId) -> Ve
 async fn a_rename_shows_in_a_conversation_opened_in_the_same_batch(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     let open = Change::Open { actor: ada, open: Open { user: Some(ben), ..cluster.opening() } };
-    let rename = Change::UpdateProfile { user: ben, profile: Profile::named("Benjamin") };
+    let rename = Change::UpdateProfile { user: ben, profile: ProfileUpdate::named("Benjamin") };
     let decided = together(&cluster.app, &[open, rename]).await;
     let parlor::domain::Outcome::Opened { conversation, .. } = decided[0].outcome else { panic!("opened") };
     let renamed = reported(&decided[1], Scope::Conversation(conversation));
@@ -192,7 +192,7 @@ async fn a_disabled_user_does_nothing_more_in_the_same_batch(cluster: TestCluste
     ];
     let rules = cluster.app.rules.clone();
     let deciding = cluster.app.store.commit(changes.len(), move |batch| {
-        let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
+        let mut state = batch.load(&LoadPlan::by(&changes), &rules.limits)?;
         let mut verdicts = Vec::new();
         for (change, version) in changes.iter().zip(batch.before.0 + 1..) {
             verdicts.push(decide(&mut state, change, &rules, Version(version), Now::default()));

@@ -4,8 +4,8 @@ use crate::redis::Redis;
 use bytes::Bytes;
 use parlor::{
     channel_layer::{
-        ChannelLayer, Here, Message, NodeMessage, Publication, Seen, Sign, Topic,
-        memory::Memory,
+        ChannelLayer, Here, LayerMessage, NodeMessage, Publication, Seen, Sign, Topic,
+        memory::MemoryLayer,
         redis::{RedisLayer, RedisLayerOptions},
     },
     environment::Environment,
@@ -115,11 +115,11 @@ async fn conforms_for_presence(one: Arc<dyn ChannelLayer>, other: Arc<dyn Channe
 
 #[tokio::test]
 async fn the_memory_layer_conforms() {
-    conforms(Arc::new(Memory::default())).await;
-    let one = Memory::default();
+    conforms(Arc::new(MemoryLayer::default())).await;
+    let one = MemoryLayer::default();
     let other = one.beside();
     conforms_between_nodes(Arc::new(one), Arc::new(other)).await;
-    let one = Memory::default();
+    let one = MemoryLayer::default();
     let other = one.beside();
     conforms_for_presence(Arc::new(one), Arc::new(other)).await;
 }
@@ -225,11 +225,11 @@ async fn a_redis_that_goes_away_and_returns_is_joined_again() {
 #[test]
 fn node_messages_round_trip_and_garbage_is_refused() {
     let committed = NodeMessage::Committed { node: Epoch(7), first: Version(1), last: Version(9) };
-    assert_eq!(Message::decode(&Message::node(&committed)), Ok(Message::Node(committed)));
-    assert_eq!(Message::decode(&Message::event("{}")), Ok(Message::Event(Bytes::from("{}"))));
-    let for_others = Message::event_for_others(UserId(7), "{}");
-    assert_eq!(Message::decode(&for_others), Ok(Message::EventForOthers(UserId(7), Bytes::from("{}"))));
+    assert_eq!(LayerMessage::decode(&LayerMessage::node(&committed)), Ok(LayerMessage::Node(committed)));
+    assert_eq!(LayerMessage::decode(&LayerMessage::event("{}")), Ok(LayerMessage::Event(Bytes::from("{}"))));
+    let for_others = LayerMessage::event_for_others(UserId(7), "{}");
+    assert_eq!(LayerMessage::decode(&for_others), Ok(LayerMessage::EventForOthers(UserId(7), Bytes::from("{}"))));
     for payload in ["", "x", "o", "o1234567", "n", "n{}", "n{\"type\":\"of a newer version\"}"] {
-        assert!(Message::decode(&Bytes::from(payload)).is_err(), "{payload:?}");
+        assert!(LayerMessage::decode(&Bytes::from(payload)).is_err(), "{payload:?}");
     }
 }

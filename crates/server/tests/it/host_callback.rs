@@ -35,12 +35,12 @@ struct Answers {
 }
 
 /// A host that answers one URL.
-struct Host {
+struct CallbackHost {
     address: SocketAddr,
     answers: Arc<Mutex<Answers>>,
 }
 
-impl Host {
+impl CallbackHost {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -155,7 +155,7 @@ async fn is_closed(socket: &mut Socket) -> bool {
 
 #[tokio::test]
 async fn the_host_is_asked_once_with_the_cookies_and_its_answer_is_used_for_seconds() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let server = host.setup().start().await;
     let cookie = "theme=dark; sessionid=abc; parlor_device=mine; csrftoken=t";
     let first = me(&server, cookie).await;
@@ -181,7 +181,7 @@ async fn the_host_is_asked_once_with_the_cookies_and_its_answer_is_used_for_seco
 
 #[tokio::test]
 async fn an_answer_that_is_not_understood_signs_nobody_in() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let server = host.setup().with("callback.cache_ms", 0).start().await;
     let long = format!(r#"{{"id": 7, "username": "{}"}}"#, "x".repeat(70_000));
     for (number, (status, body)) in [
@@ -213,7 +213,7 @@ async fn an_answer_that_is_not_understood_signs_nobody_in() {
 
 #[tokio::test]
 async fn a_silent_host_signs_nobody_in_and_sockets_close_when_it_stays_silent() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let setup = host.setup().with("callback.cache_ms", 0).with("callback.outage_ms", 0);
     let server = setup.with("identity.recheck_ms", 1000).start().await;
     let mut socket = socket(&server, "sessionid=abc").await;
@@ -229,7 +229,7 @@ async fn a_silent_host_signs_nobody_in_and_sockets_close_when_it_stays_silent() 
 
 #[tokio::test]
 async fn somebody_whom_the_host_no_longer_knows_is_disconnected() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let server = host.setup().start().await;
     let mut socket = socket(&server, "sessionid=abc").await;
     host.answer(401, "");
@@ -241,7 +241,7 @@ async fn somebody_whom_the_host_no_longer_knows_is_disconnected() {
 
 #[tokio::test]
 async fn a_session_that_becomes_another_persons_is_theirs() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let server = host.setup().start().await;
     let mut socket = socket(&server, "sessionid=abc").await;
     let ada = user(&me(&server, "sessionid=abc").await);
@@ -254,7 +254,7 @@ async fn a_session_that_becomes_another_persons_is_theirs() {
 
 #[tokio::test]
 async fn providers_are_tried_in_order_and_one_that_fails_does_not_hide_the_next() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let server = host.setup().with("identity.providers", "callback,accounts").start().await;
     let ada = server.user("ada").await;
     host.be_silent(true);
@@ -275,7 +275,7 @@ async fn recheck(server: &Server) -> u16 {
 
 #[tokio::test]
 async fn strangers_keep_neither_known_people_nor_checks_from_the_host() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let setup = host.setup().with("callback.cache_ms", 0).with("callback.timeout_ms", 60_000);
     let server = setup.with("callback.requests_max", 2).start().await;
     let mut socket = socket(&server, "sessionid=abc").await;
@@ -303,7 +303,7 @@ async fn strangers_keep_neither_known_people_nor_checks_from_the_host() {
 
 #[tokio::test]
 async fn one_session_that_is_never_answered_keeps_no_other_from_ending() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let setup = host.setup().with("callback.timeout_ms", 60_000).with("callback.requests_max", 2);
     let server = setup.start().await;
     let mut sockets = Vec::new();
@@ -327,7 +327,7 @@ async fn one_session_that_is_never_answered_keeps_no_other_from_ending() {
 
 #[tokio::test]
 async fn an_address_without_requests_left_signs_nobody_out_and_asks_the_host_nothing() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let setup = host.setup().with("callback.cache_ms", 0).with("limits.requests_per_second_max", 1);
     let server = setup.start().await;
     assert_eq!(me(&server, "sessionid=abc").await.status, 200);
@@ -350,7 +350,7 @@ async fn an_address_without_requests_left_signs_nobody_out_and_asks_the_host_not
 
 #[tokio::test]
 async fn what_needs_nobody_works_while_the_host_fails() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let server = host.setup().with("identity.providers", "callback,accounts").start().await;
     let ada = server.user("ada").await;
     host.answer(500, "");
@@ -366,7 +366,7 @@ async fn what_needs_nobody_works_while_the_host_fails() {
 
 #[tokio::test]
 async fn rooms_take_people_of_the_application_and_no_accounts_of_parlor() {
-    let (host, folder) = (Host::start().await, crate::harness::folder());
+    let (host, folder) = (CallbackHost::start().await, crate::harness::folder());
     let rooms = folder.path().join("rooms.toml");
     let declared = "[[rooms]]\npath = \"ws/codes/\"\ngroup = \"codes\"\njoin = \"signed_in\"\n";
     std::fs::write(&rooms, declared).expect("written");
@@ -391,7 +391,7 @@ async fn rooms_take_people_of_the_application_and_no_accounts_of_parlor() {
 
 #[tokio::test]
 async fn a_cookie_that_changes_with_each_answer_ends_no_session_that_is_connected() {
-    let host = Host::start().await;
+    let host = CallbackHost::start().await;
     let server = host.setup().with("limits.sessions_max", 2).start().await;
     let mut first = socket(&server, "sessionid=first").await;
     for number in 0..5 {

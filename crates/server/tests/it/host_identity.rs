@@ -32,12 +32,12 @@ fn setup(host: &DjangoHost, providers: &str) -> Setup {
 }
 
 /// Somebody whose only sign-in is the host's cookie.
-struct Visitor<'a> {
+struct CookieVisitor<'a> {
     server: &'a Server,
     cookie: String,
 }
 
-impl Visitor<'_> {
+impl CookieVisitor<'_> {
     async fn me(&self) -> RawResponse {
         ask(self.server.address(), "GET", "/v1/me", &[("Cookie", &self.cookie)], "").await
     }
@@ -61,8 +61,8 @@ impl Visitor<'_> {
     }
 }
 
-fn visitor<'a>(server: &'a Server, key: &str) -> Visitor<'a> {
-    Visitor { server, cookie: format!("csrftoken=x; sessionid={key}") }
+fn visitor<'a>(server: &'a Server, key: &str) -> CookieVisitor<'a> {
+    CookieVisitor { server, cookie: format!("csrftoken=x; sessionid={key}") }
 }
 
 async fn close_code(socket: &mut Socket) -> Option<u16> {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use parlor::{
     channel_layer::{
-        ChannelLayer, Deliver, LayerStatus, Message, Publication, Seen, Sign, Topic, Unavailable, memory::Memory,
+        ChannelLayer, Deliver, LayerMessage, LayerStatus, Publication, Seen, Sign, Topic, Unavailable,
+        memory::MemoryLayer,
     },
     config::Config,
     hub::{AttachError, Hub, Taken},
@@ -35,7 +36,7 @@ struct PausedLeave {
 /// The memory layer, whose next leave can be paused.
 #[derive(Debug, Default)]
 struct PausingLayer {
-    layer: Memory,
+    layer: MemoryLayer,
     next: Mutex<Option<PausedLeave>>,
 }
 
@@ -108,7 +109,7 @@ async fn a_connection_that_joins_while_the_last_one_leaves_receives_everything()
         soon(coming).await
     };
     let second = second.expect("attached");
-    let event = Publication { topics: vec![Topic::User(ada)], payload: Message::event("{}") };
+    let event = Publication { topics: vec![Topic::User(ada)], payload: LayerMessage::event("{}") };
     layer.publish(vec![event]).await.expect("published");
     assert!(matches!(soon(second.outbox.take()).await, Taken::Frames(frames) if frames == ["{}"]));
 }
@@ -116,7 +117,7 @@ async fn a_connection_that_joins_while_the_last_one_leaves_receives_everything()
 #[tokio::test]
 async fn a_member_removed_after_the_query_receives_no_events_of_the_conversation() {
     let config = Config::with(&[]).expect("the defaults are valid");
-    let (hub, _told) = Hub::new(Arc::new(Memory::default()), config.limits, Arc::new(Metrics::new()));
+    let (hub, _told) = Hub::new(Arc::new(MemoryLayer::default()), config.limits, Arc::new(Metrics::new()));
     let (ada, left, stays) = (UserId(1), ConversationId(1), ConversationId(2));
     let attached = hub.attach(ada, SessionId(1)).await.expect("attached");
     let inquiry = hub.begin_check();
@@ -138,7 +139,7 @@ async fn a_member_removed_after_the_query_receives_no_events_of_the_conversation
 async fn an_old_socket_receives_rows_of_the_host_only_and_ends_with_its_session() {
     let mut config = Config::with(&[]).expect("the defaults are valid");
     config.limits.user_connections_max = 3;
-    let (hub, _told) = Hub::new(Arc::new(Memory::default()), config.limits, Arc::new(Metrics::new()));
+    let (hub, _told) = Hub::new(Arc::new(MemoryLayer::default()), config.limits, Arc::new(Metrics::new()));
     let (ada, session, another) = (UserId(1), SessionId(1), SessionId(2));
     let old = hub.attach_old_socket(ada, session).await.expect("attached");
     let old_of_another = hub.attach_old_socket(ada, another).await.expect("attached");

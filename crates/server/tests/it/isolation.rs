@@ -109,7 +109,7 @@ impl Eavesdropper {
 }
 
 /// The groups, and the words with the users who may see them.
-struct Simulation {
+struct Eavesdropping {
     eavesdroppers: Vec<Eavesdropper>,
     groups: Vec<ConversationId>,
     members: BTreeMap<ConversationId, BTreeSet<UserId>>,
@@ -120,7 +120,7 @@ struct Simulation {
     rng: Rng,
 }
 
-impl Simulation {
+impl Eavesdropping {
     async fn new(server: &Server, seed: u64) -> Self {
         let mut eavesdroppers = Vec::new();
         for index in 0..PEOPLE {
@@ -246,7 +246,7 @@ async fn assert_only_members_see(fan_out_max: u32) {
         .with("sync.clock_check_ms", 20)
         .start()
         .await;
-    let mut sim = Simulation::new(&server, seed).await;
+    let mut sim = Eavesdropping::new(&server, seed).await;
     for _ in 0..STEPS {
         sim.step().await;
     }

@@ -40,13 +40,13 @@ const NARROW: [&str; 7] = [
 ];
 
 /// The senders and the targets of their commands.
-struct Fixture {
+struct FuzzTargets {
     users: Vec<TestUser>,
     groups: Vec<ConversationId>,
     pairs: Vec<ConversationId>,
 }
 
-impl Fixture {
+impl FuzzTargets {
     async fn new(server: &Server) -> Self {
         let mut users = Vec::new();
         for number in 0..PEOPLE {
@@ -114,7 +114,7 @@ impl PendingReplies {
     }
 }
 
-async fn run_client(fixture: &Fixture, sender: &TestUser, reader: ReadMode, mut rng: Rng) {
+async fn run_client(fixture: &FuzzTargets, sender: &TestUser, reader: ReadMode, mut rng: Rng) {
     let handshake = Handshake::new(sender.api.address(), sender.api.headers());
     let handshake = if reader == ReadMode::Stuck { handshake.with_receive_buffer(4096) } else { handshake };
     let mut socket: Socket = resumed(handshake, sender).await;
@@ -186,7 +186,7 @@ async fn fuzz(setup: Setup) {
     println!("PARLOR_TEST_SEED={seed}");
     let server = setup.with("limits.frames_per_second_max", 100_000).with("metrics.token", "figures").start().await;
     let other = server.user("other").await;
-    let fixture = std::sync::Arc::new(Fixture::new(&server).await);
+    let fixture = std::sync::Arc::new(FuzzTargets::new(&server).await);
     let mut rng = Rng::new(seed);
     // The pool is full, so that no connection opens later.
     join_all((0..32).map(|_| other.api.me())).await.into_iter().for_each(|me| drop(me.expect("served")));

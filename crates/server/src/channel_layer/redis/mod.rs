@@ -18,15 +18,15 @@ use crate::{environment::Environment, redis_server::Outage, supervisor::Supervis
 use frame::FrameCodec;
 use futures_util::future::BoxFuture;
 use parlor_protocol::ids::{Epoch, UserId};
-use publisher::Queue;
+use publisher::PublishQueue;
 use redis::Client;
-use signs::Signs;
+use signs::RedisSigns;
 use std::{
     collections::HashSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use subscriber::Request;
+use subscriber::TopicChange;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
@@ -51,15 +51,15 @@ pub struct RedisLayerOptions {
 /// See the module documentation.
 #[derive(Debug)]
 pub struct RedisLayer {
-    shared: Arc<Shared>,
-    signs: Signs,
-    requests: mpsc::UnboundedSender<Request>,
-    queue: Queue,
+    shared: Arc<RedisState>,
+    signs: RedisSigns,
+    requests: mpsc::UnboundedSender<TopicChange>,
+    queue: PublishQueue,
     tasks: [JoinHandle<()>; 2],
 }
 
 /// What the layer and its tasks share.
-struct Shared {
+struct RedisState {
     client: Client,
     prefix: String,
     codec: FrameCodec,
@@ -84,9 +84,9 @@ struct Topics {
     is_connected: bool,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for RedisState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Shared").field("prefix", &self.prefix).finish_non_exhaustive()
+        formatter.debug_struct("RedisState").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 
@@ -100,7 +100,7 @@ impl RedisLayer {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let RedisLayerOptions { url, prefix, encryption_keys, environment } = options;
         let client = Client::open(url).map_err(|cause| Unavailable(format!("channel_layer.url: {cause}")))?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(RedisState {
             prefix,
             codec: FrameCodec::new(&encryption_keys, environment.clone()),
             publisher: u64::from_le_bytes(environment.random()),
@@ -119,7 +119,7 @@ impl RedisLayer {
             supervisor.run("channel layer subscriber", subscriber::run(shared.clone(), requested)),
             supervisor.run("channel layer publisher", publisher::run(shared.clone(), queued)),
         ];
-        Ok(Self { signs: Signs::new(shared.clone()), shared, requests, queue, tasks })
+        Ok(Self { signs: RedisSigns::new(shared.clone()), shared, requests, queue, tasks })
     }
 }
 
@@ -147,7 +147,7 @@ impl ChannelLayer for RedisLayer {
             topics.is_connected.then(|| {
                 let (done, joined) = oneshot::channel();
                 // If the task has ended, so does the server.
-                let _ = self.requests.send(Request { topic, done: Some(done) });
+                let _ = self.requests.send(TopicChange { topic, done: Some(done) });
                 joined
             })
         };
@@ -164,7 +164,7 @@ impl ChannelLayer for RedisLayer {
         let mut topics = self.shared.topics();
         topics.joined.remove(&topic);
         if topics.is_connected {
-            let _ = self.requests.send(Request { topic, done: None });
+            let _ = self.requests.send(TopicChange { topic, done: None });
         }
         Box::pin(async { Ok(()) })
     }
@@ -190,7 +190,7 @@ fn unavailable(cause: &redis::RedisError) -> Unavailable {
     Unavailable(cause.to_string())
 }
 
-impl Shared {
+impl RedisState {
     fn topics(&self) -> MutexGuard<'_, Topics> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }

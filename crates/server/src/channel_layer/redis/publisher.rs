@@ -5,7 +5,7 @@
 
 use super::{
     super::{Publication, Unavailable},
-    Shared,
+    RedisState,
     frame::Frame,
 };
 use crate::redis_server::{Backoff, RedisServer, TIMEOUT};
@@ -25,7 +25,7 @@ const COPY_BYTES: usize = 64;
 
 /// Publications that wait for Redis.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct PublishQueue {
     sender: mpsc::UnboundedSender<Vec<Publication>>,
     state: Arc<QueueState>,
 }
@@ -44,10 +44,10 @@ pub(super) struct Queued {
     state: Arc<QueueState>,
 }
 
-pub(super) fn queue() -> (Queue, Queued) {
+pub(super) fn queue() -> (PublishQueue, Queued) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let state = Arc::new(QueueState::default());
-    (Queue { sender, state: state.clone() }, Queued { receiver, state })
+    (PublishQueue { sender, state: state.clone() }, Queued { receiver, state })
 }
 
 /// Returns about how many bytes go to Redis.
@@ -56,7 +56,7 @@ fn size(publications: &[Publication]) -> usize {
     publications.iter().map(|publication| copies(publication) * (publication.payload.len() + COPY_BYTES)).sum()
 }
 
-impl Queue {
+impl PublishQueue {
     /// Queues publications.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Queue {
 }
 
 /// Publishes until the task is aborted.
-pub(super) async fn run(shared: Arc<Shared>, mut queued: Queued) {
+pub(super) async fn run(shared: Arc<RedisState>, mut queued: Queued) {
     let mut redis = RedisServer::new(shared.client.clone(), TIMEOUT);
     let mut number = 0;
     while let Some(first) = queued.receiver.recv().await {
@@ -114,7 +114,7 @@ async fn send(redis: &mut RedisServer, pipeline: &Pipeline) -> RedisResult<()> {
     }
 }
 
-impl Shared {
+impl RedisState {
     fn add(&self, pipeline: &mut Pipeline, publications: Vec<Publication>, number: &mut u64) {
         for publication in publications {
             let channels = self.channels(&publication.topics);

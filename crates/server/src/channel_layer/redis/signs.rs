@@ -3,7 +3,7 @@
 
 use super::{
     super::{Here, Seen, Sign},
-    Shared,
+    RedisState,
 };
 use crate::redis_server::{RedisServer, TIMEOUT, byte_strings};
 use parlor_protocol::ids::{Epoch, UserId};
@@ -18,14 +18,14 @@ const KEPT_MIN: Duration = Duration::from_hours(1);
 
 /// See the module documentation.
 #[derive(Debug)]
-pub(super) struct Signs {
-    shared: Arc<Shared>,
+pub(super) struct RedisSigns {
+    shared: Arc<RedisState>,
     /// Held during round trips. Only presence waits for it, and never longer than the timeout.
     redis: Mutex<RedisServer>,
 }
 
-impl Signs {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+impl RedisSigns {
+    pub(super) fn new(shared: Arc<RedisState>) -> Self {
         let redis = Mutex::new(RedisServer::new(shared.client.clone(), TIMEOUT));
         Self { shared, redis }
     }

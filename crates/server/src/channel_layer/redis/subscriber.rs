@@ -4,7 +4,7 @@
 //! only once every joined topic is; each loss of the connection counts as an interruption before anything is received
 //! again.
 
-use super::{super::Topic, Shared};
+use super::{super::Topic, RedisState};
 use crate::redis_server::{Backoff, TIMEOUT};
 use futures_util::StreamExt as _;
 use redis::{ErrorKind, RedisError, aio::PubSubSink};
@@ -28,14 +28,14 @@ const PUBLISHERS_MAX: usize = 10_000;
 
 /// A topic that was joined or left. Which of them, [`super::Topics`] says.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct TopicChange {
     pub topic: Topic,
     /// Answered when Redis has carried it out; dropped if Redis is away.
     pub done: Option<oneshot::Sender<()>>,
 }
 
 /// Receives until the task is aborted.
-pub(super) async fn run(shared: Arc<Shared>, mut requests: mpsc::UnboundedReceiver<Request>) {
+pub(super) async fn run(shared: Arc<RedisState>, mut requests: mpsc::UnboundedReceiver<TopicChange>) {
     let mut backoff = Backoff::new();
     let mut numbers = HashMap::new();
     loop {
@@ -48,13 +48,13 @@ pub(super) async fn run(shared: Arc<Shared>, mut requests: mpsc::UnboundedReceiv
 }
 
 async fn receive(
-    shared: &Shared,
-    requests: &mut mpsc::UnboundedReceiver<Request>,
+    shared: &RedisState,
+    requests: &mut mpsc::UnboundedReceiver<TopicChange>,
     backoff: &mut Backoff,
     numbers: &mut HashMap<u64, u64>,
 ) -> Result<Infallible, RedisError> {
     let (sink, mut messages) = within(shared.client.get_async_pubsub()).await?.split();
-    let mut subscriptions = Subscriptions { shared, sink, topics: HashSet::new() };
+    let mut subscriptions = TopicSubscriptions { shared, sink, topics: HashSet::new() };
     while let Some(missing) = shared.missing(&subscriptions.topics) {
         subscriptions.subscribe(&missing).await?;
     }
@@ -87,13 +87,13 @@ async fn receive(
 }
 
 /// What is subscribed on one connection.
-struct Subscriptions<'a> {
-    shared: &'a Shared,
+struct TopicSubscriptions<'a> {
+    shared: &'a RedisState,
     sink: PubSubSink,
     topics: HashSet<Topic>,
 }
 
-impl Subscriptions<'_> {
+impl TopicSubscriptions<'_> {
     async fn subscribe(&mut self, topics: &[Topic]) -> Result<(), RedisError> {
         let channels: Vec<String> = topics.iter().map(|topic| self.shared.channel(*topic)).collect();
         within(self.sink.subscribe(&channels)).await?;
@@ -101,11 +101,11 @@ impl Subscriptions<'_> {
         Ok(())
     }
 
-    async fn update(&mut self, requests: &[Request]) -> Result<(), RedisError> {
+    async fn update(&mut self, requests: &[TopicChange]) -> Result<(), RedisError> {
         let (mut coming, mut going) = (HashSet::new(), HashSet::new());
         {
             let wanted = self.shared.topics();
-            for Request { topic, .. } in requests {
+            for TopicChange { topic, .. } in requests {
                 match (wanted.joined.contains(topic), self.topics.contains(topic)) {
                     (true, false) => drop(coming.insert(*topic)),
                     (false, true) => drop(going.insert(*topic)),
@@ -136,7 +136,7 @@ impl Subscriptions<'_> {
     }
 }
 
-impl Shared {
+impl RedisState {
     /// Returns some of the joined topics that are not subscribed. If there are none, the layer is connected.
     fn missing(&self, subscribed: &HashSet<Topic>) -> Option<Vec<Topic>> {
         let mut topics = self.topics();

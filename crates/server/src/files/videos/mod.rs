@@ -68,19 +68,19 @@ impl RedactionTarget for &File {
 }
 
 /// A range and the byte it is filled with.
-type Fill = (Range<u64>, u8);
+type FilledRange = (Range<u64>, u8);
 
 /// What is to be overwritten.
 #[derive(Debug, Default)]
 pub struct Redactions {
     /// Ranges within the streams.
-    samples: Vec<Fill>,
+    samples: Vec<FilledRange>,
     /// Where EXIF begins within the streams.
     exifs: Vec<u64>,
     /// Where the names of boxes are that become free space.
     names: Vec<u64>,
     /// Ranges within boxes.
-    fills: Vec<Fill>,
+    fills: Vec<FilledRange>,
     /// The ranges of the streams, in order.
     streams: Vec<Range<u64>>,
     /// How many more steps the walk may take.
@@ -293,7 +293,7 @@ impl Redactions {
 }
 
 /// Sorts the ranges and merges overlapping ones.
-fn merged(mut fills: Vec<Fill>) -> Vec<Fill> {
+fn merged(mut fills: Vec<FilledRange>) -> Vec<FilledRange> {
     fills.retain(|(range, _)| !range.is_empty());
     fills.sort_by_key(|(range, _)| range.start);
     fills.dedup_by(|(next, _), (last, _)| {
@@ -306,7 +306,7 @@ fn merged(mut fills: Vec<Fill>) -> Vec<Fill> {
     fills
 }
 
-fn fill(disk: &mut impl RedactionTarget, fills: &[Fill]) -> io::Result<()> {
+fn fill(disk: &mut impl RedactionTarget, fills: &[FilledRange]) -> io::Result<()> {
     for (range, byte) in fills {
         let piece = vec![*byte; PIECE_BYTES.min(usize::try_from(range.end - range.start).unwrap_or(PIECE_BYTES))];
         for at in range.clone().step_by(PIECE_BYTES) {

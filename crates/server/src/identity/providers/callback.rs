@@ -36,8 +36,8 @@ pub(crate) struct Callback {
 
 /// The answer of the host. Further fields are left alone.
 #[derive(Deserialize)]
-struct Person {
-    id: Id,
+struct CallbackUser {
+    id: CallbackUserId,
     username: String,
     #[serde(default)]
     name: Option<String>,
@@ -45,7 +45,7 @@ struct Person {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Id {
+enum CallbackUserId {
     Number(i64),
     Text(String),
 }
@@ -111,19 +111,19 @@ impl Callback {
         let response = request.send().await.map_err(|error| failed(reason(&error)))?;
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Ok(Verdict::Nobody),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Ok(Verdict::SignedOut),
             status => return Err(failed(&format!("it answers {status}; 200, 401 or 403 is expected"))),
         }
         let body = read_body(response, ANSWER_BYTES_MAX).await.map_err(failed)?;
-        let person: Person = serde_json::from_slice(&body).map_err(|error| {
+        let person: CallbackUser = serde_json::from_slice(&body).map_err(|error| {
             failed(&format!(
                 "its answer is not understood: {}",
                 if error.is_data() { "a field is absent or of the wrong type" } else { "it is not JSON" }
             ))
         })?;
         let id = match person.id {
-            Id::Number(id) => id.to_string(),
-            Id::Text(id) => id,
+            CallbackUserId::Number(id) => id.to_string(),
+            CallbackUserId::Text(id) => id,
         };
         if id.is_empty() {
             return Err(failed("its answer has an empty id"));

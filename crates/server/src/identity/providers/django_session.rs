@@ -9,7 +9,7 @@ use crate::{
     environment::Environment,
     host::{
         HostDatabase,
-        django::{DjangoUser, Found},
+        django::{DjangoUser, ReadRows},
     },
     identity::{
         django::{
@@ -39,13 +39,13 @@ pub(super) const TOGETHER_MAX: usize = 256;
 /// Asks about sessions.
 #[derive(Debug)]
 pub(crate) struct DjangoSessions {
-    reader: Arc<Reader>,
+    reader: Arc<SessionReader>,
     asks: Coalescer<Credential, Result<Verdict, Problem>>,
 }
 
 /// Reads sessions and their users.
 #[derive(Debug)]
-struct Reader {
+struct SessionReader {
     rules: DjangoRules,
     host: HostDatabase,
     users: Arc<HostUsers>,
@@ -131,7 +131,7 @@ impl DjangoSessions {
         // It is the time-out of the host, wherever its sessions are.
         let timeout = host.options().timeout;
         let (files, has_warned) = (BoundedReading::new(timeout), AtomicBool::new(false));
-        let reader = Arc::new(Reader { rules, host, users, environment, files, timeout, has_warned });
+        let reader = Arc::new(SessionReader { rules, host, users, environment, files, timeout, has_warned });
         let asked = reader.clone();
         let (asks, task) = Coalescer::start("host sessions", supervisor, move |credentials: Vec<Credential>| {
             let reader = asked.clone();
@@ -174,7 +174,7 @@ impl DjangoSessions {
 /// A session as it was found, or why its row cannot be read.
 type FoundSession = Result<Option<LiveSession>, Problem>;
 
-impl Reader {
+impl SessionReader {
     /// Returns a verdict for each: one row that cannot be read says nothing about the others.
     async fn verdicts(&self, credentials: &[Credential]) -> Result<Vec<Result<Verdict, Problem>>, Problem> {
         let sessions = self.sessions(credentials).await?;
@@ -182,7 +182,7 @@ impl Reader {
         ids.sort_unstable();
         ids.dedup();
         let found = if ids.is_empty() {
-            Found::default()
+            ReadRows::default()
         } else {
             let found = self.host.django_users(&self.rules.config.user_table(), &ids).await;
             found.map_err(|error| unavailable(&error))?
@@ -190,7 +190,7 @@ impl Reader {
         log_unreadable(&found, &self.rules.config.user_table);
         let users: HashMap<&str, &DjangoUser> = found.rows.iter().map(|row| (row.id.as_str(), row)).collect();
         let verdict = |session: FoundSession| {
-            let Some(session) = session? else { return Ok(Verdict::Nobody) };
+            let Some(session) = session? else { return Ok(Verdict::SignedOut) };
             let id = session.user.id.as_str();
             if found.unreadable.contains_key(id) {
                 return Err(unreadable());
@@ -200,7 +200,7 @@ impl Reader {
                     let user = self.users.host_user((*user).clone());
                     Verdict::SignedIn(HostSession { user, expires_at: Some(session.expires_at) })
                 }
-                _ => Verdict::Nobody,
+                _ => Verdict::SignedOut,
             })
         };
         Ok(sessions.into_iter().map(verdict).collect())

@@ -37,7 +37,7 @@ pub(crate) enum Verdict {
     /// This user is signed in by it.
     SignedIn(HostSession),
     /// Nobody is: it has ended, never was, or belongs to somebody who may not sign in.
-    Nobody,
+    SignedOut,
 }
 
 /// A session of the host that is alive.

@@ -2,7 +2,7 @@ use super::*;
 use crate::profile::write_view::FormValue;
 
 #[derive(Debug, Deserialize)]
-struct File {
+struct SocketsOfProfile {
     sockets: Vec<SocketProfile>,
 }
 
@@ -25,14 +25,14 @@ frame = { text = "$text" }
 
 /// Returns the message and the line of an error.
 fn error(text: &str) -> (String, usize) {
-    let error = toml::from_str::<File>(text).expect_err(text);
+    let error = toml::from_str::<SocketsOfProfile>(text).expect_err(text);
     let start = error.span().map_or(0, |span| span.start);
     (error.message().to_owned(), text[..start].matches('\n').count() + 1)
 }
 
 #[test]
 fn what_is_wrong_is_refused_with_its_line() {
-    toml::from_str::<File>(SMALL).expect("the example is right");
+    toml::from_str::<SocketsOfProfile>(SMALL).expect("the example is right");
     for (right, wrong, message, line) in [
         ("time_format", "time_fromat", "unknown field `time_fromat`", 6),
         ("%H:%M", "%!", "is no time format", 6),
@@ -73,7 +73,7 @@ fn a_socket_without_the_other_person_in_its_path_needs_a_recipient_in_its_frames
     let path = SMALL.replace("ws/{item}-{other}/", "ws/").replace("context = \"item\"\nother = \"other\"\n", "");
     assert!(error(&path).0.contains("`recipient` is missing"));
     let with = path.replace("text = \"message\"", "text = \"message\"\nrecipient = \"to\"");
-    toml::from_str::<File>(&with).expect("a right file");
+    toml::from_str::<SocketsOfProfile>(&with).expect("a right file");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_view_has_a_path_and_a_form_of_what_is_sent() {
     };
     let right =
         with("{ path = \"/send/\", form = { to = \"$recipient.id\", price = \"$$5\" }, headers = { X-A = \"b\" } }");
-    let file = toml::from_str::<File>(&right).expect("it is right");
+    let file = toml::from_str::<SocketsOfProfile>(&right).expect("it is right");
     let Action::Send(send) = &file.sockets[0].receive[0].action else { panic!("it sends") };
     let view = send.view.as_ref().expect("a view");
     assert_eq!((view.path.as_str(), view.csrf_cookie.as_str()), ("/send/", "csrftoken"));

@@ -3,7 +3,7 @@
 use super::BatchTransaction;
 use crate::{
     domain::{
-        load_plan::Wanted,
+        load_plan::LoadPlan,
         rows::{Details, FileState, Named},
         state::State,
     },
@@ -19,9 +19,9 @@ const FILES_OF_MESSAGES: &str = "FROM v JOIN files f ON f.conversation_id = v.co
 
 impl BatchTransaction<'_> {
     /// Loads the files that messages are about to carry, and locks them so that they are not deleted meanwhile.
-    pub(super) fn load_files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    pub(super) fn load_files(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["id"]);
-        for id in &wanted.files {
+        for id in &plan.files {
             params.push([id.0.into()]);
         }
         if params.is_empty() {

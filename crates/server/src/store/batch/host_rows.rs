@@ -4,7 +4,7 @@ use super::BatchTransaction;
 use crate::{
     domain::{
         direct_key,
-        load_plan::{HostPut, Wanted},
+        load_plan::{HostPut, LoadPlan},
         state::{FirstUnread, State},
     },
     store::{
@@ -21,13 +21,13 @@ const UNREAD_LOADED_MIN: usize = 16;
 
 impl BatchTransaction<'_> {
     /// Loads the rows that are put or removed, and the rows of messages that Parlor wrote a row for.
-    pub(super) fn load_host_rows(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    pub(super) fn load_host_rows(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["table_name", "row_id", "conversation_id", "seq"]);
-        for put in &wanted.host_puts {
+        for put in &plan.host_puts {
             let (conversation, seq) = put.sent_as.map_or((None, None), |place| (Some(place.0.0), Some(place.1.0)));
             params.push([put.row.table.as_str().into(), put.row.id.into(), conversation.into(), seq.into()]);
         }
-        for row in &wanted.host_removals {
+        for row in &plan.host_removals {
             params.push([row.table.as_str().into(), row.id.into(), None::<i64>.into(), None::<i64>.into()]);
         }
         self.for_each(
@@ -50,9 +50,9 @@ impl BatchTransaction<'_> {
 
     /// Loads the first unread messages of members who may have read more in the host: one more than the batch has rows
     /// that they have read.
-    pub(super) fn load_first_unread(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    pub(super) fn load_first_unread(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut read = BTreeMap::<(ConversationId, UserId), usize>::new();
-        for put in wanted.host_puts.iter().filter(|put| put.is_read) {
+        for put in plan.host_puts.iter().filter(|put| put.is_read) {
             let was_read = state.host_rows.get(&put.row).is_some_and(|row| row.is_read);
             if let Some(conversation) = host_conversation(put, state).filter(|_| !was_read) {
                 *read.entry((conversation, put.recipient)).or_default() += 1;

@@ -4,9 +4,9 @@ use super::{BatchTransaction, host_rows::host_conversation};
 use crate::{
     domain::{
         direct_key, holder,
-        load_plan::{Target, Wanted},
+        load_plan::{DirectTarget, LoadPlan},
         rows::UNREAD_MAX,
-        state::{State, Use},
+        state::{ClientIdUse, State},
     },
     store::{
         Result,
@@ -27,34 +27,34 @@ impl BatchTransaction<'_> {
     ///
     /// # Errors
     /// The store failed; the batch has to be abandoned.
-    pub fn load(&mut self, wanted: &Wanted, limits: &Limits) -> Result<State> {
+    pub fn load(&mut self, plan: &LoadPlan, limits: &Limits) -> Result<State> {
         let mut state = State::default();
-        self.load_host_rows(wanted, &mut state)?;
-        let wanted = &*wanted.with_host_rows(&state.host_rows);
-        self.load_keys(wanted, &mut state)?;
-        self.load_messages(wanted, &mut state)?;
-        self.load_files(wanted, &mut state)?;
-        self.load_users(wanted, &mut state)?;
-        self.load_contexts(wanted, &mut state)?;
-        self.load_contexts_of(wanted, &mut state)?;
-        self.load_directs(wanted, &mut state)?;
-        self.load_shared_contexts(wanted, &mut state)?;
-        self.load_memberships(wanted, &mut state)?;
-        let places = places(wanted, &state);
+        self.load_host_rows(plan, &mut state)?;
+        let plan = &*plan.with_host_rows(&state.host_rows);
+        self.load_keys(plan, &mut state)?;
+        self.load_messages(plan, &mut state)?;
+        self.load_files(plan, &mut state)?;
+        self.load_users(plan, &mut state)?;
+        self.load_contexts(plan, &mut state)?;
+        self.load_contexts_of(plan, &mut state)?;
+        self.load_directs(plan, &mut state)?;
+        self.load_shared_contexts(plan, &mut state)?;
+        self.load_memberships(plan, &mut state)?;
+        let places = places(plan, &state);
         // A change of a context may change the roles of all members.
         let about = state.about.values().flatten();
-        let whole = wanted.whole.iter().chain(about).copied().collect();
+        let whole = plan.whole.iter().chain(about).copied().collect();
         self.load_conversations(&places, &whole, limits, &mut state)?;
-        self.load_joining_roles(wanted, &mut state)?;
-        self.load_hidden(wanted, &mut state)?;
-        self.load_unread(wanted, limits, &mut state)?;
-        self.load_first_unread(wanted, &mut state)?;
+        self.load_joining_roles(plan, &mut state)?;
+        self.load_hidden(plan, &mut state)?;
+        self.load_unread(plan, limits, &mut state)?;
+        self.load_first_unread(plan, &mut state)?;
         Ok(state)
     }
 
-    fn load_keys(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_keys(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["client_id", "sender_id"]);
-        for (sender, client_id) in &wanted.keys {
+        for (sender, client_id) in &plan.keys {
             params.push([client_id.as_str().into(), sender.0.into()]);
         }
         self.for_each(
@@ -75,10 +75,10 @@ impl BatchTransaction<'_> {
                         let message = RowReader::at(row, 1).message()?;
                         let place = (message.conversation, message.seq);
                         state.messages.insert(place, message);
-                        Use::Message(place.0, place.1)
+                        ClientIdUse::Message(place.0, place.1)
                     }
-                    1 => Use::Conversation(ConversationId(column(row, 1)?), RowReader::at(row, 6).bytes()?),
-                    _ => Use::Cancelled,
+                    1 => ClientIdUse::Conversation(ConversationId(column(row, 1)?), RowReader::at(row, 6).bytes()?),
+                    _ => ClientIdUse::Cancelled,
                 };
                 state.keys.insert(key, used);
                 Ok(())
@@ -86,9 +86,9 @@ impl BatchTransaction<'_> {
         )
     }
 
-    fn load_messages(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_messages(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["conversation_id", "seq"]);
-        for (conversation, seq) in &wanted.messages {
+        for (conversation, seq) in &plan.messages {
             params.push([conversation.0.into(), seq.0.into()]);
         }
         self.for_each(
@@ -105,18 +105,18 @@ impl BatchTransaction<'_> {
         )
     }
 
-    fn load_users(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        if wanted.users.is_empty() && wanted.logins.is_empty() && wanted.external_users.is_empty() {
+    fn load_users(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
+        if plan.users.is_empty() && plan.logins.is_empty() && plan.external_users.is_empty() {
             return Ok(());
         }
         let mut params = BulkParams::new(["id", "login", "external_id"]);
-        for user in &wanted.users {
+        for user in &plan.users {
             params.push([user.0.into(), None::<String>.into(), None::<String>.into()]);
         }
-        for login in &wanted.logins {
+        for login in &plan.logins {
             params.push([None::<i64>.into(), login.as_str().into(), None::<String>.into()]);
         }
-        for external in &wanted.external_users {
+        for external in &plan.external_users {
             params.push([None::<i64>.into(), None::<String>.into(), external.as_str().into()]);
         }
         self.for_each(
@@ -134,11 +134,11 @@ impl BatchTransaction<'_> {
                 Ok(())
             },
         )?;
-        if wanted.counted.is_empty() {
+        if plan.counted.is_empty() {
             return Ok(());
         }
         let mut params = BulkParams::new(["id"]);
-        for user in &wanted.counted {
+        for user in &plan.counted {
             params.push([user.0.into()]);
         }
         self.for_each(
@@ -153,13 +153,13 @@ impl BatchTransaction<'_> {
         )
     }
 
-    fn load_contexts(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_contexts(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         const JOIN: &str = "FROM v JOIN contexts x ON x.kind = v.kind AND x.external_id = v.external_id";
-        if wanted.contexts.is_empty() {
+        if plan.contexts.is_empty() {
             return Ok(());
         }
         self.for_each(
-            context_keys(&wanted.contexts),
+            context_keys(&plan.contexts),
             &format!(
                 "SELECT {CONTEXT}, (SELECT count(*) FROM conversations c WHERE c.context_id = x.id), \
                      r.user_id, r.role {JOIN} LEFT JOIN context_roles r ON r.context_id = x.id"
@@ -173,11 +173,11 @@ impl BatchTransaction<'_> {
                 Ok(())
             },
         )?;
-        if wanted.about.is_empty() {
+        if plan.about.is_empty() {
             return Ok(());
         }
         self.for_each(
-            context_keys(&wanted.about),
+            context_keys(&plan.about),
             &format!("SELECT x.kind, x.external_id, c.id {JOIN} JOIN conversations c ON c.context_id = x.id"),
             |row| {
                 let mut reader = RowReader::new(row);
@@ -190,9 +190,9 @@ impl BatchTransaction<'_> {
 
     /// Loads the contexts of conversations. A context that is only loaded here comes without its roles, which are not
     /// needed.
-    fn load_contexts_of(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_contexts_of(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["id"]);
-        for conversation in &wanted.contexts_of {
+        for conversation in &plan.contexts_of {
             params.push([conversation.0.into()]);
         }
         let sql = format!(
@@ -208,14 +208,14 @@ impl BatchTransaction<'_> {
         })
     }
 
-    fn load_directs(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_directs(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["direct_key"]);
-        for direct in &wanted.directs {
+        for direct in &plan.directs {
             let context = direct.context.as_ref().map(|key| state.contexts.get(key));
             let user = match (&direct.target, context.flatten()) {
-                (Target::User(user), _) => Some(*user),
-                (Target::Role(role), Some(context)) => holder(context, role, direct.actor),
-                (Target::Role(_), None) => None,
+                (DirectTarget::User(user), _) => Some(*user),
+                (DirectTarget::Role(role), Some(context)) => holder(context, role, direct.actor),
+                (DirectTarget::Role(_), None) => None,
             };
             // A context that does not exist has no conversations either.
             if let (Some(user), Some(Some(_)) | None) = (user, context) {
@@ -236,9 +236,9 @@ impl BatchTransaction<'_> {
             },
         )?;
         // The user who opens a conversation by role also receives the user who has that role.
-        let mut holders = Wanted::default();
-        for direct in &wanted.directs {
-            if let (Target::Role(role), Some(key)) = (&direct.target, &direct.context) {
+        let mut holders = LoadPlan::default();
+        for direct in &plan.directs {
+            if let (DirectTarget::Role(role), Some(key)) = (&direct.target, &direct.context) {
                 let holder = state.contexts.get(key).and_then(|context| holder(context, role, direct.actor));
                 holders.users.extend(holder);
                 holders.counted.extend(holder);
@@ -247,9 +247,9 @@ impl BatchTransaction<'_> {
         self.load_users(&holders, state)
     }
 
-    fn load_shared_contexts(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_shared_contexts(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["a", "b"]);
-        for (one, other) in &wanted.pairs {
+        for (one, other) in &plan.pairs {
             params.push([one.0.into(), other.0.into()]);
         }
         if params.is_empty() {
@@ -271,10 +271,10 @@ impl BatchTransaction<'_> {
         )
     }
 
-    fn load_memberships(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_memberships(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["id"]);
-        let external = wanted.external_users.iter().filter_map(|external| state.external_users.get(external));
-        for user in wanted.memberships_of.iter().chain(external).collect::<BTreeSet<_>>() {
+        let external = plan.external_users.iter().filter_map(|external| state.external_users.get(external));
+        for user in plan.memberships_of.iter().chain(external).collect::<BTreeSet<_>>() {
             params.push([user.0.into()]);
         }
         self.for_each(
@@ -339,9 +339,9 @@ impl BatchTransaction<'_> {
         )
     }
 
-    fn load_joining_roles(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_joining_roles(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["conversation_id", "user_id"]);
-        for (conversation, user) in &wanted.coming {
+        for (conversation, user) in &plan.coming {
             params.push([conversation.0.into(), user.0.into()]);
         }
         self.for_each(
@@ -359,10 +359,10 @@ impl BatchTransaction<'_> {
 
     /// Loads the requested hidden markers, and, for messages found by their `client_id`, whether their senders hid
     /// them.
-    fn load_hidden(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut ranges = wanted.hidden.clone();
+    fn load_hidden(&mut self, plan: &LoadPlan, state: &mut State) -> Result<()> {
+        let mut ranges = plan.hidden.clone();
         for ((sender, _), used) in &state.keys {
-            if let Use::Message(conversation, seq) = used {
+            if let ClientIdUse::Message(conversation, seq) = used {
                 ranges.insert((*sender, *conversation, *seq, *seq));
             }
         }
@@ -383,13 +383,13 @@ impl BatchTransaction<'_> {
         )
     }
 
-    fn load_unread(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
+    fn load_unread(&mut self, plan: &LoadPlan, limits: &Limits, state: &mut State) -> Result<()> {
         let mut params = BulkParams::new(["conversation_id", "user_id", "read_seq"]);
-        for (conversation, user, read) in &wanted.marks {
+        for (conversation, user, read) in &plan.marks {
             params.push([conversation.0.into(), user.0.into(), read.0.into()]);
         }
         // Messages that the batch may remove from the count need as many more to fill up.
-        let most = UNREAD_MAX + if wanted.uncounting == 0 { 0 } else { i64::from(limits.commit_changes_max) };
+        let most = UNREAD_MAX + if plan.uncounting == 0 { 0 } else { i64::from(limits.commit_changes_max) };
         let count = unread_after("m.after_seq", most);
         self.for_each(
             params,
@@ -411,26 +411,26 @@ impl BatchTransaction<'_> {
 }
 
 /// Keys of contexts as parameters.
-fn context_keys(wanted: &BTreeSet<(String, String)>) -> BulkParams<'_, 2> {
+fn context_keys(keys: &BTreeSet<(String, String)>) -> BulkParams<'_, 2> {
     let mut params = BulkParams::new(["kind", "external_id"]);
-    for (kind, id) in wanted {
+    for (kind, id) in keys {
         params.push([kind.as_str().into(), id.as_str().into()]);
     }
     params
 }
 
 /// Returns the conversations to load, including those that only became known while loading.
-fn places(wanted: &Wanted, state: &State) -> BTreeSet<(ConversationId, UserId)> {
-    let mut places = wanted.places.clone();
+fn places(plan: &LoadPlan, state: &State) -> BTreeSet<(ConversationId, UserId)> {
+    let mut places = plan.places.clone();
     for (user, conversations) in &state.memberships_of {
         places.extend(conversations.iter().map(|conversation| (*conversation, *user)));
     }
     // The answer to a repeated send depends on what its sender may see now.
     places.extend(state.keys.iter().filter_map(|((sender, _), used)| match used {
-        Use::Message(conversation, _) => Some((*conversation, *sender)),
-        Use::Conversation(..) | Use::Cancelled => None,
+        ClientIdUse::Message(conversation, _) => Some((*conversation, *sender)),
+        ClientIdUse::Conversation(..) | ClientIdUse::Cancelled => None,
     }));
-    for put in &wanted.host_puts {
+    for put in &plan.host_puts {
         if let Some(conversation) = host_conversation(put, state) {
             places.extend([(conversation, put.direct.actor), (conversation, put.recipient)]);
         }

@@ -12,7 +12,7 @@ pub(crate) mod read;
 mod write;
 
 use super::{
-    Error, ErrorCause, Result, Store, StoreInner,
+    ErrorCause, Result, Store, StoreError, StoreInner,
     backup::with_suffix,
     column,
     connection::DatabaseConnection,
@@ -122,7 +122,7 @@ impl Index {
         let index = Self(Arc::new(IndexInner { storage, is_ready, is_damaged }));
         match index.prepare().await {
             Ok(()) => {}
-            Err(Error::Refused(_) | Error::Corrupt(_)) if index.is_file() => index.rebuild().await?,
+            Err(StoreError::Refused(_) | StoreError::Corrupt(_)) if index.is_file() => index.rebuild().await?,
             Err(error) if !error.is_outage() => return Err(error),
             Err(cause) => tracing::warn!(%cause, "the search index cannot be opened now; retrying later"),
         }
@@ -199,7 +199,7 @@ impl Index {
     /// Returns a connection that reads the index beside a snapshot, or none if the snapshot's own connection can.
     pub(crate) fn reader(&self, snapshot: &mut Snapshot<'_>) -> Result<Option<IndexReader>> {
         if !self.0.is_ready.load(Ordering::Acquire) {
-            return Err(Error::Unavailable(ErrorCause::Message("the search index is not ready yet")));
+            return Err(StoreError::Unavailable(ErrorCause::Message("the search index is not ready yet")));
         }
         let IndexStorage::File(file) = &self.0.storage else { return Ok(None) };
         let (idle, opener) = {
@@ -281,7 +281,7 @@ impl IndexFile {
                 .append(true)
                 .mode(0o600)
                 .open(&path)
-                .map_err(|error| Error::Unavailable(error.into()))?;
+                .map_err(|error| StoreError::Unavailable(error.into()))?;
             opener.open(Purpose::Write, deadline)
         };
         Ok(Self { writer: ThreadPool::start("search index", 1, timeout, open)?, file })
@@ -299,17 +299,17 @@ fn opener(path: &Path, options: &StoreOptions) -> Opener {
 fn replace(file: &Mutex<IndexFileState>) -> Result<()> {
     let mut opened = locked(file);
     opened.idle.clear();
-    remove(&opened.path).map_err(|error| Error::Unavailable(error.into()))?;
+    remove(&opened.path).map_err(|error| StoreError::Unavailable(error.into()))?;
     opened.opener = opener(&opened.path, &opened.settings);
     Ok(())
 }
 
 /// Returns whether the error shows damage: a corrupt SQLite file, a file that is no database, or content this program
 /// did not write.
-fn is_damage(error: &Error) -> bool {
+fn is_damage(error: &StoreError) -> bool {
     match error {
-        Error::Corrupt(_) => true,
-        Error::Refused(cause) => matches!(cause.sqlite_code(), Some(11 | 26)),
+        StoreError::Corrupt(_) => true,
+        StoreError::Refused(cause) => matches!(cause.sqlite_code(), Some(11 | 26)),
         _ => false,
     }
 }

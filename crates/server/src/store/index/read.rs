@@ -3,7 +3,7 @@
 use super::block_bitmap::Slots;
 use crate::{
     search::words::{Lookup, Term},
-    store::{Error, Result, bulk_params::BulkParams, column, connection::DatabaseConnection, row::Row},
+    store::{Result, StoreError, bulk_params::BulkParams, column, connection::DatabaseConnection, row::Row},
 };
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ fn union_of_rows<const COLUMNS: usize>(
         let (block, kept): (i64, Vec<u8>) = (column(row, 0)?, column(row, 1)?);
         rows += 1;
         if !found.entry(block).or_default().add_kept(&kept) {
-            return Err(Error::Corrupt(format!("the search index has slots of {} bytes", kept.len())));
+            return Err(StoreError::Corrupt(format!("the search index has slots of {} bytes", kept.len())));
         }
         Ok(rows <= rows_max)
     })?;

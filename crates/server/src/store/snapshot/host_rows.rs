@@ -5,7 +5,7 @@ use super::Snapshot;
 use crate::{
     domain::{
         HostRowKey,
-        rows::{Counting, HostRow, MessageRow},
+        rows::{Counting, HostRowCopy, MessageRow},
     },
     store::{
         Result,
@@ -50,7 +50,7 @@ pub struct UnmirroredMessages {
 #[derive(Clone, Debug)]
 pub struct MirroredRow {
     /// The row as it was last read.
-    pub row: HostRow,
+    pub row: HostRowCopy,
     /// Its message; none for a message to its own sender.
     pub message: Option<MessageRow>,
     /// What its conversation is about.
@@ -62,7 +62,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is unavailable.
-    pub fn host_row(&mut self, key: &HostRowKey) -> Result<Option<HostRow>> {
+    pub fn host_row(&mut self, key: &HostRowKey) -> Result<Option<HostRowCopy>> {
         Ok(self.host_rows(std::slice::from_ref(key))?.pop())
     }
 
@@ -70,7 +70,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is unavailable.
-    pub fn host_rows(&mut self, keys: &[HostRowKey]) -> Result<Vec<HostRow>> {
+    pub fn host_rows(&mut self, keys: &[HostRowKey]) -> Result<Vec<HostRowCopy>> {
         let mut params = BulkParams::new(["table_name", "row_id"]);
         for key in keys {
             params.push([key.table.as_str().into(), key.id.into()]);
@@ -84,7 +84,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is unavailable.
-    pub fn host_rows_by_message(&mut self, places: &[(ConversationId, Seq)]) -> Result<Vec<HostRow>> {
+    pub fn host_rows_by_message(&mut self, places: &[(ConversationId, Seq)]) -> Result<Vec<HostRowCopy>> {
         let mut params = BulkParams::new(["conversation_id", "seq"]);
         for (conversation, seq) in places {
             params.push([conversation.0.into(), seq.0.into()]);
@@ -105,7 +105,7 @@ impl Snapshot<'_> {
         from: Seq,
         to: Seq,
         limit: usize,
-    ) -> Result<Vec<HostRow>> {
+    ) -> Result<Vec<HostRowCopy>> {
         let sql = format!(
             "SELECT {HOST_ROW} FROM host_rows h WHERE h.conversation_id = $1 AND h.seq >= $2 AND h.seq <= $3 \
              ORDER BY h.seq LIMIT $4"
@@ -124,7 +124,7 @@ impl Snapshot<'_> {
         scope: Scope,
         after: (ConversationId, Seq),
         limit: usize,
-    ) -> Result<Vec<HostRow>> {
+    ) -> Result<Vec<HostRowCopy>> {
         let (of, id) = match scope {
             Scope::Conversation(conversation) => ("m.conversation_id", conversation.0),
             Scope::User(user) => ("m.user_id", user.0),
@@ -148,7 +148,7 @@ impl Snapshot<'_> {
         user: UserId,
         since: Version,
         limit: usize,
-    ) -> Result<Vec<(Version, HostRow)>> {
+    ) -> Result<Vec<(Version, HostRowCopy)>> {
         const HOST_ROW_COLUMNS: usize = 11;
         let sql = format!(
             "SELECT {HOST_ROW}, g.version FROM hidden_messages g \

@@ -4,7 +4,7 @@ use super::Snapshot;
 use crate::{
     domain::rows::MessageRow,
     store::{
-        Error, Result,
+        Result, StoreError,
         bulk_params::BulkParams,
         column,
         param::Param,
@@ -93,7 +93,9 @@ impl Snapshot<'_> {
             |row| {
                 let ids: String = column(row, 0)?;
                 for id in ids.split(',') {
-                    all.push(id.parse().map(MessageId).map_err(|_| Error::Corrupt(format!("a message named {id}")))?);
+                    all.push(
+                        id.parse().map(MessageId).map_err(|_| StoreError::Corrupt(format!("a message named {id}")))?,
+                    );
                 }
                 Ok(())
             },

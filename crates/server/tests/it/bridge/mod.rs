@@ -43,12 +43,12 @@ frame = { field = "data" }
 type Socket = WebSocketStream<TcpStream>;
 
 /// A server with rooms.
-struct Site {
+struct RoomServer {
     server: Server,
     _folder: TempDir,
 }
 
-impl Site {
+impl RoomServer {
     async fn start(redis: &Redis, layer: Layer) -> Self {
         Self::start_with(&redis.url(), layer).await
     }
@@ -126,7 +126,7 @@ async fn group_send_in_django_reaches_the_sockets_of_a_room() {
         Layer { prefix: "site.3", serializer: "json", ..Layer::CORE },
         Layer { prefix: "site.3", serializer: "json", keys: secret, ..Layer::PUBSUB },
     ] {
-        let site = Site::start(&redis, layer).await;
+        let site = RoomServer::start(&redis, layer).await;
         let mut django = Django::start(&python, &redis, layer).await;
         let cookie = site.cookie().await;
         let mut codes = site.socket("/ws/account-codes/", &[("cookie", &cookie)]).await;
@@ -151,7 +151,7 @@ async fn order_is_kept_and_nothing_is_lost_within_the_capacity() {
     let Some(python) = python() else { return };
     let redis = Redis::start().await;
     for layer in [Layer::CORE, Layer::PUBSUB] {
-        let site = Site::start(&redis, layer).await;
+        let site = RoomServer::start(&redis, layer).await;
         let mut django = Django::start(&python, &redis, layer).await;
         let cookie = site.cookie().await;
         let mut codes = site.socket("/ws/account-codes/", &[("cookie", &cookie)]).await;
@@ -169,7 +169,7 @@ async fn several_servers_share_the_groups_as_in_django() {
     let (one, two) = (Redis::start().await, Redis::start().await);
     let urls = format!("{},{}", one.url(), two.url());
     for layer in [Layer::CORE, Layer::PUBSUB] {
-        let site = Site::start_with(&urls, layer).await;
+        let site = RoomServer::start_with(&urls, layer).await;
         let mut django = Django::start_with(&python, &urls, layer).await;
         for auction in 0..8 {
             let mut socket = site.socket(&format!("/ws/auctions/{auction}/"), &[]).await;
@@ -185,7 +185,7 @@ async fn a_frozen_redis_delays_no_socket() {
     let Some(python) = python() else { return };
     for layer in [Layer::CORE, Layer::PUBSUB] {
         let redis = Redis::start().await;
-        let site = Site::start(&redis, layer).await;
+        let site = RoomServer::start(&redis, layer).await;
         let mut django = Django::start(&python, &redis, layer).await;
         let cookie = site.cookie().await;
         let mut codes = site.socket("/ws/account-codes/", &[("cookie", &cookie)]).await;
@@ -214,7 +214,7 @@ async fn only_users_on_pages_of_this_site_join_a_room() {
         return;
     }
     let redis = Redis::start().await;
-    let site = Site::start(&redis, Layer::CORE).await;
+    let site = RoomServer::start(&redis, Layer::CORE).await;
     let cookie = site.cookie().await;
     let (own, foreign) = (("Origin", "http://parlor.test"), ("Origin", "http://evil.test"));
     let cookie = ("Cookie", cookie.as_str());
@@ -241,7 +241,7 @@ async fn a_room_ends_with_the_session_and_with_the_server() {
         return;
     }
     let redis = Redis::start().await;
-    let mut site = Site::start(&redis, Layer::CORE).await;
+    let mut site = RoomServer::start(&redis, Layer::CORE).await;
     let cookie = site.cookie().await;
     let mut codes = site.socket("/ws/account-codes/", &[("cookie", &cookie)]).await;
     let mut auction = site.socket("/ws/auctions/7/", &[]).await;
@@ -261,7 +261,7 @@ async fn sockets_survive_a_restart_and_an_outage_of_redis() {
     let Some(python) = python() else { return };
     for layer in [Layer::CORE, Layer::PUBSUB] {
         let mut redis = Redis::start().await;
-        let site = Site::start(&redis, layer).await;
+        let site = RoomServer::start(&redis, layer).await;
         let mut django = Django::start(&python, &redis, layer).await;
         let cookie = site.cookie().await;
         let mut codes = site.socket("/ws/account-codes/", &[("cookie", &cookie)]).await;
@@ -301,7 +301,7 @@ async fn groups_of_a_killed_node_are_left_by_the_next_one() {
         return;
     }
     let redis = Redis::start().await;
-    let mut site = Site::start(&redis, Layer::CORE).await;
+    let mut site = RoomServer::start(&redis, Layer::CORE).await;
     let auction = site.socket("/ws/auctions/7/", &[]).await;
     let members: Vec<String> = redis.run(&["ZRANGE", "asgi:group:auction_7", "0", "-1"]).await;
     let [member] = members.as_slice() else { panic!("one member: {members:?}") };

@@ -18,7 +18,7 @@ use crate::{harness::Rng, postgres::fast_folder};
 use bytes::Bytes;
 use parlor::{
     app::App,
-    channel_layer::{ChannelLayer, Message, Publication, Topic, memory::Memory},
+    channel_layer::{ChannelLayer, LayerMessage, Publication, Topic, memory::MemoryLayer},
     config::Config,
     domain::{Change, Content, Outcome},
     environment::Environment,
@@ -265,7 +265,7 @@ pub(crate) struct Beside {
     settings: Vec<(&'static str, String)>,
     folder: Arc<tempfile::TempDir>,
     /// Another node, which hears what is published.
-    listener: Memory,
+    listener: MemoryLayer,
     heard: mpsc::UnboundedReceiver<Publication>,
 }
 
@@ -408,16 +408,18 @@ fn key() -> String {
 }
 
 fn row_of(payload: &Bytes) -> HostMessageRow {
-    match Message::decode(payload) {
-        Ok(Message::Event(text)) => serde_json::from_slice(&text).expect("a row"),
+    match LayerMessage::decode(payload) {
+        Ok(LayerMessage::Event(text)) => serde_json::from_slice(&text).expect("a row"),
         other => panic!("{other:?}"),
     }
 }
 
-async fn start_app(settings: &[(&'static str, String)]) -> (Arc<App>, Memory, mpsc::UnboundedReceiver<Publication>) {
+async fn start_app(
+    settings: &[(&'static str, String)],
+) -> (Arc<App>, MemoryLayer, mpsc::UnboundedReceiver<Publication>) {
     let settings: Vec<(&'static str, &str)> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let config = Config::with(&settings).expect("the settings are valid");
-    let layer = Memory::default();
+    let layer = MemoryLayer::default();
     let listener = layer.beside();
     let (sender, receiver) = mpsc::unbounded_channel();
     // The test may have ended.

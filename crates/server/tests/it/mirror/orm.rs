@@ -12,12 +12,12 @@ on_all_hosts! {
 }
 
 /// Parlor beside a Django with the users 1 (ada), 2 (ben) and 3 (cleo).
-struct Site {
+struct DjangoBeside {
     django: DjangoHost,
     beside: Beside,
 }
 
-impl Site {
+impl DjangoBeside {
     async fn start(server: &HostServer, profile: &'static str) -> Option<Self> {
         let django = if server.url.starts_with("sqlite:") {
             DjangoHost::start("db")
@@ -55,7 +55,7 @@ impl Site {
 }
 
 async fn saves_updates_and_deletions_of_the_orm_are_followed(server: HostServer) {
-    let Some(mut site) = Site::start(&server, "accounting").await else { return };
+    let Some(mut site) = DjangoBeside::start(&server, "accounting").await else { return };
     site.run("Message(sender_id=1, recipient_id=2, content='saved').save()");
     let conversation = site.beside.conversation(1, 2).await;
     site.shows(conversation, &["saved"]).await;

@@ -4,7 +4,7 @@ use super::{TestCluster, code, conformance, send};
 use parlor::{
     commands,
     config::Config,
-    domain::{Change, Content, WhoMayWrite, load_plan::Wanted},
+    domain::{Change, Content, WhoMayWrite, load_plan::LoadPlan},
     identity::actor::Actor,
 };
 use parlor_protocol::{
@@ -72,7 +72,7 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(cluster: 
             .collect();
         let rules = cluster.app.rules.clone();
         let committing = cluster.app.store.commit(count, move |batch| {
-            let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
+            let mut state = batch.load(&LoadPlan::by(&changes), &rules.limits)?;
             let mut version = batch.before;
             for change in &changes {
                 version = Version(version.0 + 1);

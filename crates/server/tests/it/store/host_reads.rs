@@ -6,7 +6,7 @@ use super::{
     large_conversations::{attach, next_event},
 };
 use parlor::{
-    domain::{HostMessage, rows::HostRow},
+    domain::{HostMessage, rows::HostRowCopy},
     store::{Result, snapshot::Snapshot},
 };
 use parlor_protocol::{
@@ -23,7 +23,7 @@ conformance! {
     the_name_of_a_removed_file_is_not_found,
 }
 
-fn ids(rows: &[HostRow]) -> Vec<i64> {
+fn ids(rows: &[HostRowCopy]) -> Vec<i64> {
     rows.iter().map(|row| row.key.id).collect()
 }
 
@@ -137,7 +137,7 @@ async fn the_mirror_finds_what_it_has_to_write(cluster: TestCluster) {
     cluster.hide("Ben", place, 4).await.expect("a member");
     let ben = cluster.user("Ben").await;
     let hidden = cluster.snapshot(move |snapshot| snapshot.host_rows_hidden_here(ben, before, 100)).await;
-    let hidden: Vec<HostRow> = hidden.into_iter().map(|(_, row)| row).collect();
+    let hidden: Vec<HostRowCopy> = hidden.into_iter().map(|(_, row)| row).collect();
     assert_eq!(ids(&hidden), [4]);
     let changed =
         cluster.snapshot(move |snapshot| snapshot.host_rows_by_message(&[(place, Seq(1)), (place, Seq(6))])).await;

@@ -1,7 +1,7 @@
 //! Rows of the host's message table and their messages: what becomes of each change in the host.
 
 use super::{TestCluster, code, conformance};
-use parlor::domain::{Change, Content, HostMessage, HostRowKey, Mirrored, Outcome, load_plan::Wanted};
+use parlor::domain::{Change, Content, HostMessage, HostRowKey, Mirrored, Outcome, load_plan::LoadPlan};
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{ConversationId, Epoch, FileId, Seq, UserId, Version},
@@ -170,7 +170,7 @@ async fn a_batch_of_rows_takes_the_same_number_of_statements_however_many_they_a
         }
         let rules = cluster.app.rules.clone();
         let committing = cluster.app.store.commit(changes.len(), move |batch| {
-            let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
+            let mut state = batch.load(&LoadPlan::by(&changes), &rules.limits)?;
             let mut version = batch.before;
             for change in &changes {
                 version = Version(version.0 + 1);

@@ -1,7 +1,7 @@
 //! Users of the host: added at first sight, and made equal to the host's row.
 
 use super::{TestCluster, code, conformance};
-use parlor::domain::{Change, Outcome, Profile, host_user::HostUser, rows::UserRow};
+use parlor::domain::{Change, Outcome, ProfileUpdate, host_user::HostUser, rows::UserRow};
 use parlor_protocol::{error::Code, ids::UserId};
 
 conformance! {
@@ -67,7 +67,7 @@ async fn a_user_of_the_host_is_added_once_and_follows_the_row(cluster: TestClust
     let cleo = id(one);
     assert_eq!([id(same), id(renamed)], [cleo; 2]);
     assert_eq!(row(&cluster, cleo).await.name, "Cleo C.");
-    let rename = Change::UpdateProfile { user: cleo, profile: Profile::named("Somebody else") };
+    let rename = Change::UpdateProfile { user: cleo, profile: ProfileUpdate::named("Somebody else") };
     assert_eq!(code(cluster.app.commit.submit(rename).await), Code::NotAllowed, "the name is the host's");
     let refused = cluster.app.commit.submit(Change::PutUser(host_user(" 7", "x", "X"))).await;
     assert_eq!(code(refused), Code::InvalidField);

@@ -2,7 +2,7 @@
 
 use super::{TestCluster, conformance, send};
 use parlor::{
-    domain::{Change, Outcome, Profile},
+    domain::{Change, Outcome, ProfileUpdate},
     hub::AttachError,
 };
 use parlor_protocol::{
@@ -65,7 +65,7 @@ async fn names_and_keys_end_at_their_limit(cluster: TestCluster) {
             ("limits.text_chars_max", "3"),
         ])
         .await;
-    let rename = |name: &str| Change::UpdateProfile { user: ada, profile: Profile::named(name) };
+    let rename = |name: &str| Change::UpdateProfile { user: ada, profile: ProfileUpdate::named(name) };
     app.commit.submit(rename("🌂🌂🌂")).await.expect("three fit");
     assert_eq!(limit(app.commit.submit(rename("Adam")).await), (Code::TextTooLong, Some(3)));
     send(&app, ada, conversation, "abc", "abc").await.expect("three fit");

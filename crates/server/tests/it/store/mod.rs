@@ -28,7 +28,7 @@ mod visibility;
 use crate::postgres::{database, fast_folder};
 use parlor::{
     app::App,
-    channel_layer::{ChannelLayer, memory::Memory},
+    channel_layer::{ChannelLayer, memory::MemoryLayer},
     config::Config,
     domain::{Change, Content, Outcome},
     environment::Environment,
@@ -116,7 +116,7 @@ impl SqlConnection {
 pub(crate) struct TestCluster {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<AtomicI64>,
-    layer: Memory,
+    layer: MemoryLayer,
     settings: Vec<(&'static str, String)>,
     folder: Option<tempfile::TempDir>,
     keys: AtomicI64,
@@ -149,14 +149,14 @@ impl TestCluster {
 
     async fn on(settings: Vec<(&'static str, String)>, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(AtomicI64::new(1_795_000_000_000));
-        let layer = Memory::default();
+        let layer = MemoryLayer::default();
         let app = node(&settings, &clock, Arc::new(layer.beside())).await;
         Self { app, clock, layer, settings, folder, keys: AtomicI64::new(0), people: Mutex::default() }
     }
 
     /// Starts another node on the same database, on a separate layer.
     pub(crate) async fn another_node(&self) -> Arc<App> {
-        node(&self.settings, &self.clock, Arc::new(Memory::default())).await
+        node(&self.settings, &self.clock, Arc::new(MemoryLayer::default())).await
     }
 
     /// Starts another node on the same database and layer.
@@ -173,7 +173,7 @@ impl TestCluster {
     pub(crate) async fn node_with(&self, more: &[(&'static str, &str)]) -> Arc<App> {
         let mut settings = self.settings.clone();
         settings.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
-        node(&settings, &self.clock, Arc::new(Memory::default())).await
+        node(&settings, &self.clock, Arc::new(MemoryLayer::default())).await
     }
 
     pub(crate) fn folder(&self) -> Option<&std::path::Path> {

@@ -3,7 +3,7 @@
 use super::{TestCluster, code, conformance, send};
 use parlor::{
     commands,
-    domain::{Change, Content, GroupUpdate, Profile, WhoMayWrite},
+    domain::{Change, Content, GroupUpdate, ProfileUpdate, WhoMayWrite},
     identity::actor::Actor,
 };
 use parlor_protocol::{
@@ -75,7 +75,7 @@ async fn invisible_names_are_refused(cluster: TestCluster) {
     let add = |name: &str| Change::AddUser { login: "new".to_owned(), name: name.to_owned(), password_hash: None };
     let rename = |name: &str| Change::UpdateProfile {
         user: ada,
-        profile: Profile { name: Some(name.to_owned()), ..Profile::default() },
+        profile: ProfileUpdate { name: Some(name.to_owned()), ..ProfileUpdate::default() },
     };
     let title = |title: &str| Change::UpdateConversation {
         actor: ada,

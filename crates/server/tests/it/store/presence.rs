@@ -4,7 +4,7 @@ use super::{TestCluster, conformance};
 use bytes::Bytes;
 use parlor::{
     app::App,
-    domain::{Change, Profile},
+    domain::{Change, ProfileUpdate},
     hub::{Attached, Taken},
 };
 use parlor_protocol::{
@@ -192,7 +192,7 @@ async fn switching_presence_off_hides_a_user_at_once_and_on_shows_them(cluster: 
     let _here = cluster.app.presence.connect(ben);
     watcher.watch_until(ben, Online).await;
     let switch = async |presence: bool| {
-        let profile = Profile { presence: Some(presence), ..Profile::default() };
+        let profile = ProfileUpdate { presence: Some(presence), ..ProfileUpdate::default() };
         cluster.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("it is private");
     };
     switch(false).await;

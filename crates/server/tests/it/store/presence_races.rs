@@ -5,8 +5,10 @@ use super::{TestCluster, conformance, presence::Watcher};
 use futures_util::future::BoxFuture;
 use parlor::{
     app::App,
-    channel_layer::{ChannelLayer, Deliver, LayerStatus, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
-    domain::{Change, Profile},
+    channel_layer::{
+        ChannelLayer, Deliver, LayerStatus, Publication, Seen, Sign, Topic, Unavailable, memory::MemoryLayer,
+    },
+    domain::{Change, ProfileUpdate},
 };
 use parlor_protocol::{
     ids::{ConversationId, Epoch, UserId},
@@ -47,8 +49,8 @@ enum PausePoint {
 
 /// A layer whose node pauses on request.
 #[derive(Debug)]
-struct PausingLayer {
-    layer: Memory,
+struct PausingNodeLayer {
+    layer: MemoryLayer,
     stop: Mutex<Option<Stop>>,
     published: AtomicU64,
     reads: AtomicU64,
@@ -71,7 +73,7 @@ struct PausedNode {
     go: oneshot::Sender<()>,
 }
 
-impl PausingLayer {
+impl PausingNodeLayer {
     async fn node(cluster: &TestCluster) -> (Arc<Self>, Arc<App>) {
         let paused_layer = Arc::new(Self {
             layer: cluster.layer.beside(),
@@ -117,7 +119,7 @@ impl PausedNode {
     }
 }
 
-impl ChannelLayer for PausingLayer {
+impl ChannelLayer for PausingNodeLayer {
     fn publish(&self, publications: Vec<Publication>) -> BoxFuture<'_, Result<(), Unavailable>> {
         self.layer.publish(publications)
     }
@@ -186,19 +188,19 @@ async fn wait_until(is_so: impl AsyncFn() -> bool, what: &str) {
 }
 
 /// Ada and Ben in two groups; Ada watches Ben on a node that can be paused.
-struct Fixture {
-    paused_layer: Arc<PausingLayer>,
+struct Watching {
+    paused_layer: Arc<PausingNodeLayer>,
     node: Arc<App>,
     groups: [ConversationId; 2],
     ben: UserId,
     of_ada: Watcher,
 }
 
-impl Fixture {
+impl Watching {
     async fn new(cluster: &TestCluster) -> Self {
         let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
         let groups = [cluster.group("Ada", &["Ben"]).await, cluster.group("Ada", &["Ben"]).await];
-        let (paused_layer, node) = PausingLayer::node(cluster).await;
+        let (paused_layer, node) = PausingNodeLayer::node(cluster).await;
         let of_ada = Watcher::new(&node, ada).await;
         assert_eq!(of_ada.watch(&[ben, ada]).await, [Offline; 2]);
         Self { paused_layer, node, groups, ben, of_ada }
@@ -214,7 +216,7 @@ impl Fixture {
 }
 
 async fn a_user_removed_during_a_recheck_becomes_unknown_once(cluster: TestCluster) {
-    let fixture = Fixture::new(&cluster).await;
+    let fixture = Watching::new(&cluster).await;
     let paused = fixture.paused_layer.stop(PausePoint::Joining);
     cluster.remove("Ada", fixture.groups[0], "Ben").await.expect("an owner may");
     let paused = paused.await;
@@ -227,7 +229,7 @@ async fn a_user_removed_during_a_recheck_becomes_unknown_once(cluster: TestClust
 }
 
 async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestCluster) {
-    let fixture = Fixture::new(&cluster).await;
+    let fixture = Watching::new(&cluster).await;
     let paused = fixture.paused_layer.stop(PausePoint::Joining);
     cluster.remove("Ada", fixture.groups[0], "Ben").await.expect("an owner may");
     // He connects during the query, so that there is something to report.
@@ -251,12 +253,12 @@ async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestC
 async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestCluster) {
     let (ada, ben, cleo) = (cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await);
     let (with_ben, with_cleo) = (cluster.group("Ada", &["Ben"]).await, cluster.group("Ada", &["Cleo"]).await);
-    let (paused_layer, node) = PausingLayer::node(&cluster).await;
+    let (paused_layer, node) = PausingNodeLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     of_ada.watch(&[ben, cleo]).await;
     let paused = paused_layer.stop(PausePoint::Joining);
     // All users she watches are queried again at once.
-    let profile = Profile { presence: Some(false), ..Profile::default() };
+    let profile = ProfileUpdate { presence: Some(false), ..ProfileUpdate::default() };
     cluster.app.commit.submit(Change::UpdateProfile { user: ada, profile }).await.expect("her own affair");
     let paused = paused.await;
     let (name, other, group) = if paused.users == [ben] { ("Cleo", cleo, with_cleo) } else { ("Ben", ben, with_ben) };
@@ -272,7 +274,7 @@ async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestClust
 }
 
 async fn earlier_presence_is_sent_before_the_answer_that_replaces_it(cluster: TestCluster) {
-    let fixture = Fixture::new(&cluster).await;
+    let fixture = Watching::new(&cluster).await;
     let here = cluster.app.presence.connect(fixture.ben);
     // She has not received his presence yet; another user does.
     let other = Watcher::new(&fixture.node, cluster.user("Ada").await).await;
@@ -290,7 +292,7 @@ async fn earlier_presence_is_sent_before_the_answer_that_replaces_it(cluster: Te
 async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     cluster.direct("Ada", "Ben").await;
-    let (paused_layer, node) = PausingLayer::node(&cluster).await;
+    let (paused_layer, node) = PausingNodeLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     let _here = node.presence.connect(ben);
     of_ada.watch_until(ben, Online).await;
@@ -306,12 +308,12 @@ async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestClus
 
 async fn a_user_who_shows_presence_again_is_reported_soon_after_failed_checks(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
-    let (paused_layer, node) = PausingLayer::node(&cluster).await;
+    let (paused_layer, node) = PausingNodeLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     let _here = cluster.app.presence.connect(ben);
     cluster.direct("Ada", "Ben").await;
     let switch = async |presence: bool| {
-        let profile = Profile { presence: Some(presence), ..Profile::default() };
+        let profile = ProfileUpdate { presence: Some(presence), ..ProfileUpdate::default() };
         cluster.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("it is private");
     };
     switch(false).await;
@@ -328,7 +330,7 @@ async fn a_user_who_shows_presence_again_is_reported_soon_after_failed_checks(cl
 async fn a_late_node_still_knows_presence(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     cluster.direct("Ada", "Ben").await;
-    let (paused_layer, node) = PausingLayer::node(&cluster).await;
+    let (paused_layer, node) = PausingNodeLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     let _here = node.presence.connect(ben);
     of_ada.watch_until(ben, Online).await;

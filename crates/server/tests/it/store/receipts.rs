@@ -7,7 +7,7 @@ use super::{
 };
 use parlor::{
     app::App,
-    domain::{Change, Profile},
+    domain::{Change, ProfileUpdate},
 };
 use parlor_protocol::{
     command::Command,
@@ -163,7 +163,7 @@ async fn no_event_reveals_the_read_marker_of_a_user_without_receipts(cluster: Te
     cluster.send("Ben", conversation, "from Ben").await;
     cluster.send("Ada", conversation, "from Ada").await;
     cluster.read("Cleo", conversation, last.0).await;
-    let rename = |user, name: &str| Change::UpdateProfile { user, profile: Profile::named(name) };
+    let rename = |user, name: &str| Change::UpdateProfile { user, profile: ProfileUpdate::named(name) };
     let role = |user, role| Change::UpdateMember { actor: ada, conversation, user, role };
     for change in [
         rename(ben, "Benjamin"),
