@@ -1,6 +1,6 @@
 //! What became of rows that were applied, and which of them are announced.
 
-use parlor_protocol::error::{Code, Problem};
+use parlor_protocol::error::Problem;
 use std::collections::BTreeSet;
 
 /// How many reasons are kept for a report.
@@ -52,5 +52,5 @@ impl Applied {
 
 /// Returns whether the same change may succeed later.
 pub(super) fn is_transient(problem: &Problem) -> bool {
-    problem.status >= 500 || problem.code == Code::Draining
+    problem.status >= 500
 }

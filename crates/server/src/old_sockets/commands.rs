@@ -156,18 +156,44 @@ async fn send_by_view(
     rows.find(pages, &Posted { sender: me.id.clone(), target, text, sent_at_ms }).await
 }
 
-/// The codes of refusals that are not outages, by the error that the page is sent.
-const REFUSALS: [(SocketError, &[Code]); 5] = [
-    (SocketError::NotFound, &[Code::NotFound]),
-    (SocketError::NotAllowed, &[Code::NotAllowed, Code::ContextClosed]),
-    (SocketError::Empty, &[Code::TextEmpty]),
-    (SocketError::TooLong, &[Code::TextTooLong, Code::TooLarge]),
-    (SocketError::InvalidFrame, &[Code::TextControl, Code::InvalidField]),
-];
-
 /// Returns the error for a refusal.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn error_of(problem: Problem) -> SocketError {
-    let refusal = REFUSALS.iter().find(|(_, codes)| codes.contains(&problem.code));
-    refusal.map_or(SocketError::Unavailable, |(error, _)| *error)
+    match problem.code {
+        Code::NotFound => SocketError::NotFound,
+        Code::NotAllowed | Code::ContextClosed => SocketError::NotAllowed,
+        Code::TextEmpty => SocketError::Empty,
+        Code::TextTooLong | Code::TooLarge => SocketError::TooLong,
+        Code::TextControl | Code::InvalidField => SocketError::InvalidFrame,
+        // Outages, and what no frame of an old socket leads to.
+        Code::InvalidJson
+        | Code::UnknownCommand
+        | Code::NotResumed
+        | Code::NotSignedIn
+        | Code::WrongCredentials
+        | Code::WrongPassword
+        | Code::WrongOrigin
+        | Code::SignUpOff
+        | Code::MethodNotAllowed
+        | Code::WrongUser
+        | Code::Conflict
+        | Code::Cancelled
+        | Code::NameTaken
+        | Code::TooLate
+        | Code::UploadUnfinished
+        | Code::WrongOffset
+        | Code::RangeNotSatisfiable
+        | Code::OwnRole
+        | Code::RoleVacant
+        | Code::LimitReached
+        | Code::UnsupportedType
+        | Code::UnsupportedVersion
+        | Code::TooMany
+        | Code::Internal
+        | Code::Unavailable
+        | Code::Unknown
+        | Code::Draining
+        | Code::TimedOut
+        | Code::Unlisted => SocketError::Unavailable,
+    }
 }

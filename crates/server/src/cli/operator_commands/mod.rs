@@ -96,14 +96,42 @@ fn run(args: &OperatorArgs, command: AdminCommand) -> Result<AdminReply, CliErro
 }
 
 fn refusal(problem: Problem) -> CliError {
-    let kind = if problem.code == Code::NotFound {
-        CliErrorKind::NotFound
-    } else if problem.code == Code::NameTaken {
-        CliErrorKind::Exists
-    } else if problem.status >= 500 || problem.code == Code::TimedOut {
-        CliErrorKind::Failed
-    } else {
-        CliErrorKind::Refused
+    let kind = match problem.code {
+        Code::NotFound => CliErrorKind::NotFound,
+        Code::NameTaken => CliErrorKind::Exists,
+        Code::Internal | Code::Unavailable | Code::Unknown | Code::Draining | Code::TimedOut => CliErrorKind::Failed,
+        // The code of a newer server that runs on the folder.
+        Code::Unlisted if problem.status >= 500 => CliErrorKind::Failed,
+        Code::InvalidJson
+        | Code::InvalidField
+        | Code::UnknownCommand
+        | Code::NotResumed
+        | Code::TextEmpty
+        | Code::TextTooLong
+        | Code::TextControl
+        | Code::NotSignedIn
+        | Code::WrongCredentials
+        | Code::WrongPassword
+        | Code::WrongOrigin
+        | Code::NotAllowed
+        | Code::SignUpOff
+        | Code::MethodNotAllowed
+        | Code::WrongUser
+        | Code::Conflict
+        | Code::Cancelled
+        | Code::TooLate
+        | Code::UploadUnfinished
+        | Code::WrongOffset
+        | Code::RangeNotSatisfiable
+        | Code::ContextClosed
+        | Code::OwnRole
+        | Code::RoleVacant
+        | Code::LimitReached
+        | Code::TooLarge
+        | Code::UnsupportedType
+        | Code::UnsupportedVersion
+        | Code::TooMany
+        | Code::Unlisted => CliErrorKind::Refused,
     };
     CliError::of(kind, problem.detail.unwrap_or(problem.title))
 }
