@@ -88,14 +88,14 @@ struct Shared {
 }
 
 /// The participants of the rounds.
-struct Participants {
+struct Pairs {
     people: Vec<BenchUser>,
     conversations: Vec<ConversationId>,
 }
 
 pub(crate) async fn run(bench: &Bench, rounds: usize, time: Duration, only: &str) -> Result<Vec<Row>> {
     let server = bench.serve(&bench.data("pairs"))?;
-    let crowd = Participants::make(&server).await?;
+    let crowd = Pairs::make(&server).await?;
     let kinds: Vec<&RoundKind> = KINDS.iter().filter(|kind| kind.name.contains(only)).collect();
     let mut figures: Vec<Vec<Round>> = kinds.iter().map(|_| Vec::new()).collect();
     // In turn, so that other load on the machine affects all kinds alike.
@@ -115,7 +115,7 @@ pub(crate) async fn closed_loops(bench: &Bench, pairs: usize, time: Duration) ->
     let server = bench.serve(&bench.data("closed-loops"))?;
     let people = users::make(server.address, pairs * 2).await?;
     let conversations = users::pair(server.address, &people).await?;
-    let crowd = Participants { people, conversations };
+    let crowd = Pairs { people, conversations };
     let figure =
         round(&server, &crowd, &kind("closed loops", pairs, SendRate::Window(1), false, ["", ""]), time).await?;
     server.stop()?;
@@ -125,7 +125,7 @@ pub(crate) async fn closed_loops(bench: &Bench, pairs: usize, time: Duration) ->
 /// Stores at least this many messages in the database of a folder; returns how many.
 pub(crate) async fn fill(bench: &Bench, data: &Path, messages: u64) -> Result<u64> {
     let server = bench.serve(data)?;
-    let crowd = Participants::make(&server).await?;
+    let crowd = Pairs::make(&server).await?;
     let mut kept = 0.0;
     while kept < messages as f64 {
         let time = Duration::from_secs(10);
@@ -152,7 +152,7 @@ impl RoundKind {
     }
 }
 
-impl Participants {
+impl Pairs {
     async fn make(server: &Server) -> Result<Self> {
         machine::check_open_files(PAIRS_MAX * 2)?;
         let people = users::make(server.address, PAIRS_MAX * 2).await?;
@@ -161,7 +161,7 @@ impl Participants {
     }
 }
 
-async fn round(server: &Server, crowd: &Participants, kind: &RoundKind, time: Duration) -> Result<Round> {
+async fn round(server: &Server, crowd: &Pairs, kind: &RoundKind, time: Duration) -> Result<Round> {
     let count = kind.pairs;
     let opening = stream::iter(crowd.people[..count * 2].iter().enumerate())
         .map(|(place, user)| connections::open(server.address, user, place, None))

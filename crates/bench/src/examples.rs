@@ -54,7 +54,7 @@ const SETUPS: [Setup; 3] = [
 
 /// The figures of one set-up of one site.
 #[derive(Debug)]
-struct Figures {
+struct SiteFigures {
     rate: f64,
     p50: Duration,
     p99: Duration,
@@ -107,7 +107,7 @@ pub(crate) async fn run(bench: &Bench, options: &Options) -> Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
-async fn one(bench: &Bench, options: &Options, work: Work, setup: &Setup) -> Result<Figures> {
+async fn one(bench: &Bench, options: &Options, work: Work, setup: &Setup) -> Result<SiteFigures> {
     let folder = bench.data(&format!("{}-{}", work.profile(), setup.name.replace([' ', ','], "-")));
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let redis = if setup.has_redis { Some(Redis::start(&folder)?) } else { None };
@@ -125,7 +125,7 @@ async fn one(bench: &Bench, options: &Options, work: Work, setup: &Setup) -> Res
     let by_form = pages::by_form(&site, work, &people).await?;
     let load = pages::under_load(&site, work, &people, options.time).await?;
     let socket_bytes = pages::idle(&site, work, &people, options.sockets).await?;
-    Ok(Figures {
+    Ok(SiteFigures {
         rate: load.heard as f64 / load.time.as_secs_f64(),
         p50: load.p50,
         p99: load.p99,
@@ -148,7 +148,7 @@ struct Start<'a> {
     folder: &'a Path,
 }
 
-impl Figures {
+impl SiteFigures {
     fn line(&self, site: &str, setup: &str) -> String {
         let Self { rate, p50, p99, cpu, socket_bytes, lost, as_opened, by_form } = self;
         format!(

@@ -79,7 +79,7 @@ struct Rounds {
 enum Command {
     Examples(ExampleArgs),
     #[command(flatten)]
-    Figures(Figures),
+    Figures(MeasureCommand),
 }
 
 /// The example sites with their sockets held by Daphne and by Parlor, as a table of its own.
@@ -103,7 +103,7 @@ struct ExampleArgs {
 }
 
 #[derive(Debug, Subcommand)]
-enum Figures {
+enum MeasureCommand {
     /// Idle sockets, signed in and resumed: memory of each, and how many open per second.
     Idle {
         /// The number of sockets.
@@ -208,23 +208,27 @@ fn run(cli: Cli) -> Result<String> {
     }
 }
 
-fn measure(bench: &Bench, command: Figures) -> Result<Vec<Row>> {
+fn measure(bench: &Bench, command: MeasureCommand) -> Result<Vec<Row>> {
     match command {
-        Figures::Idle { sockets } => block_on(idle_connections::run(bench, sockets)),
-        Figures::Pairs { rounds, only } => block_on(direct_messages::run(bench, rounds.count(), rounds.time(), &only)),
-        Figures::Fanout { rounds, members, windows } => {
+        MeasureCommand::Idle { sockets } => block_on(idle_connections::run(bench, sockets)),
+        MeasureCommand::Pairs { rounds, only } => {
+            block_on(direct_messages::run(bench, rounds.count(), rounds.time(), &only))
+        }
+        MeasureCommand::Fanout { rounds, members, windows } => {
             block_on(fan_out::run(bench, rounds.count(), rounds.time(), members, &windows))
         }
-        Figures::Files { bytes, seconds } => {
+        MeasureCommand::Files { bytes, seconds } => {
             block_on(files::run(bench, bytes, Duration::from_secs(seconds.clamp(1, 600))))
         }
-        Figures::Start { starts, messages } => block_on(startup::run(bench, starts.max(1), messages)),
-        Figures::Search { messages, queries } => {
+        MeasureCommand::Start { starts, messages } => block_on(startup::run(bench, starts.max(1), messages)),
+        MeasureCommand::Search { messages, queries } => {
             block_on(search::run(bench, messages.clamp(1000, 100_000_000), queries.clamp(1, 100_000)))
         }
-        Figures::Backfill { messages, host } => block_on(backfill::run(bench, messages.clamp(1000, 100_000_000), host)),
-        Figures::Attacks { only } => block_on(attacks::run(bench, &only)).map(|()| Vec::new()),
-        Figures::Table { rounds, sockets } => {
+        MeasureCommand::Backfill { messages, host } => {
+            block_on(backfill::run(bench, messages.clamp(1000, 100_000_000), host))
+        }
+        MeasureCommand::Attacks { only } => block_on(attacks::run(bench, &only)).map(|()| Vec::new()),
+        MeasureCommand::Table { rounds, sockets } => {
             let (count, time) = (rounds.count(), rounds.time());
             let mut rows = block_on(direct_messages::run(bench, count, time, ""))?;
             rows.extend(block_on(fan_out::run(bench, count, time, 1000, &[2, 16]))?);

@@ -51,7 +51,7 @@ const KINDS: [&str; 6] =
     ["a rare word", "a common word", "a prefix", "a prefix of two letters", "two characters", "two words"];
 
 /// The writers, the searching users, and their groups.
-struct Participants {
+struct Searchers {
     writers: Vec<BenchUser>,
     searchers: Vec<BenchUser>,
     /// The groups of each writer.
@@ -71,7 +71,7 @@ pub(crate) async fn run(bench: &Bench, messages: u64, queries: usize) -> Result<
     for enabled in ["false", "true"] {
         let data = bench.data(&format!("search-{enabled}"));
         let server = serve(bench, &data, enabled)?;
-        let crowd = Participants::make(&server).await?;
+        let crowd = Searchers::make(&server).await?;
         rates.push(fill(&server, &crowd, words.clone(), COMPARED.min(messages), 1).await?.rate);
         server.stop()?;
     }
@@ -83,7 +83,7 @@ pub(crate) async fn run(bench: &Bench, messages: u64, queries: usize) -> Result<
     });
     let data = bench.data("search");
     let server = serve(bench, &data, "true")?;
-    let crowd = Participants::make(&server).await?;
+    let crowd = Searchers::make(&server).await?;
     let filled = fill(&server, &crowd, words.clone(), messages, 2).await?;
     let began = Instant::now();
     caught_up(&server).await?;
@@ -117,7 +117,7 @@ fn serve(bench: &Bench, data: &Path, enabled: &str) -> Result<Server> {
     bench.serve_with(data, &[("PARLOR_SEARCH_ENABLED", enabled), ("PARLOR_METRICS_TOKEN", TOKEN)])
 }
 
-impl Participants {
+impl Searchers {
     async fn make(server: &Server) -> Result<Self> {
         let mut writers = users::make(server.address, WRITERS + SEARCHERS.len()).await?;
         let searchers = writers.split_off(WRITERS);
@@ -143,7 +143,7 @@ impl Participants {
 }
 
 /// Lets every writer send its share.
-async fn fill(server: &Server, crowd: &Participants, words: Rc<Words>, messages: u64, seed: u64) -> Result<FillResult> {
+async fn fill(server: &Server, crowd: &Searchers, words: Rc<Words>, messages: u64, seed: u64) -> Result<FillResult> {
     let (acknowledged, mut writing) = (Rc::new(Cell::new(0)), JoinSet::new());
     let began = Instant::now();
     for (place, writer) in crowd.writers.iter().enumerate() {

@@ -24,7 +24,7 @@ const DOMAIN_IMPORTS: [&str; 2] = ["channel_layer", "environment"];
 type Module = Vec<String>;
 
 /// An import, with its line.
-struct Import {
+struct ModuleImport {
     module: Module,
     line: usize,
 }
@@ -34,7 +34,7 @@ type Graph = BTreeMap<Module, BTreeSet<Module>>;
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let sources: Vec<_> = tree.rust().filter_map(|(file, rust)| Some((file, rust, module_of(&file.path)?))).collect();
     let known: BTreeSet<Module> = sources.iter().map(|(_, _, module)| module.clone()).collect();
-    let imports: Vec<(&File, Module, Vec<Import>)> = sources
+    let imports: Vec<(&File, Module, Vec<ModuleImport>)> = sources
         .into_iter()
         .map(|(file, rust, module)| {
             let imports = imports_of(&rust.items, &module, &known);
@@ -52,7 +52,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for (file, module, imports) in &imports {
-        for Import { module: target, line } in imports {
+        for ModuleImport { module: target, line } in imports {
             if let Some(wrong) = upwards(module, target) {
                 findings.push(file.finding(*line, wrong));
             }
@@ -104,7 +104,7 @@ fn reaches(graph: &Graph, from: &Module, to: &Module) -> bool {
 }
 
 /// What a module imports of the crate: by `use`, and by whole paths in its code. Tests may import what they like.
-fn imports_of(file: &syn::File, module: &Module, known: &BTreeSet<Module>) -> Vec<Import> {
+fn imports_of(file: &syn::File, module: &Module, known: &BTreeSet<Module>) -> Vec<ModuleImport> {
     let mut paths = Paths { found: Vec::new() };
     paths.visit_file(file);
     let mut imports = Vec::new();
@@ -115,7 +115,7 @@ fn imports_of(file: &syn::File, module: &Module, known: &BTreeSet<Module>) -> Ve
             continue;
         };
         if target != module.as_slice() {
-            imports.push(Import { module: target.to_vec(), line });
+            imports.push(ModuleImport { module: target.to_vec(), line });
         }
     }
     imports

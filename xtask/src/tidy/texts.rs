@@ -7,7 +7,7 @@
 
 use super::{
     source_tree::{File, Finding, Tree},
-    web_script::{Kind, Token, after_bracket, end_of_expression, tokens},
+    web_script::{ScriptToken, ScriptTokenKind, after_bracket, end_of_expression, tokens},
 };
 use regex_lite::Regex;
 use std::collections::BTreeMap;
@@ -64,14 +64,14 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 /// The texts of a script that would be shown.
 fn shown_texts(file: &File) -> Vec<Finding> {
     let tokens = tokens(&file.text);
-    let mut shown: Vec<&Token> = Vec::new();
+    let mut shown: Vec<&ScriptToken> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let next = |mark: &str| tokens.get(at + 1).is_some_and(|next| next.is_mark(mark));
         let is_set = next("=") && !tokens.get(at + 2).is_some_and(|next| next.is_mark("="));
-        if NAMES.contains(&token.text.as_str()) && token.kind != Kind::Mark && (next(":") || is_set) {
+        if NAMES.contains(&token.text.as_str()) && token.kind != ScriptTokenKind::Mark && (next(":") || is_set) {
             shown.extend(texts_of(&tokens, at + 2, end_of_expression(&tokens, at + 2)));
         }
-        if token.kind != Kind::Word || !next("(") {
+        if token.kind != ScriptTokenKind::Word || !next("(") {
             continue;
         }
         let arguments = arguments(&tokens, at + 1);
@@ -86,14 +86,15 @@ fn shown_texts(file: &File) -> Vec<Finding> {
         }
     }
     let texts = shown.into_iter().filter(|token| has_letters(&token.text));
-    let finding = |token: &Token| file.finding(token.line, format!("“{}”: texts are in the catalogues", token.text));
+    let finding =
+        |token: &ScriptToken| file.finding(token.line, format!("“{}”: texts are in the catalogues", token.text));
     let mut findings: Vec<Finding> = texts.map(finding).collect();
     findings.dedup();
     findings
 }
 
 /// The arguments of a call whose bracket is at `open`, each from its first token to the one after its last.
-fn arguments(tokens: &[Token], open: usize) -> Vec<(usize, usize)> {
+fn arguments(tokens: &[ScriptToken], open: usize) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut from = open + 1;
     while from < tokens.len() && !tokens[from].is_mark(")") {
@@ -108,27 +109,28 @@ fn arguments(tokens: &[Token], open: usize) -> Vec<(usize, usize)> {
 }
 
 /// The texts that an expression may give: not those that it compares, passes to a function or looks up.
-fn texts_of(tokens: &[Token], from: usize, to: usize) -> Vec<&Token> {
+fn texts_of(tokens: &[ScriptToken], from: usize, to: usize) -> Vec<&ScriptToken> {
     let mut found = Vec::new();
     let mut at = from;
     while at < to {
         let token = &tokens[at];
         let before = at.checked_sub(1).filter(|before| *before >= from).map(|before| &tokens[before]);
         let follows_value = before.is_some_and(|before| match before.kind {
-            Kind::Word => before.text != "return",
-            Kind::Text => true,
-            Kind::Mark => matches!(before.text.as_str(), ")" | "]" | "."),
+            ScriptTokenKind::Word => before.text != "return",
+            ScriptTokenKind::Text => true,
+            ScriptTokenKind::Mark => matches!(before.text.as_str(), ")" | "]" | "."),
         });
         let opens = token.is_mark("(") || token.is_mark("[");
         // The code within a template is in brackets after it; a call is another matter.
-        let is_template_code =
-            token.is_mark("(") && before.is_some_and(|before| before.kind == Kind::Text || before.is_mark(")"));
+        let is_template_code = token.is_mark("(")
+            && before.is_some_and(|before| before.kind == ScriptTokenKind::Text || before.is_mark(")"));
         if token.is_mark("{") || (opens && follows_value && !is_template_code) {
             at = after_bracket(tokens, at);
             continue;
         }
-        let compares = |token: Option<&Token>| token.is_some_and(|token| token.is_mark("=") || token.is_mark("!"));
-        if token.kind == Kind::Text && !compares(before) && !compares(tokens.get(at + 1)) {
+        let compares =
+            |token: Option<&ScriptToken>| token.is_some_and(|token| token.is_mark("=") || token.is_mark("!"));
+        if token.kind == ScriptTokenKind::Text && !compares(before) && !compares(tokens.get(at + 1)) {
             found.push(token);
         }
         at += 1;
@@ -161,7 +163,8 @@ fn compare(files: &[&File]) -> Vec<Finding> {
         }
         for (name, english) in &wanted {
             let Some(english) = english else { continue };
-            let is_begin = |three: &[Token]| three[0].is_word(name) && three[1].is_mark("=") && three[2].is_mark("{");
+            let is_begin =
+                |three: &[ScriptToken]| three[0].is_word(name) && three[1].is_mark("=") && three[2].is_mark("{");
             let open = tokens.windows(3).position(is_begin);
             let own = open.map(|open| keys(&tokens, open + 2)).unwrap_or_default();
             let missing = english.keys().filter(|key| !own.contains_key(*key));
@@ -173,7 +176,7 @@ fn compare(files: &[&File]) -> Vec<Finding> {
     findings
 }
 
-fn wrong_plurals(file: &File, tokens: &[Token], code: &str) -> Vec<Finding> {
+fn wrong_plurals(file: &File, tokens: &[ScriptToken], code: &str) -> Vec<Finding> {
     let Some((_, forms)) = PLURALS.iter().find(|(language, _)| *language == code) else {
         return vec![file.finding(1, format!("tidy does not know the plural forms of `{code}`"))];
     };
@@ -186,11 +189,11 @@ fn wrong_plurals(file: &File, tokens: &[Token], code: &str) -> Vec<Finding> {
 }
 
 /// The keys of the object at `open` with their lines; those of an object within it as `outer.inner`.
-fn keys(tokens: &[Token], open: usize) -> BTreeMap<String, usize> {
+fn keys(tokens: &[ScriptToken], open: usize) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     let mut at = open + 1;
     while let Some(token) = tokens.get(at).filter(|token| !token.is_mark("}")) {
-        if token.kind != Kind::Mark {
+        if token.kind != ScriptTokenKind::Mark {
             let is_object = tokens.get(at + 1).is_some_and(|next| next.is_mark(":"))
                 && tokens.get(at + 2).is_some_and(|next| next.is_mark("{"));
             if is_object {

@@ -3,15 +3,15 @@
 
 /// A part of a script. Comments and regular expressions are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
+pub(super) struct ScriptToken {
+    pub(super) kind: ScriptTokenKind,
     /// The content of a text without its quotes; for a template its fixed parts.
     pub(super) text: String,
     pub(super) line: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ScriptTokenKind {
     /// A name, a keyword or a number.
     Word,
     Text,
@@ -19,24 +19,24 @@ pub(super) enum Kind {
     Mark,
 }
 
-impl Token {
+impl ScriptToken {
     pub(super) fn is_mark(&self, mark: &str) -> bool {
-        self.kind == Kind::Mark && self.text == mark
+        self.kind == ScriptTokenKind::Mark && self.text == mark
     }
 
     pub(super) fn is_word(&self, word: &str) -> bool {
-        self.kind == Kind::Word && self.text == word
+        self.kind == ScriptTokenKind::Word && self.text == word
     }
 }
 
 struct Scanner<'source> {
     rest: std::iter::Peekable<std::str::Chars<'source>>,
     line: usize,
-    tokens: Vec<Token>,
+    tokens: Vec<ScriptToken>,
 }
 
 /// Returns the tokens of a script. The code within a template follows the template.
-pub(super) fn tokens(source: &str) -> Vec<Token> {
+pub(super) fn tokens(source: &str) -> Vec<ScriptToken> {
     let mut scanner = Scanner { rest: source.chars().peekable(), line: 1, tokens: Vec::new() };
     scanner.code(None);
     scanner.tokens
@@ -49,8 +49,8 @@ impl Scanner<'_> {
         Some(sign)
     }
 
-    fn push(&mut self, kind: Kind, text: String, line: usize) {
-        self.tokens.push(Token { kind, text, line });
+    fn push(&mut self, kind: ScriptTokenKind, text: String, line: usize) {
+        self.tokens.push(ScriptToken { kind, text, line });
     }
 
     /// Reads code, up to the bracket that closes it if there is one.
@@ -69,7 +69,7 @@ impl Scanner<'_> {
                     while let Some(more) = self.rest.next_if(|more| is_word(*more)) {
                         word.push(more);
                     }
-                    self.push(Kind::Word, word, line);
+                    self.push(ScriptTokenKind::Word, word, line);
                 }
                 _ if sign.is_whitespace() => {}
                 _ => {
@@ -81,7 +81,7 @@ impl Scanner<'_> {
                         '}' => depth.saturating_sub(1),
                         _ => depth,
                     };
-                    self.push(Kind::Mark, sign.to_string(), line);
+                    self.push(ScriptTokenKind::Mark, sign.to_string(), line);
                 }
             }
         }
@@ -90,9 +90,9 @@ impl Scanner<'_> {
     /// Whether a value may begin here, so that a slash is no division.
     fn begins_value(&self) -> bool {
         self.tokens.last().is_none_or(|token| match token.kind {
-            Kind::Word => matches!(token.text.as_str(), "return" | "typeof" | "case" | "in" | "of"),
-            Kind::Text => false,
-            Kind::Mark => !matches!(token.text.as_str(), ")" | "]" | "}"),
+            ScriptTokenKind::Word => matches!(token.text.as_str(), "return" | "typeof" | "case" | "in" | "of"),
+            ScriptTokenKind::Text => false,
+            ScriptTokenKind::Mark => !matches!(token.text.as_str(), ")" | "]" | "}"),
         })
     }
 
@@ -119,7 +119,7 @@ impl Scanner<'_> {
             }
         }
         while self.rest.next_if(char::is_ascii_alphabetic).is_some() {}
-        self.push(Kind::Word, "regular expression".to_owned(), self.line);
+        self.push(ScriptTokenKind::Word, "regular expression".to_owned(), self.line);
     }
 
     fn text(&mut self, quote: char, line: usize) {
@@ -130,21 +130,21 @@ impl Scanner<'_> {
                 _ => text.push(sign),
             }
         }
-        self.push(Kind::Text, text, line);
+        self.push(ScriptTokenKind::Text, text, line);
     }
 
     fn template(&mut self, line: usize) {
         let place = self.tokens.len();
-        self.push(Kind::Text, String::new(), line);
+        self.push(ScriptTokenKind::Text, String::new(), line);
         let mut text = String::new();
         while let Some(sign) = self.next().filter(|sign| *sign != '`') {
             match sign {
                 '\\' => drop(self.next()),
                 '$' if self.rest.peek() == Some(&'{') => {
                     self.next();
-                    self.push(Kind::Mark, "(".to_owned(), self.line);
+                    self.push(ScriptTokenKind::Mark, "(".to_owned(), self.line);
                     self.code(Some('}'));
-                    self.push(Kind::Mark, ")".to_owned(), self.line);
+                    self.push(ScriptTokenKind::Mark, ")".to_owned(), self.line);
                     text.push(' ');
                 }
                 _ => text.push(sign),
@@ -159,10 +159,10 @@ fn is_word(sign: char) -> bool {
 }
 
 /// Returns the place after the bracket that closes the one at `open`, or the end.
-pub(super) fn after_bracket(tokens: &[Token], open: usize) -> usize {
+pub(super) fn after_bracket(tokens: &[ScriptToken], open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
-        if token.kind != Kind::Mark {
+        if token.kind != ScriptTokenKind::Mark {
             continue;
         }
         match token.text.as_str() {
@@ -180,10 +180,10 @@ pub(super) fn after_bracket(tokens: &[Token], open: usize) -> usize {
 }
 
 /// Returns the place where the expression at `from` ends: a comma, a semicolon or a closing bracket around it.
-pub(super) fn end_of_expression(tokens: &[Token], from: usize) -> usize {
+pub(super) fn end_of_expression(tokens: &[ScriptToken], from: usize) -> usize {
     let mut at = from;
     while let Some(token) = tokens.get(at) {
-        if token.kind == Kind::Mark {
+        if token.kind == ScriptTokenKind::Mark {
             match token.text.as_str() {
                 "," | ";" | ")" | "]" | "}" => return at,
                 "(" | "[" | "{" => {
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn texts(source: &str) -> Vec<String> {
-        tokens(source).into_iter().filter(|token| token.kind == Kind::Text).map(|token| token.text).collect()
+        tokens(source).into_iter().filter(|token| token.kind == ScriptTokenKind::Text).map(|token| token.text).collect()
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) enum Work {
 
 /// What happened under load.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(super) struct LoadResult {
     pub(super) heard: u64,
     pub(super) lost: u64,
     pub(super) time: Duration,
@@ -159,7 +159,12 @@ pub(super) async fn by_form(site: &RunningSite, work: Work, people: &[Person]) -
 
 /// Each pair writes to and fro: one sends, and when the other has heard it, that one sends. Both open the socket that
 /// the application has for them both: with Daphne the room of the first one's path.
-pub(super) async fn under_load(site: &RunningSite, work: Work, people: &[Person], time: Duration) -> Result<Load> {
+pub(super) async fn under_load(
+    site: &RunningSite,
+    work: Work,
+    people: &[Person],
+    time: Duration,
+) -> Result<LoadResult> {
     let (is_counting, is_over) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
     let mut pairs = JoinSet::new();
     for (number, pair) in people.chunks_exact(2).enumerate() {
@@ -184,7 +189,7 @@ pub(super) async fn under_load(site: &RunningSite, work: Work, people: &[Person]
     }
     latencies.sort_unstable();
     let (p50, p99) = (report::at(&latencies, 500), report::at(&latencies, 990));
-    Ok(Load { heard: latencies.len() as u64, lost, time, p50, p99, cpu })
+    Ok(LoadResult { heard: latencies.len() as u64, lost, time, p50, p99, cpu })
 }
 
 /// Returns the latencies of what was counted, and how many messages were lost.
