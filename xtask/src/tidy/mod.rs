@@ -22,6 +22,7 @@ mod sleeps;
 mod source_tree;
 mod sql;
 mod texts;
+mod type_names;
 mod web_imports;
 mod web_script;
 mod words;
@@ -32,7 +33,7 @@ use std::path::Path;
 /// A rule's name and its check.
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 19] = [
     ("sizes", sizes::check),
     ("sql", sql::check),
     ("publish", publish::check),
@@ -43,6 +44,7 @@ const RULES: [Rule; 18] = [
     ("web imports", web_imports::check),
     ("server imports", server_imports::check),
     ("closed enums", closed_enums::check),
+    ("type names", type_names::check),
     ("leftovers", leftovers::check),
     ("characters", characters::check),
     ("local paths", local_paths::check),

@@ -144,7 +144,7 @@ impl<'ast> Visit<'ast> for TestItems {
 }
 
 /// `#[cfg(test)]`, `#[test]`, `#[tokio::test]`
-fn is_of_tests(attribute: &Attribute) -> bool {
+pub(super) fn is_of_tests(attribute: &Attribute) -> bool {
     if attribute.path().is_ident("cfg") {
         return attribute.parse_args::<syn::Ident>().is_ok_and(|word| word == "test");
     }
