@@ -133,9 +133,9 @@ async fn beside(bench: &Bench, settings: &[(&str, &str)]) -> Result<Vec<Row>> {
         [("messages alone", &settings[2..], ALONE), ("messages while the mirror copies", settings, BESIDE)]
     {
         let server = bench.serve_with(&bench.data(&format!("live-{}", settings.len())), settings)?;
-        let people = users::make(server.address, 2).await?;
-        let conversation = users::pair(server.address, &people).await?[0];
-        let mut talk = MessageSocket::open(&server, &people[0], conversation).await?;
+        let users = users::make(server.address, 2).await?;
+        let conversation = users::pair(server.address, &users).await?[0];
+        let mut talk = MessageSocket::open(&server, &users[0], conversation).await?;
         let before = server.resident_bytes()?;
         let (began, from) = (Instant::now(), copied(&server).await?);
         let felt: Measurement = talk.send_for(time, &server).await?;

@@ -20,17 +20,12 @@ const ADDRESS_SOCKETS_MAX: usize = 2_000;
 const OPENING: Duration = Duration::from_secs(20);
 
 /// Opens a socket and resumes; `place` is its index.
-pub(crate) async fn open(
-    server: SocketAddr,
-    person: &BenchUser,
-    place: usize,
-    cursor: Option<Cursor>,
-) -> Result<Socket> {
+pub(crate) async fn open(server: SocketAddr, user: &BenchUser, place: usize, cursor: Option<Cursor>) -> Result<Socket> {
     let opening = async {
         let last = u8::try_from(place / ADDRESS_SOCKETS_MAX + 1).map_err(|_| "too many sockets")?;
-        let mut socket = Socket::open(server, Ipv4Addr::new(127, 0, 0, last), &person.token).await?;
+        let mut socket = Socket::open(server, Ipv4Addr::new(127, 0, 0, last), &user.token).await?;
         let mut out = Vec::new();
-        frames::resume(&mut out, person.user, cursor);
+        frames::resume(&mut out, user.user, cursor);
         socket.write(&out).await?;
         reply(&mut socket).await?;
         Ok(socket)

@@ -89,7 +89,7 @@ struct Shared {
 
 /// The participants of the rounds.
 struct Pairs {
-    people: Vec<BenchUser>,
+    users: Vec<BenchUser>,
     conversations: Vec<ConversationId>,
 }
 
@@ -113,9 +113,9 @@ pub(crate) async fn run(bench: &Bench, rounds: usize, time: Duration, only: &str
 /// Measures pairs of which each sends its next message when the last one was acknowledged.
 pub(crate) async fn closed_loops(bench: &Bench, pairs: usize, time: Duration) -> Result<Round> {
     let server = bench.serve(&bench.data("closed-loops"))?;
-    let people = users::make(server.address, pairs * 2).await?;
-    let conversations = users::pair(server.address, &people).await?;
-    let crowd = Pairs { people, conversations };
+    let users = users::make(server.address, pairs * 2).await?;
+    let conversations = users::pair(server.address, &users).await?;
+    let crowd = Pairs { users, conversations };
     let figure =
         round(&server, &crowd, &kind("closed loops", pairs, SendRate::Window(1), false, ["", ""]), time).await?;
     server.stop()?;
@@ -155,15 +155,15 @@ impl RoundKind {
 impl Pairs {
     async fn make(server: &Server) -> Result<Self> {
         machine::check_open_files(PAIRS_MAX * 2)?;
-        let people = users::make(server.address, PAIRS_MAX * 2).await?;
-        let conversations = users::pair(server.address, &people).await?;
-        Ok(Self { people, conversations })
+        let users = users::make(server.address, PAIRS_MAX * 2).await?;
+        let conversations = users::pair(server.address, &users).await?;
+        Ok(Self { users, conversations })
     }
 }
 
 async fn round(server: &Server, crowd: &Pairs, kind: &RoundKind, time: Duration) -> Result<Round> {
     let count = kind.pairs;
-    let opening = stream::iter(crowd.people[..count * 2].iter().enumerate())
+    let opening = stream::iter(crowd.users[..count * 2].iter().enumerate())
         .map(|(place, user)| connections::open(server.address, user, place, None))
         .buffered(AT_ONCE);
     let mut sockets = opening.try_collect::<Vec<_>>().await?.into_iter();

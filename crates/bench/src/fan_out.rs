@@ -55,20 +55,20 @@ pub(crate) async fn run(
 ) -> Result<Vec<Row>> {
     machine::check_open_files(members)?;
     let server = bench.serve(&bench.data("fanout"))?;
-    let people = users::make(server.address, members.clamp(2, 1000)).await?;
-    let group = users::group(server.address, &people).await?;
+    let users = users::make(server.address, members.clamp(2, 1000)).await?;
+    let group = users::group(server.address, &users).await?;
     let mut rows = Vec::new();
     for window in windows {
         let mut figures = Vec::new();
         for _ in 0..rounds {
-            let figure = round(&server, &people, group, *window, time).await?;
+            let figure = round(&server, &users, group, *window, time).await?;
             eprintln!("fanout, window {window}: {}", grouped(figure.rate));
             figures.push(figure);
         }
         let middle = medians(&figures);
         let (Round { rate, p50, p99, cores }, cost) = (&middle, middle.cost());
         rows.push(Row {
-            figure: format!("group of {}, window {window}, deliveries a second", grouped(people.len() as f64)),
+            figure: format!("group of {}, window {window}, deliveries a second", grouped(users.len() as f64)),
             wanted: match window {
                 2 => ["100,000", "160,000"],
                 16 => ["600,000", "1,000,000"],
@@ -84,14 +84,14 @@ pub(crate) async fn run(
 
 async fn round(
     server: &Server,
-    people: &[BenchUser],
+    users: &[BenchUser],
     group: ConversationId,
     window: u64,
     time: Duration,
 ) -> Result<Round> {
     let room = Rc::new(Progress {
         clock: Clock::new(),
-        members: people.len() as u64,
+        members: users.len() as u64,
         deliveries: Cell::default(),
         complete: Cell::default(),
         missing: RefCell::default(),
@@ -101,7 +101,7 @@ async fn round(
     });
     let mut readers = JoinSet::new();
     let mut sender = None;
-    for (place, user) in people.iter().enumerate() {
+    for (place, user) in users.iter().enumerate() {
         let mut socket = connections::open(server.address, user, place, None).await?;
         let mut out = Vec::new();
         frames::show(&mut out, group);
@@ -110,7 +110,7 @@ async fn round(
         sender = sender.or_else(|| Some(socket.writer()));
         readers.spawn_local(listen(socket, room.clone(), place % TIMED_ONE_IN == 0));
     }
-    eprintln!("fanout, window {window}: {} connections show the group", people.len());
+    eprintln!("fanout, window {window}: {} connections show the group", users.len());
     let sender = sender.ok_or("a group has members")?;
     let mut sent = 0;
     send(&room, &sender, group, window, Instant::now() + WARMING, &mut sent).await?;

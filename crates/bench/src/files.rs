@@ -47,9 +47,9 @@ pub(crate) struct Measurement {
 
 pub(crate) async fn run(bench: &Bench, bytes: u64, alone: Duration) -> Result<Vec<Row>> {
     let server = bench.serve(&bench.data("files"))?;
-    let people = users::make(server.address, 2).await?;
-    let conversation = users::pair(server.address, &people).await?[0];
-    let mut talk = MessageSocket::open(&server, &people[0], conversation).await?;
+    let users = users::make(server.address, 2).await?;
+    let conversation = users::pair(server.address, &users).await?[0];
+    let mut talk = MessageSocket::open(&server, &users[0], conversation).await?;
     talk.send_for(Duration::from_millis(500), &server).await?;
 
     let mut rows = Vec::new();
@@ -60,7 +60,7 @@ pub(crate) async fn run(bench: &Bench, bytes: u64, alone: Duration) -> Result<Ve
 
     let before = server.resident_bytes()?;
     let (load, started) = (Load::new(&server), Instant::now());
-    let upload = tokio::task::spawn_local(post(server.address, people[0].token.clone(), bytes));
+    let upload = tokio::task::spawn_local(post(server.address, users[0].token.clone(), bytes));
     let felt = talk.send_until(&upload, &server).await?;
     upload.await.map_err(|error| error.to_string())??;
     let speed = speed(bytes, started.elapsed());
@@ -109,11 +109,11 @@ pub(crate) struct MessageSocket {
 }
 
 impl MessageSocket {
-    pub(crate) async fn open(server: &Server, person: &BenchUser, conversation: ConversationId) -> Result<Self> {
-        let api = Api::new(server.address).with_token(&person.token);
+    pub(crate) async fn open(server: &Server, user: &BenchUser, conversation: ConversationId) -> Result<Self> {
+        let api = Api::new(server.address).with_token(&user.token);
         let opened = Handshake::new(server.address, api.headers()).open().await;
         let mut socket = opened.map_err(|error| error.to_string())?;
-        let resume = Command::Resume { user: person.user, cursor: None };
+        let resume = Command::Resume { user: user.user, cursor: None };
         socket.call::<parlor_protocol::reply::Heads>(resume).await.map_err(|error| error.to_string())?;
         Ok(Self { socket, conversation, clock: Clock::new() })
     }

@@ -25,15 +25,15 @@ pub(crate) async fn run(bench: &Bench, sockets: usize) -> Result<Vec<Row>> {
     let sockets = sockets.max(STEPS);
     let data = bench.data("idle");
     let making = bench.serve(&data)?;
-    let people = users::make(making.address, sockets).await?;
-    let cursor = users::cursor(making.address, &people[0]).await?;
+    let users = users::make(making.address, sockets).await?;
+    let cursor = users::cursor(making.address, &users[0]).await?;
     making.stop()?;
 
     let server = bench.serve(&data)?;
     let empty = server.resident_bytes()?;
-    let mut held = JoinSet::new();
+    let mut idle = JoinSet::new();
     let (mut speeds, mut memory, mut loads) = (Vec::new(), Vec::new(), Vec::new());
-    for (step, some) in people.chunks(sockets.div_ceil(STEPS)).enumerate() {
+    for (step, some) in users.chunks(sockets.div_ceil(STEPS)).enumerate() {
         let load = Load::new(&server);
         let first = step * sockets.div_ceil(STEPS);
         let opening = stream::iter(some.iter().enumerate())
@@ -44,13 +44,13 @@ pub(crate) async fn run(bench: &Bench, sockets: usize) -> Result<Vec<Row>> {
         speeds.push(some.len() as f64 / time.as_secs_f64());
         loads.push(cores);
         for socket in opened {
-            held.spawn_local(connections::idle(socket));
+            idle.spawn_local(connections::idle(socket));
         }
         tokio::time::sleep(SETTLING).await;
-        memory.push((held.len(), server.resident_bytes()?));
-        eprintln!("idle: {} sockets, {} bytes resident", held.len(), grouped(memory[step].1 as f64));
+        memory.push((idle.len(), server.resident_bytes()?));
+        eprintln!("idle: {} sockets, {} bytes resident", idle.len(), grouped(memory[step].1 as f64));
     }
-    if let Some(ended) = held.try_join_next() {
+    if let Some(ended) = idle.try_join_next() {
         return Err(format!("an idle socket ended: {}", ended.map_err(|error| error.to_string())?));
     }
     let (first, last) = (memory[0], memory[memory.len() - 1]);
@@ -58,7 +58,7 @@ pub(crate) async fn run(bench: &Bench, sockets: usize) -> Result<Vec<Row>> {
     let later = (last.1.saturating_sub(first.1)) as f64 / (last.0 - first.0).max(1) as f64;
     let of = |part: fn(&Cores) -> f64| median(loads.iter().map(part).collect());
     let cores = Cores { server: of(|cores| cores.server), own: of(|cores| cores.own) };
-    held.shutdown().await;
+    idle.shutdown().await;
     server.stop()?;
     Ok(vec![
         Row {

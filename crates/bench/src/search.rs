@@ -104,9 +104,9 @@ pub(crate) async fn run(bench: &Bench, messages: u64, queries: usize) -> Result<
         measured: grouped(bytes("search.db") / messages as f64),
         detail: format!("the database's {}", grouped(bytes("parlor.db") / messages as f64)),
     });
-    for (count, person) in SEARCHERS.iter().zip(&crowd.searchers) {
+    for (count, searcher) in SEARCHERS.iter().zip(&crowd.searchers) {
         for kind in KINDS {
-            rows.push(measure(&server, person, *count, kind, &words, queries).await?);
+            rows.push(measure(&server, searcher, *count, kind, &words, queries).await?);
         }
     }
     server.stop()?;
@@ -124,9 +124,9 @@ impl Searchers {
         let clock = Clock::new();
         let one = async |number: usize| {
             let mut users: Vec<UserId> = vec![writers[(number + 1) % WRITERS].user];
-            for (count, person) in SEARCHERS.iter().zip(&searchers) {
+            for (count, searcher) in SEARCHERS.iter().zip(&searchers) {
                 if number.is_multiple_of(CONVERSATIONS / count) && number / (CONVERSATIONS / count) < *count {
-                    users.push(person.user);
+                    users.push(searcher.user);
                 }
             }
             let group = Some(Group { title: format!("Group {number}"), users });
@@ -227,13 +227,13 @@ async fn metric(server: &Server, name: &str) -> Result<f64> {
 /// Runs one user's queries of one kind.
 async fn measure(
     server: &Server,
-    person: &BenchUser,
+    searcher: &BenchUser,
     count: usize,
     kind: &str,
     words: &Words,
     queries: usize,
 ) -> Result<Row> {
-    let api = Api::new(server.address).with_token(&person.token);
+    let api = Api::new(server.address).with_token(&searcher.token);
     let mut chance = Rng::new(77);
     let (mut times, mut hits, mut partial) = (Vec::new(), 0, 0);
     for _ in 0..queries {

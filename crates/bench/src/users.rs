@@ -38,22 +38,22 @@ pub(crate) async fn make(server: SocketAddr, count: usize) -> Result<Vec<BenchUs
 }
 
 /// Opens a conversation between each user and the next.
-pub(crate) async fn pair(server: SocketAddr, people: &[BenchUser]) -> Result<Vec<ConversationId>> {
+pub(crate) async fn pair(server: SocketAddr, users: &[BenchUser]) -> Result<Vec<ConversationId>> {
     let (api, clock) = (Api::new(server), Clock::new());
     let one = async |pair: &[BenchUser]| {
         let open =
             Open { client_id: clock.client_id(), user: Some(pair[1].user), role: None, group: None, context: None };
         self::open(&api, &pair[0], &open).await
     };
-    stream::iter(people.chunks_exact(2)).map(one).buffered(AT_ONCE).try_collect().await
+    stream::iter(users.chunks_exact(2)).map(one).buffered(AT_ONCE).try_collect().await
 }
 
 /// Opens a group of all users.
-pub(crate) async fn group(server: SocketAddr, people: &[BenchUser]) -> Result<ConversationId> {
-    let users = people[1..].iter().map(|person| person.user).collect();
+pub(crate) async fn group(server: SocketAddr, users: &[BenchUser]) -> Result<ConversationId> {
+    let users = users[1..].iter().map(|user| user.user).collect();
     let group = Some(Group { title: "Everybody".to_owned(), users });
     let open = Open { client_id: Clock::new().client_id(), user: None, role: None, group, context: None };
-    self::open(&Api::new(server), &people[0], &open).await
+    self::open(&Api::new(server), &users[0], &open).await
 }
 
 /// Opens a conversation.
@@ -64,7 +64,7 @@ pub(crate) async fn open(api: &Api, opener: &BenchUser, open: &Open) -> Result<C
 }
 
 /// The cursor of a client that is up to date.
-pub(crate) async fn cursor(server: SocketAddr, person: &BenchUser) -> Result<Cursor> {
-    let api = Api::new(server).with_token(&person.token);
+pub(crate) async fn cursor(server: SocketAddr, user: &BenchUser) -> Result<Cursor> {
+    let api = Api::new(server).with_token(&user.token);
     Ok(api.events(None, 0).await.map_err(|error| error.to_string())?.cursor)
 }

@@ -61,9 +61,9 @@ mod tests {
     async fn a_task_is_done_and_lets_go_though_nobody_polls_its_handle() {
         let permits = Arc::new(Semaphore::new(1));
         let waiting = permits.clone();
-        let held = permits.clone().try_acquire_owned().expect("free");
+        let permit = permits.clone().try_acquire_owned().expect("free");
         let task = Task::spawn(async move { drop(waiting.acquire_owned().await) });
-        drop(held);
+        drop(permit);
         drop(timeout(LONG, permits.acquire()).await.expect("the task has let go").expect("open"));
         assert_eq!(task.await, Some(()));
     }
@@ -80,9 +80,9 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_handle_ends_the_task() {
         let permits = Arc::new(Semaphore::new(1));
-        let held = permits.clone().try_acquire_owned().expect("free");
+        let permit = permits.clone().try_acquire_owned().expect("free");
         let task = Task::spawn(async move {
-            let _held = held;
+            let _permit = permit;
             std::future::pending::<()>().await;
         });
         drop(task);

@@ -81,11 +81,11 @@ mod tests {
     #[tokio::test]
     async fn a_user_waits_only_for_themselves() {
         let limiter = UserLimiter::new(2, Duration::MAX);
-        let held = [limiter.take(UserId(1)).await, limiter.take(UserId(1)).await];
+        let permits = [limiter.take(UserId(1)).await, limiter.take(UserId(1)).await];
         assert!(limiter.take(UserId(1)).now_or_never().is_none());
         assert!(limiter.take(UserId(2)).now_or_never().is_some());
         assert_eq!(limiter.in_use(), 2);
-        drop(held);
+        drop(permits);
         assert!(limiter.take(UserId(1)).now_or_never().is_some());
         assert_eq!(limiter.in_use(), 0);
     }

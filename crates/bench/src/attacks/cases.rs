@@ -102,10 +102,10 @@ impl Target<'_> {
             let _ = stream.write_all(&part).await;
             Some(stream)
         };
-        let held: Vec<_> = stream::iter(0..count).map(one).buffer_unordered(32).collect().await;
+        let streams: Vec<_> = stream::iter(0..count).map(one).buffer_unordered(32).collect().await;
         tokio::time::sleep(HELD).await;
         let mut refused = 0;
-        for mut stream in held.into_iter().flatten() {
+        for mut stream in streams.into_iter().flatten() {
             let mut answer = [0; 12];
             let read = tokio::time::timeout(Duration::from_millis(1), stream.read(&mut answer)).await;
             refused += usize::from(read.is_ok());

@@ -24,15 +24,15 @@ impl State {
         at: At,
     ) -> Result<Decided, Problem> {
         let context = valid(context, rules.limits.name_chars_max)?;
-        let mut held = Vec::with_capacity(holders.len());
+        let mut roles = Vec::with_capacity(holders.len());
         for (user, role) in holders {
             if !self.users.contains_key(user) {
-                return Err(Problem::new(Code::NotFound).with_detail(format!("there is no person {user}")));
+                return Err(Problem::new(Code::NotFound).with_detail(format!("there is no user {user}")));
             }
-            held.push((*user, text::key(role, rules.limits.name_chars_max)?));
+            roles.push((*user, text::key(role, rules.limits.name_chars_max)?));
         }
         let id = self.contexts.get(&context.key).map_or(at.version.0, |row| row.id);
-        let row = ContextRow { id, context: context.clone(), roles: held, version: at.version };
+        let row = ContextRow { id, context: context.clone(), roles, version: at.version };
         self.contexts.insert(context.key.clone(), row);
         Ok(self.context_changed(&context.key, rules, at))
     }

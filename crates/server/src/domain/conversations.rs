@@ -40,7 +40,7 @@ pub fn direct_key(context: Option<i64>, one: UserId, other: UserId) -> String {
 /// Returns the user that a role names: its holder with the lowest id, other than the actor.
 #[must_use]
 pub fn holder(context: &ContextRow, role: &str, opener: UserId) -> Option<UserId> {
-    context.roles.iter().filter(|(user, held)| held == role && *user != opener).map(|(user, _)| *user).min()
+    context.roles.iter().filter(|(user, name)| name == role && *user != opener).map(|(user, _)| *user).min()
 }
 
 impl State {
@@ -85,7 +85,7 @@ impl State {
         at: At,
     ) -> Result<Decided, Problem> {
         if user == actor {
-            return Err(field("a conversation needs another person"));
+            return Err(field("a conversation needs another user"));
         }
         let key = direct_key(context.map(|context| context.id), actor, user);
         if let Some(conversation) = self.directs.get(&key) {
@@ -93,12 +93,12 @@ impl State {
         }
         self.may_write(actor, user, context, rules)?;
         self.room_for_more(&[actor, user], context, rules)?;
-        let people = [self.person(actor)?.clone(), self.person(user)?.clone()];
+        let users = [self.user(actor)?.clone(), self.user(user)?.clone()];
         let name = (open.client_id.clone(), rules.fingerprints.of_open(open));
-        let row = new_row(ConversationKind::Direct, actor, name, context, people.len(), at);
+        let row = new_row(ConversationKind::Direct, actor, name, context, users.len(), at);
         self.directs.insert(key.clone(), row.id);
         let row = ConversationRow { direct_key: Some(key), ..row };
-        Ok(self.insert(row, &people, context, rules, at))
+        Ok(self.insert(row, &users, context, rules, at))
     }
 
     fn open_group(
@@ -113,7 +113,7 @@ impl State {
         let title = text::name(&group.title, rules.limits.name_chars_max)?;
         let others: BTreeSet<UserId> = group.users.iter().copied().filter(|user| *user != actor).collect();
         if others.is_empty() {
-            return Err(field("a group needs another person"));
+            return Err(field("a group needs another user"));
         }
         if others.len() >= rules.limits.group_members_max as usize {
             return Err(Problem::new(Code::LimitReached).with_limit(rules.limits.group_members_max.into()));
@@ -121,11 +121,11 @@ impl State {
         for &user in &others {
             self.may_write(actor, user, None, rules)?;
         }
-        let mut people = vec![self.person(actor)?.clone()];
+        let mut users = vec![self.user(actor)?.clone()];
         for &user in &others {
-            people.push(self.person(user)?.clone());
+            users.push(self.user(user)?.clone());
         }
-        let everybody: Vec<_> = people.iter().map(|person| person.id).collect();
+        let everybody: Vec<_> = users.iter().map(|user| user.id).collect();
         if let Some(context) = context {
             if context.role_of(actor).is_none() {
                 return Err(Code::NotAllowed.into());
@@ -136,9 +136,9 @@ impl State {
         }
         self.room_for_more(&everybody, context, rules)?;
         let name = (open.client_id.clone(), rules.fingerprints.of_open(open));
-        let row = new_row(ConversationKind::Group, actor, name, context, people.len(), at);
+        let row = new_row(ConversationKind::Group, actor, name, context, users.len(), at);
         let row = ConversationRow { title: Some(title), ..row };
-        Ok(self.insert(row, &people, context, rules, at))
+        Ok(self.insert(row, &users, context, rules, at))
     }
 
     /// Checks whether the rules let one user write to another about the context. This comes first: if they forbid it,
@@ -150,7 +150,7 @@ impl State {
         context: Option<&ContextRow>,
         rules: &Rules,
     ) -> Result<(), Problem> {
-        let has_role = |person| context.is_some_and(|context| context.role_of(person).is_some());
+        let has_role = |user| context.is_some_and(|context| context.role_of(user).is_some());
         let allowed = match rules.who_may_write {
             WhoMayWrite::Nobody => false,
             WhoMayWrite::Everyone | WhoMayWrite::SharedContext if context.is_some() => {
@@ -166,8 +166,8 @@ impl State {
         if !allowed {
             return Err(Code::NotAllowed.into());
         }
-        self.person(actor)?;
-        self.person(user)?;
+        self.user(actor)?;
+        self.user(user)?;
         if context.is_some_and(|context| context.context.closed) {
             return Err(Code::ContextClosed.into());
         }
@@ -177,14 +177,14 @@ impl State {
     /// Checks whether the users and the context may have one more conversation.
     pub(super) fn room_for_more(
         &mut self,
-        people: &[UserId],
+        users: &[UserId],
         context: Option<&ContextRow>,
         rules: &Rules,
     ) -> Result<(), Problem> {
         let full = |limit: u32| Err(Problem::new(Code::LimitReached).with_limit(limit.into()));
-        let (of_person, about) = (rules.limits.conversations_max, rules.limits.context_conversations_max);
-        if people.iter().any(|user| self.conversation_counts.get(user).copied().unwrap_or(0) >= of_person.into()) {
-            return full(of_person);
+        let (of_user, about) = (rules.limits.conversations_max, rules.limits.context_conversations_max);
+        if users.iter().any(|user| self.conversation_counts.get(user).copied().unwrap_or(0) >= of_user.into()) {
+            return full(of_user);
         }
         if let Some(context) = context {
             let count = self.context_conversations.entry(context.id).or_default();
@@ -193,7 +193,7 @@ impl State {
             }
             *count += 1;
         }
-        for user in people {
+        for user in users {
             *self.conversation_counts.entry(*user).or_default() += 1;
         }
         Ok(())
@@ -203,7 +203,7 @@ impl State {
     fn insert(
         &mut self,
         row: ConversationRow,
-        people: &[UserRow],
+        users: &[UserRow],
         context: Option<&ContextRow>,
         rules: &Rules,
         at: At,
@@ -211,7 +211,7 @@ impl State {
         let conversation = row.id;
         self.keys
             .insert((row.created_by, row.client_id.clone()), ClientIdUse::Conversation(conversation, row.fingerprint));
-        self.add_conversation(row, people, context, at);
+        self.add_conversation(row, users, context, at);
         let row = &self.conversations[&conversation];
         let shown = Conversation {
             id: conversation,
@@ -236,7 +236,7 @@ impl State {
             self.notify(conversation, count, &[], rules, event, at.version)
         } else {
             // Too many to list in an event: each is told to fetch.
-            let topics = people.iter().map(|person| crate::channel_layer::Topic::User(person.id)).collect();
+            let topics = users.iter().map(|user| crate::channel_layer::Topic::User(user.id)).collect();
             let event = Event::ScopeChanged { scope: place.scope, version: at.version };
             vec![super::decide::Outgoing::Event(topics, Box::new(event))]
         };
@@ -247,18 +247,18 @@ impl State {
     pub(super) fn add_conversation(
         &mut self,
         row: ConversationRow,
-        people: &[UserRow],
+        users: &[UserRow],
         context: Option<&ContextRow>,
         at: At,
     ) {
         let (conversation, opener) = (row.id, row.created_by);
-        let members = people.iter().map(|person| {
-            let owns = row.kind == ConversationKind::Group && person.id == opener;
+        let members = users.iter().map(|user| {
+            let owns = row.kind == ConversationKind::Group && user.id == opener;
             let role = if owns { Role::Owner } else { Role::Member };
-            (person.id, new_member(person, role, context, Seq(0), at.version))
+            (user.id, new_member(user, role, context, Seq(0), at.version))
         });
         self.members.insert(conversation, members.collect());
-        self.changed_members.extend(people.iter().map(|person| (conversation, person.id)));
+        self.changed_members.extend(users.iter().map(|user| (conversation, user.id)));
         self.conversations.insert(conversation, row);
         self.new_conversations.push(conversation);
         self.scopes.insert(Scope::Conversation(conversation), at.version);
@@ -271,7 +271,7 @@ pub(super) fn new_row(
     actor: UserId,
     (client_id, fingerprint): (String, Fingerprint),
     context: Option<&ContextRow>,
-    people: usize,
+    members: usize,
     at: At,
 ) -> ConversationRow {
     ConversationRow {
@@ -289,7 +289,7 @@ pub(super) fn new_row(
         activity: at.version,
         last_seq: Seq(0),
         last_message_id: None,
-        member_count: u32::try_from(people).expect("limited by group_members_max"),
+        member_count: u32::try_from(members).expect("limited by group_members_max"),
         picture: None,
         uncounted_seq: Seq(0),
         history_from_max: Seq(1),
@@ -298,18 +298,18 @@ pub(super) fn new_row(
 
 /// Returns the row of a member that joins now and sees what is written after `last_seq`.
 pub(super) fn new_member(
-    person: &UserRow,
+    user: &UserRow,
     role: Role,
     context: Option<&ContextRow>,
     last_seq: Seq,
     version: Version,
 ) -> MemberRow {
     MemberRow {
-        user: person.user(),
-        disabled: person.disabled,
-        receipts: person.receipts,
+        user: user.user(),
+        disabled: user.disabled,
+        receipts: user.receipts,
         role,
-        context_role: context.and_then(|context| context.role_of(person.id)).map(str::to_owned),
+        context_role: context.and_then(|context| context.role_of(user.id)).map(str::to_owned),
         joined_version: version,
         history_from: Seq(last_seq.0 + 1),
         read_seq: last_seq,
@@ -338,7 +338,7 @@ fn vacant(context: &ContextRow, role: &str, opener: UserId, rules: &Rules) -> Pr
         WhoMayWrite::BothInContext => context.role_of(opener).is_some(),
         WhoMayWrite::Nobody => false,
     };
-    if context.roles.iter().any(|(user, held)| *user == opener && held == role) {
+    if context.roles.iter().any(|(user, name)| *user == opener && name == role) {
         Code::OwnRole.into()
     } else if is_known {
         Code::RoleVacant.into()

@@ -140,10 +140,10 @@ impl State {
         if let Some(conversation) = self.directs.get(&key) {
             return Ok(*conversation);
         }
-        let people = [("sender", put.sender), ("recipient", put.recipient)];
-        let people = people.map(|(name, user)| self.users.get(&user).cloned().ok_or_else(|| absent(name)));
-        let [Ok(sender), Ok(recipient)] = people else {
-            return Err(people.into_iter().find_map(Result::err).unwrap_or_else(|| absent("user")));
+        let users = [("sender", put.sender), ("recipient", put.recipient)];
+        let users = users.map(|(name, user)| self.users.get(&user).cloned().ok_or_else(|| absent(name)));
+        let [Ok(sender), Ok(recipient)] = users else {
+            return Err(users.into_iter().find_map(Result::err).unwrap_or_else(|| absent("user")));
         };
         let name = (format!(" host {}", at.version), [0; 16]);
         let row = new_row(ConversationKind::Direct, put.sender, name, context.as_ref(), 2, at);

@@ -6,7 +6,7 @@
 use super::{
     change::Outcome,
     decide::{At, Decided, Outgoing, Rules},
-    messages::{said, subject},
+    messages::{message_text, subject},
     rows::{Details, MessageRow},
     state::{MessageKey, State},
     text,
@@ -37,7 +37,7 @@ impl State {
             return Err(too_late("it was deleted"));
         }
         let text = match text {
-            Some(text) => said(text, &row.details.attachments, rules)?,
+            Some(text) => message_text(text, &row.details.attachments, rules)?,
             None => row.text.clone(),
         };
         let subject = match above {
@@ -82,7 +82,7 @@ impl State {
     pub(super) fn hide(&mut self, actor: UserId, key: MessageKey, at: At) -> Result<Decided, Problem> {
         let (conversation, seq) = key;
         self.place(conversation, actor)?;
-        let version = self.person(actor)?.version;
+        let version = self.user(actor)?.version;
         if self.hidden.contains(&(actor, key)) {
             let change = Changed { version, prev: version };
             return Ok(Decided::quietly(Outcome::Answer(Answer::Changed(change))));

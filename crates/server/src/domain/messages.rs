@@ -66,7 +66,7 @@ impl State {
         }
         self.open_place(conversation, actor)?;
         let attachments = self.attachments(actor, &content.attachments, rules)?;
-        let text = said(&content.text, &attachments, rules)?;
+        let text = message_text(&content.text, &attachments, rules)?;
         let subject = subject(content.subject.as_deref(), rules)?;
         if let Some(seq) = content.reply_to {
             let answered = self.seen(actor, (conversation, seq)).map_err(|_| absent("reply_to"))?;
@@ -238,7 +238,7 @@ impl State {
 }
 
 /// Checks the text of a message, which may be empty if it has attachments.
-pub(super) fn said(text: &str, attachments: &[Attachment], rules: &Rules) -> Result<String, Problem> {
+pub(super) fn message_text(text: &str, attachments: &[Attachment], rules: &Rules) -> Result<String, Problem> {
     if visible::is_blank(text) && !attachments.is_empty() {
         return Ok(String::new());
     }

@@ -164,7 +164,7 @@ impl State {
     ///
     /// # Errors
     /// `not_found`.
-    pub fn person(&self, user: UserId) -> Result<&UserRow, Problem> {
+    pub fn user(&self, user: UserId) -> Result<&UserRow, Problem> {
         self.users.get(&user).filter(|row| !row.disabled).ok_or_else(|| Code::NotFound.into())
     }
 
@@ -179,7 +179,7 @@ impl State {
 
     /// Raises the version of a user's scope and returns the previous one.
     pub(super) fn raise_user(&mut self, user: UserId, version: Version) -> Version {
-        let row = self.users.get_mut(&user).expect("a decided change has loaded its person");
+        let row = self.users.get_mut(&user).expect("a decided change has loaded its user");
         let prev = std::mem::replace(&mut row.version, version);
         self.changed_users.insert(user);
         self.scopes.insert(Scope::User(user), version);

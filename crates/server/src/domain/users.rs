@@ -64,7 +64,7 @@ impl State {
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
-        let row = self.person(user)?;
+        let row = self.user(user)?;
         let (receipts, presence) = (row.receipts, row.presence);
         if profile.name.is_some() && row.external_id.is_some() {
             return Err(Problem::new(Code::NotAllowed).with_detail("the name is that in the application"));

@@ -162,7 +162,7 @@ fn no_room(code: Code) -> Problem {
 /// The rooms of a server.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    held: Arc<BodyBudget>,
+    in_memory: Arc<BodyBudget>,
     pictures: Arc<BodyBudget>,
 }
 
@@ -171,7 +171,7 @@ impl Bodies {
         // A single body always has room, whatever the limits.
         let least = |bytes: u64| bytes.max(BODY_BYTES_MIN + u64::from(limits.body_bytes_max));
         Self {
-            held: BodyBudget::new(
+            in_memory: BodyBudget::new(
                 least(limits.user_body_bytes_max.into()),
                 least(limits.address_body_bytes_max.into()),
                 least(limits.bodies_bytes_max),
@@ -186,7 +186,7 @@ pub(super) async fn read(edge: &Edge, request: Request) -> Result<Bytes, Refusal
     let config = &edge.app.config;
     let bytes_max = config.limits.body_bytes_max;
     check_length(request.headers(), bytes_max)?;
-    let mut share = edge.bodies().held.take(&caller(&request)?, BODY_BYTES_MIN)?;
+    let mut share = edge.bodies().in_memory.take(&caller(&request)?, BODY_BYTES_MIN)?;
     let mut read = BytesMut::new();
     let mut body = Limited::new(request.into_body(), bytes_max as usize);
     let mut pace = Pace::new(config.http.body_ms);

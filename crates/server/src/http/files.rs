@@ -219,7 +219,7 @@ async fn serve(
     tag: &str,
     media_type: &str,
     name: &str,
-    asked: &HeaderMap,
+    request: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let mut headers = HeaderMap::new();
     let mut set = |name: HeaderName, value: &str| {
@@ -233,7 +233,7 @@ async fn serve(
     set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(header::ACCEPT_RANGES, "bytes");
-    if is_held(asked, tag) {
+    if is_cached(request, tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     let mut set = |name: HeaderName, value: &str| {
@@ -241,7 +241,7 @@ async fn serve(
             headers.insert(name, value);
         }
     };
-    let (status, range) = match disposition::requested_range(range_of(asked, tag), bytes) {
+    let (status, range) = match disposition::requested_range(range_of(request, tag), bytes) {
         RequestedRange::All => (StatusCode::OK, 0..bytes),
         RequestedRange::Range(range) => {
             let last = range.end - 1;
@@ -274,20 +274,20 @@ async fn serve(
 }
 
 /// Returns whether `If-None-Match` names it.
-fn is_held(asked: &HeaderMap, tag: &str) -> bool {
-    let held = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|held| held.to_str().ok());
-    held.flat_map(|held| held.split(',')).any(|held| {
-        let held = held.trim();
-        held == "*" || held.strip_prefix("W/").unwrap_or(held) == tag
+fn is_cached(request: &HeaderMap, tag: &str) -> bool {
+    let values = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|value| {
+        let value = value.trim();
+        value == "*" || value.strip_prefix("W/").unwrap_or(value) == tag
     })
 }
 
 /// Returns the `Range` header, if there is one and it is for this version of the file.
-fn range_of<'a>(asked: &'a HeaderMap, tag: &str) -> Option<&'a str> {
-    let mut ranges = asked.get_all(header::RANGE).iter();
+fn range_of<'a>(request: &'a HeaderMap, tag: &str) -> Option<&'a str> {
+    let mut ranges = request.get_all(header::RANGE).iter();
     let (Some(range), None) = (ranges.next(), ranges.next()) else { return None };
-    match asked.get(header::IF_RANGE) {
-        Some(held) if held.as_bytes() != tag.as_bytes() => None,
+    match request.get(header::IF_RANGE) {
+        Some(value) if value.as_bytes() != tag.as_bytes() => None,
         _ => range.to_str().ok(),
     }
 }

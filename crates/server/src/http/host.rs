@@ -20,8 +20,8 @@ pub(super) async fn recheck(State(edge): State<Edge>, request: Request) -> Resul
         return Err(Code::NotSignedIn.into());
     }
     let body = bodies::read(&edge, request).await?;
-    let asked: Recheck = if body.is_empty() { Recheck::default() } else { extract::parse(&body)? };
-    let ids: Vec<String> = asked.users.iter().map(HostId::to_string).collect();
+    let recheck: Recheck = if body.is_empty() { Recheck::default() } else { extract::parse(&body)? };
+    let ids: Vec<String> = recheck.users.iter().map(HostId::to_string).collect();
     // What has ended there ends here, also if the host does not wait for it.
     task::to_its_end(async move { app.identity.host().ok_or(Code::NotFound)?.check_now(&ids).await }).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -42,13 +42,13 @@ pub struct RecoveryOptions {
 
 /// The announced versions: everything up to `upto`, and ranges beyond it.
 #[derive(Debug, Default)]
-struct Heard {
+struct ReceivedCommits {
     upto: Version,
     /// First version → last version, without overlap.
     beyond: BTreeMap<Version, Version>,
 }
 
-impl Heard {
+impl ReceivedCommits {
     fn add(&mut self, first: Version, last: Version) {
         if first.0 > self.upto.0 + 1 {
             self.beyond.insert(first, last);
@@ -75,7 +75,7 @@ pub struct Recovery {
     store: Store,
     environment: Environment,
     settings: RecoveryOptions,
-    heard: Heard,
+    received: ReceivedCommits,
     hints: HashMap<ConversationId, Version>,
     /// The clock at the last check: what was committed by then must have been announced by now.
     seen: Version,
@@ -96,19 +96,19 @@ impl Recovery {
         settings: RecoveryOptions,
         (node, version, layer): (Epoch, Version, watch::Receiver<LayerStatus>),
     ) -> Self {
-        let heard = Heard { upto: version, beyond: BTreeMap::new() };
+        let received = ReceivedCommits { upto: version, beyond: BTreeMap::new() };
         let hints = HashMap::new();
-        Self { hub, store, environment, settings, heard, hints, seen: version, node, layer, counted: None }
+        Self { hub, store, environment, settings, received, hints, seen: version, node, layer, counted: None }
     }
 
     /// Runs until the hub is dropped.
-    pub async fn run(mut self, mut told: mpsc::UnboundedReceiver<NodeMessage>) {
+    pub async fn run(mut self, mut messages: mpsc::UnboundedReceiver<NodeMessage>) {
         let mut looks = tokio::time::interval(self.settings.interval);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut pruned_ms = self.environment.steady_ms();
         loop {
             tokio::select! {
-                message = told.recv() => match message {
+                message = messages.recv() => match message {
                     Some(message) => self.hear(&message),
                     None => return,
                 },
@@ -136,9 +136,9 @@ impl Recovery {
                 if node != self.node && !self.is_counting() {
                     return;
                 }
-                self.heard.add(first, last);
-                if self.heard.beyond.len() > RANGES_MAX {
-                    self.heard.beyond.clear();
+                self.received.add(first, last);
+                if self.received.beyond.len() > RANGES_MAX {
+                    self.received.beyond.clear();
                 }
             }
             NodeMessage::Hint { conversation, version } => {
@@ -162,14 +162,14 @@ impl Recovery {
         let is_counting = self.is_counting();
         let now = self.store.version().await?;
         let before = std::mem::replace(&mut self.seen, now);
-        if (if is_counting { before } else { now }) > self.heard.upto {
+        if (if is_counting { before } else { now }) > self.received.upto {
             self.recover().await?;
         }
         self.counted = layer.is_connected.then_some(layer.interruptions);
         // A hint is forgotten only when it was delivered.
         while let Some((&conversation, &version)) = self.hints.iter().next() {
-            let people = self.store.members_and_leavers(conversation, version).await?;
-            let topics: Vec<Topic> = people.into_iter().map(|(user, _)| Topic::User(user)).collect();
+            let users = self.store.members_and_leavers(conversation, version).await?;
+            let topics: Vec<Topic> = users.into_iter().map(|(user, _)| Topic::User(user)).collect();
             self.hub.deliver(&topics, &scope_changed(Scope::Conversation(conversation), version));
             self.hints.remove(&conversation);
         }
@@ -180,7 +180,7 @@ impl Recovery {
     async fn recover(&mut self) -> store::Result<()> {
         let mut is_further = false;
         loop {
-            let rows = self.store.commits_after(self.heard.upto, COMMITS_PAGE).await?;
+            let rows = self.store.commits_after(self.received.upto, COMMITS_PAGE).await?;
             let Some(first) = rows.first().map(|row| row.first) else {
                 if is_further {
                     // The previous page was full, and the last.
@@ -189,19 +189,19 @@ impl Recovery {
                 // The rows are gone and with them what was missed, so all clients reconnect and resume.
                 return self.start_over().await;
             };
-            if first.0 > self.heard.upto.0 + 1 {
+            if first.0 > self.received.upto.0 + 1 {
                 return self.start_over().await;
             }
             let count = rows.len();
             for row in rows {
-                if !self.heard.has(row.first, row.last) {
+                if !self.received.has(row.first, row.last) {
                     info!(first = row.first.0, last = row.last.0, "a commit was learnt from the store");
                     self.hub.metrics.commits_recovered.inc();
                     for (scope, version) in row.scopes {
                         self.notify_scope(scope, version, row.first).await?;
                     }
                 }
-                self.heard.add(row.first, row.last);
+                self.received.add(row.first, row.last);
             }
             is_further = true;
             if count < usize::try_from(COMMITS_PAGE).expect("small") {
@@ -211,8 +211,8 @@ impl Recovery {
     }
 
     async fn start_over(&mut self) -> store::Result<()> {
-        warn!(after = self.heard.upto.0, "commits were missed and are forgotten; all connections come back");
-        self.heard = Heard { upto: self.store.version().await?, beyond: BTreeMap::new() };
+        warn!(after = self.received.upto.0, "commits were missed and are forgotten; all connections come back");
+        self.received = ReceivedCommits { upto: self.store.version().await?, beyond: BTreeMap::new() };
         self.hub.restart_all();
         Ok(())
     }
@@ -222,11 +222,11 @@ impl Recovery {
         let mut topics = vec![Topic::from(scope)];
         match scope {
             Scope::Conversation(conversation) => {
-                let people = self.store.members_and_leavers(conversation, since).await?;
-                let left: Vec<UserId> = people.iter().filter(|(_, left)| *left).map(|(user, _)| *user).collect();
+                let users = self.store.members_and_leavers(conversation, since).await?;
+                let left: Vec<UserId> = users.iter().filter(|(_, left)| *left).map(|(user, _)| *user).collect();
                 self.hub.remove(conversation, &left);
                 self.hub.suspend_presence(&left);
-                topics.extend(people.into_iter().map(|(user, _)| Topic::User(user)));
+                topics.extend(users.into_iter().map(|(user, _)| Topic::User(user)));
             }
             Scope::User(user) => {
                 self.hub.suspend_presence(&[user]);
@@ -243,27 +243,27 @@ impl Recovery {
 mod tests {
     use super::*;
 
-    fn heard(ranges: &[(i64, i64)]) -> Heard {
-        let mut heard = Heard::default();
+    fn received(ranges: &[(i64, i64)]) -> ReceivedCommits {
+        let mut received = ReceivedCommits::default();
         for (first, last) in ranges {
-            heard.add(Version(*first), Version(*last));
+            received.add(Version(*first), Version(*last));
         }
-        heard
+        received
     }
 
     #[test]
     fn ranges_join_in_any_order() {
-        assert_eq!(heard(&[(1, 3), (4, 9)]).upto, Version(9));
-        let out_of_order = heard(&[(7, 9), (4, 6), (1, 3)]);
+        assert_eq!(received(&[(1, 3), (4, 9)]).upto, Version(9));
+        let out_of_order = received(&[(7, 9), (4, 6), (1, 3)]);
         assert_eq!((out_of_order.upto, out_of_order.beyond.len()), (Version(9), 0));
-        assert_eq!(heard(&[(1, 3), (1, 3)]).upto, Version(3));
+        assert_eq!(received(&[(1, 3), (1, 3)]).upto, Version(3));
     }
 
     #[test]
     fn a_gap_stops_the_count_and_what_lies_beyond_is_known() {
-        let heard = heard(&[(1, 3), (5, 6)]);
-        assert_eq!(heard.upto, Version(3));
-        assert!(heard.has(Version(5), Version(6)) && heard.has(Version(2), Version(3)));
-        assert!(!heard.has(Version(4), Version(4)) && !heard.has(Version(6), Version(7)));
+        let received = received(&[(1, 3), (5, 6)]);
+        assert_eq!(received.upto, Version(3));
+        assert!(received.has(Version(5), Version(6)) && received.has(Version(2), Version(3)));
+        assert!(!received.has(Version(4), Version(4)) && !received.has(Version(6), Version(7)));
     }
 }

@@ -156,8 +156,8 @@ async fn put(
     let closed = before.as_ref().is_some_and(|before| before.context.closed);
     let context = Context { closed, ..shown };
     let is_same = before.is_some_and(|before| {
-        let held: BTreeMap<UserId, String> = before.roles.into_iter().collect();
-        before.context == context && held == roles
+        let stored_roles: BTreeMap<UserId, String> = before.roles.into_iter().collect();
+        before.context == context && stored_roles == roles
     });
     if is_same {
         return Ok(None);
@@ -217,10 +217,10 @@ fn host_context(
     });
     let status = text(4);
     let tone = status.as_ref().and_then(|status| table.tones.get(&status.to_lowercase())).copied();
-    let mut held = BTreeMap::new();
+    let mut held_roles = BTreeMap::new();
     for (place, role) in roles.iter().enumerate() {
         if let Ok(Some(user)) = row.optional_text(5 + place) {
-            held.entry(people.read(user)).or_insert_with(|| (*role).clone());
+            held_roles.entry(people.read(user)).or_insert_with(|| (*role).clone());
         }
     }
     let context = Context {
@@ -233,7 +233,7 @@ fn host_context(
         closed: false,
         key: ContextKey { kind: table.kind.clone(), id },
     };
-    Some(HostContext { context, roles: held })
+    Some(HostContext { context, roles: held_roles })
 }
 
 /// Returns a text on one line; none if there is none.

@@ -135,15 +135,16 @@ impl LocalUsers {
         timing: PresenceTiming,
     ) -> Vec<(Sign, bool)> {
         let touched = std::mem::take(&mut self.touched);
-        let asked: Vec<UserId> = if all { self.users.keys().copied().collect() } else { touched.into_iter().collect() };
+        let candidates: Vec<UserId> =
+            if all { self.users.keys().copied().collect() } else { touched.into_iter().collect() };
         let mut signs = Vec::new();
-        for user in asked {
+        for user in candidates {
             let Some(user_state) = self.users.get_mut(&user) else { continue };
             let here = user_state.here(now);
             // The clock may have been set back since.
             user_state.seen_ms = user_state.last_used_ms().min(now_ms);
-            let is_news = user_state.last_sign.is_none_or(|said| said.here != here);
-            let since = user_state.last_sign.map_or(Duration::MAX, |said| now.saturating_duration_since(said.at));
+            let is_news = user_state.last_sign.is_none_or(|last| last.here != here);
+            let since = user_state.last_sign.map_or(Duration::MAX, |last| now.saturating_duration_since(last.at));
             // A change soon after the last one waits until `all` are checked again.
             if (is_news && since >= timing.interval) || since >= timing.sign_ttl / 3 {
                 let lasts = if here == Here::Gone { GONE_TTL } else { timing.sign_ttl };
@@ -157,7 +158,7 @@ impl LocalUsers {
                 user_state.written_ms = Some(user_state.seen_ms);
                 self.unwritten.insert(user, user_state.seen_ms);
             }
-            if here == Here::Gone && user_state.last_sign.is_some_and(|said| said.here == Here::Gone) {
+            if here == Here::Gone && user_state.last_sign.is_some_and(|last| last.here == Here::Gone) {
                 self.users.remove(&user);
             }
         }
@@ -166,8 +167,8 @@ impl LocalUsers {
 
     /// Returns the last sign of a user that is present, even if the sign has expired.
     pub(super) fn last_sign(&self, user: UserId) -> Option<Seen> {
-        let said = self.users.get(&user)?.last_sign.filter(|said| said.here != Here::Gone)?;
-        Some(Seen { user, here: said.here, seen_ms: said.seen_ms })
+        let last = self.users.get(&user)?.last_sign.filter(|last| last.here != Here::Gone)?;
+        Some(Seen { user, here: last.here, seen_ms: last.seen_ms })
     }
 
     /// Queues the last activity of all users, before the server ends.
@@ -312,12 +313,12 @@ mod tests {
         node.says(false, 0);
         node.local.set_idle(USER, connection, true, 5000);
         assert_eq!(node.says(true, 5000), [(Here::Idle, true)]);
-        let said = |node: &TestNode| node.local.last_sign(USER).map(|seen| (seen.here, seen.seen_ms));
+        let last_sign = |node: &TestNode| node.local.last_sign(USER).map(|seen| (seen.here, seen.seen_ms));
         node.local.set_idle(USER, connection, false, 5100);
         assert_eq!(node.says(false, 5100), [], "it waits for the next look");
-        assert_eq!(said(&node), Some((Here::Idle, 5000)));
+        assert_eq!(last_sign(&node), Some((Here::Idle, 5000)));
         node.says(true, 6000);
-        assert_eq!(said(&node).map(|(here, _)| here), Some(Here::Online));
+        assert_eq!(last_sign(&node).map(|(here, _)| here), Some(Here::Online));
     }
 
     #[test]
@@ -325,12 +326,12 @@ mod tests {
         let mut node = TestNode::new();
         let (connection, _) = node.arrives(0);
         node.says(false, 0);
-        let mut said = 0;
+        let mut count = 0;
         for step in 1..=1000_u64 {
             node.local.set_idle(USER, connection, step % 2 == 1, 0);
-            said += node.says(step % 100 == 0, step * 10).len();
+            count += node.says(step % 100 == 0, step * 10).len();
         }
-        assert!(said <= 10, "in ten seconds: {said}");
+        assert!(count <= 10, "in ten seconds: {count}");
     }
 
     #[test]

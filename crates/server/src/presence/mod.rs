@@ -182,12 +182,12 @@ impl Presence {
             payload: LayerMessage::node(&NodeMessage::Presence { user: sign.user }),
         };
         let news = signs.iter().filter(|(_, is_news)| *is_news).map(|(sign, _)| announcement(sign)).collect();
-        let said = self.with.layer.say(self.with.node, signs.into_iter().map(|(sign, _)| sign).collect()).await;
-        let said = match said {
+        let result = self.with.layer.say(self.with.node, signs.into_iter().map(|(sign, _)| sign).collect()).await;
+        let result = match result {
             Ok(()) => self.with.layer.publish(news).await,
             failed => failed,
         };
-        if let Err(cause) = said {
+        if let Err(cause) = result {
             debug!(%cause, "presence could not be published to other nodes");
         }
     }

@@ -140,21 +140,21 @@ impl Presence {
         users: &[UserId],
     ) -> Result<Vec<model::Presence>, ObserveError> {
         let hub = &self.with.hub;
-        let mut asked = users.to_vec();
+        let mut remaining = users.to_vec();
         for _ in 0..CHECKS_MAX {
             let check = hub.begin_check();
             let mut stale = Vec::new();
-            for user in self.visible_users(viewer, &asked).await? {
+            for user in self.visible_users(viewer, &remaining).await? {
                 if hub.subscribe_presence(&check, attached.id(), user).await? == Subscription::Stale {
                     stale.push(user);
                 }
             }
-            asked = stale;
-            if asked.is_empty() {
+            remaining = stale;
+            if remaining.is_empty() {
                 break;
             }
         }
-        hub.presence_queue.check_hidden(&asked);
+        hub.presence_queue.check_hidden(&remaining);
         let known = self.observe(attached.subscribed_users().into_iter().collect()).await;
         // Those whose visibility has changed since are checked again, and sent then.
         Ok(presences(users, &known, &attached.subscribed_users()))

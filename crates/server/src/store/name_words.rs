@@ -26,12 +26,12 @@ pub(super) fn recompute(connection: &mut DatabaseConnection) -> Result<()> {
     let mut after: i64 = 0;
     loop {
         let sql = "SELECT id, name FROM users WHERE id > $1 ORDER BY id LIMIT $2";
-        let people: Vec<(i64, String)> =
+        let users: Vec<(i64, String)> =
             connection.query(sql, &[after.into(), ROWS_MAX.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
-        let Some((last, _)) = people.last() else { break };
+        let Some((last, _)) = users.last() else { break };
         after = *last;
         let mut params = BulkParams::new(["id", "name_words"]);
-        for (id, name) in &people {
+        for (id, name) in &users {
             params.push([(*id).into(), name_words(name).into()]);
         }
         params.execute(connection, "UPDATE users SET name_words = v.name_words FROM v WHERE users.id = v.id")?;

@@ -199,8 +199,8 @@ impl Decoder {
         if length >> 63 != 0 {
             return Err(Fault::Protocol("a length of 64 bits"));
         }
-        let held = if kind.is_control() { 0 } else { self.content.len() };
-        let length = usize::try_from(length).ok().filter(|length| *length <= bytes_max.saturating_sub(held));
+        let buffered = if kind.is_control() { 0 } else { self.content.len() };
+        let length = usize::try_from(length).ok().filter(|length| *length <= bytes_max.saturating_sub(buffered));
         // A control frame is short, whatever the limit.
         let length = if kind.is_control() { Some(usize::from(second & 0x7f)) } else { length };
         let rest = length.ok_or(Fault::TooLarge)?;

@@ -65,7 +65,7 @@ struct Begun {
     /// How far data was taken.
     taken: u64,
     /// The progress that was last reported.
-    told: u64,
+    reported: u64,
 }
 
 /// News of an upload.
@@ -135,8 +135,8 @@ impl Uploads {
         for (id, begun) in all.iter_mut() {
             begun.hand_on(Bytes::new());
             let received = *begun.progress.borrow_and_update();
-            if received > begun.told {
-                begun.told = received;
+            if received > begun.reported {
+                begun.reported = received;
                 news.push(UploadReport::Kept(Box::new(Event::UploadProgress { upload: *id, received })));
             }
             // An ingest whose queue is open ends only when it fails.
@@ -260,7 +260,7 @@ impl UploadsState {
             progress: progress.clone(),
             bytes,
             taken: upload.received,
-            told: upload.received,
+            reported: upload.received,
         };
         {
             let mut all = self.begun();
@@ -335,7 +335,7 @@ mod tests {
             progress: watch::channel(0).1,
             bytes,
             taken: 0,
-            told: 0,
+            reported: 0,
         }
     }
 
@@ -379,12 +379,12 @@ mod tests {
             Err(Code::Conflict.into())
         });
         let (done, mut ended) = oneshot::channel();
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut news) = mpsc::unbounded_channel();
         let following = follow(watched, task, done, move || tell.send(()).is_ok());
         let hearing = async {
             tokio::task::yield_now().await;
             finish.send(()).expect("it goes on");
-            told.recv().await.expect("there is news");
+            news.recv().await.expect("there is news");
             ended.try_recv().map(|ended| ended.map_err(|problem| problem.code))
         };
         let ((), heard) = tokio::join!(following, hearing);

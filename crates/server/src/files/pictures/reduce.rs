@@ -208,12 +208,12 @@ fn jpeg<R: Read>(
     let pixels = u64::from(width) * u64::from(height);
     // Its planes and the picture composed of them.
     let planes = pixels * frame.samples_in_64 / 64 + pixels * frame.components;
-    let held = if frame.is_progressive {
+    let coefficients = if frame.is_progressive {
         2 * u64::from(whole.width) * u64::from(whole.height) * frame.samples_in_64 / 64
     } else {
         0
     };
-    if planes + held > limits.memory_max {
+    if planes + coefficients > limits.memory_max {
         return Err(PictureError::BROKEN);
     }
     let bytes = decoder.decode().map_err(|_| PictureError::BROKEN)?;

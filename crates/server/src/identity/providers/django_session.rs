@@ -132,9 +132,9 @@ impl DjangoSessions {
         let timeout = host.options().timeout;
         let (files, has_warned) = (BoundedReading::new(timeout), AtomicBool::new(false));
         let reader = Arc::new(SessionReader { rules, host, users, environment, files, timeout, has_warned });
-        let asked = reader.clone();
+        let shared = reader.clone();
         let (asks, task) = Coalescer::start("host sessions", supervisor, move |credentials: Vec<Credential>| {
-            let reader = asked.clone();
+            let reader = shared.clone();
             async move { reader.verdicts(&credentials).await }
         });
         (Self { reader, asks }, task)

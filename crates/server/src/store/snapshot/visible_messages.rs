@@ -148,11 +148,11 @@ impl Snapshot<'_> {
         let message = self.messages_for_viewer(&window, row.as_slice())?.pop();
         let Some(message) = message.filter(|message| !message.hidden) else { return Ok(None) };
         let ids = message.reactions.iter().flat_map(|reaction| reaction.users.iter().copied());
-        let people = self.users_by_id(ids)?;
-        let person = |id: &UserId| people.iter().find(|person| person.id == *id).cloned();
+        let users = self.users_by_id(ids)?;
+        let user = |id: &UserId| users.iter().find(|row| row.id == *id).cloned();
         let reactions = message.reactions.iter().map(|reaction| ReactionBy {
             emoji: reaction.emoji.clone(),
-            users: reaction.users.iter().filter_map(person).collect(),
+            users: reaction.users.iter().filter_map(user).collect(),
         });
         Ok(Some(reactions.collect()))
     }
