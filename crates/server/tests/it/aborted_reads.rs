@@ -29,9 +29,9 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 /// The bytes of a random read.
-fn read(rng: &mut Rng, person: &TestUser, conversation: ConversationId, cursor: Cursor) -> Vec<u8> {
+fn read(rng: &mut Rng, user: &TestUser, conversation: ConversationId, cursor: Cursor) -> Vec<u8> {
     let headers: Vec<(&str, &str)> =
-        person.api.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("visible"))).collect();
+        user.api.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("visible"))).collect();
     let path = match rng.below(8) {
         0 => format!("/v1/events?cursor={cursor}"),
         1 => format!("/v1/events?cursor={cursor}&wait=5"),
@@ -43,7 +43,7 @@ fn read(rng: &mut Rng, person: &TestUser, conversation: ConversationId, cursor: 
             let all: Vec<_> = raw_http::HANDSHAKE.iter().chain(&headers).copied().collect();
             let handshake_status =
                 raw_http::request("GET", "/v1/socket", &all, "").replace("Connection: close", "Connection: Upgrade");
-            let resume = json!({"id": 1, "type": "session.resume", "user": person.id, "cursor": cursor});
+            let resume = json!({"id": 1, "type": "session.resume", "user": user.id, "cursor": cursor});
             let shown = json!({"id": 2, "type": "conversation.show", "conversations": [conversation]});
             return [handshake_status.into_bytes(), frame(&resume.to_string()), frame(&shown.to_string())].concat();
         }
@@ -61,16 +61,16 @@ async fn abort_read(server: &Server, rng: &mut Rng, request: &[u8]) {
     let _ = timeout(PATIENCE, stream.read_exact(&mut some)).await;
 }
 
-async fn reported(person: &TestUser, cursor: Cursor) -> Value {
-    let polled = person.api.events(Some(cursor), 0).await.expect("heads");
-    let mut client = person.connect().await;
-    let resume = Command::Resume { user: person.id, cursor: Some(cursor) };
+async fn reported(user: &TestUser, cursor: Cursor) -> Value {
+    let polled = user.api.events(Some(cursor), 0).await.expect("heads");
+    let mut client = user.connect().await;
+    let resume = Command::Resume { user: user.id, cursor: Some(cursor) };
     let resumed: Result<Value, Error> = client.call(resume).await;
     let mut resumed = resumed.expect("heads");
     resumed.as_object_mut().expect("an object").remove("re");
     let polled = serde_json::to_value(polled).expect("an answer has string keys only");
     assert_eq!(polled, resumed, "both ways");
-    let me = serde_json::to_value(person.api.me().await.expect("signed in")).expect("an object");
+    let me = serde_json::to_value(user.api.me().await.expect("signed in")).expect("an object");
     json!([polled, me])
 }
 

@@ -19,25 +19,25 @@ use parlor_protocol::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-fn bearer(person: &TestUser) -> String {
-    person.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").to_owned()
+fn bearer(user: &TestUser) -> String {
+    user.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").to_owned()
 }
 
-async fn refused(person: &TestUser, path: &str) -> (Code, Option<u64>) {
-    match person.api.get::<Value>(path).await {
+async fn refused(user: &TestUser, path: &str) -> (Code, Option<u64>) {
+    match user.api.get::<Value>(path).await {
         Err(Error::Refused(problem)) => (problem.code, problem.limit),
         other => panic!("{path}: {other:?}"),
     }
 }
 
 /// Collects a list page by page, with at most `limit` rows per page; the rows are in `field`.
-async fn whole(person: &TestUser, path: &str, field: &str, limit: u32) -> Vec<Value> {
+async fn whole(user: &TestUser, path: &str, field: &str, limit: u32) -> Vec<Value> {
     let (mut rows, mut after) = (Vec::new(), String::new());
     loop {
         // The path's base is the same on every page.
         let path = if after.is_empty() { path } else { path.trim_end_matches("?after=0") };
         let sign = if path.contains('?') { '&' } else { '?' };
-        let page: Value = person.api.get(&format!("{path}{sign}limit={limit}{after}")).await.expect("a page");
+        let page: Value = user.api.get(&format!("{path}{sign}limit={limit}{after}")).await.expect("a page");
         let some = page[field].as_array().expect("rows");
         assert!(some.len() <= limit as usize, "{path}");
         rows.extend(some.iter().cloned());

@@ -58,8 +58,8 @@ impl ClockedServer {
     }
 
     /// Whether a session is still valid.
-    async fn has_session(&self, person: &Api) -> bool {
-        let token = person.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ");
+    async fn has_session(&self, user: &Api) -> bool {
+        let token = user.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ");
         self.api().with_token(token).me().await.is_ok()
     }
 

@@ -25,7 +25,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-const PEOPLE: usize = 5;
+const USERS: usize = 5;
 const STEPS: usize = 60;
 /// The contexts of conversations.
 const ITEMS: [&str; 2] = ["1", "2"];
@@ -100,7 +100,7 @@ fn tiny_limits(seed: u64) -> Setup {
 
 struct Simulation {
     server: Server,
-    people: Vec<TestUser>,
+    users: Vec<TestUser>,
     clients: Vec<Client>,
     rng: Rng,
     backup: Option<tempfile::TempDir>,
@@ -109,18 +109,18 @@ struct Simulation {
 impl Simulation {
     async fn new(server: Server, seed: u64, faults: EventFaults) -> Self {
         let mut rng = Rng::new(seed);
-        let mut people = Vec::new();
+        let mut users = Vec::new();
         for name in ["ada", "ben", "cleo", "dan", "eve"] {
-            people.push(server.user(name).await);
+            users.push(server.user(name).await);
         }
         let mut clients = Vec::new();
-        for person in &people {
-            let mut client = person.connect().await;
+        for user in &users {
+            let mut client = user.connect().await;
             client.list_limit = Some(2);
             client.set_tamper(Some(tamper(faults, Rng::new(rng.next()))));
             clients.push(client);
         }
-        let mut sim = Self { server, people, clients, rng, backup: None };
+        let mut sim = Self { server, users, clients, rng, backup: None };
         for item in ITEMS {
             sim.put(item);
         }
@@ -138,7 +138,7 @@ impl Simulation {
     }
 
     fn someone(&mut self) -> UserId {
-        self.people[self.rng.below(PEOPLE)].id
+        self.users[self.rng.below(USERS)].id
     }
 
     /// Performs one of a hundred random actions; from 90 on they are interruptions. Refused actions are fine: they have
@@ -147,7 +147,7 @@ impl Simulation {
         if self.rng.percent(20) {
             return self.act_concurrently().await;
         }
-        let who = self.rng.below(PEOPLE);
+        let who = self.rng.below(USERS);
         match self.rng.below(things) {
             0..86 => {
                 if let Some(command) = self.random_command(who) {
@@ -164,10 +164,10 @@ impl Simulation {
     async fn act_concurrently(&mut self) {
         let mut at_once = JoinSet::new();
         for _ in 0..8 {
-            let who = self.rng.below(PEOPLE);
+            let who = self.rng.below(USERS);
             let Some(command) = self.random_command(who) else { continue };
-            let person = self.people[who].clone();
-            at_once.spawn(async move { by_http(&person, command).await.is_ok() });
+            let user = self.users[who].clone();
+            at_once.spawn(async move { by_http(&user, command).await.is_ok() });
         }
         while let Some(ended) = at_once.join_next().await {
             ended.expect("a command does not panic");
@@ -180,7 +180,7 @@ impl Simulation {
         if by_socket {
             return self.clients[who].call::<Value>(command).await.err();
         }
-        by_http(&self.people[who], command).await.err()
+        by_http(&self.users[who], command).await.err()
     }
 
     /// Picks a change of a message, a conversation or the user.
@@ -218,7 +218,7 @@ impl Simulation {
                 Command::AddMembers { conversation, users: vec![self.someone(), self.someone()], history }
             }
             6..11 => {
-                let user = if self.rng.percent(40) { self.people[who].id } else { self.someone() };
+                let user = if self.rng.percent(40) { self.users[who].id } else { self.someone() };
                 Command::RemoveMember { conversation, user }
             }
             11..14 => {
@@ -246,9 +246,9 @@ impl Simulation {
             open.context = Some(ContextKey { kind: "item".to_owned(), id: (*self.rng.pick(&ITEMS)).to_owned() });
         }
         if self.rng.percent(30) {
-            open.user = Some(self.people[(who + 1) % PEOPLE].id);
+            open.user = Some(self.users[(who + 1) % USERS].id);
         } else {
-            let count = 1 + self.rng.below(PEOPLE);
+            let count = 1 + self.rng.below(USERS);
             let users = (0..count).map(|_| self.someone()).collect();
             open.group = Some(Group { title: format!("group {}", unique()), users });
         }
@@ -268,8 +268,8 @@ impl Simulation {
     /// Gives three users roles in the context.
     fn put(&mut self, item: &str) {
         let title = format!("item {}", unique());
-        let first = self.rng.below(PEOPLE);
-        let role = |index: usize| format!("role{index}={}", self.people[(first + index) % PEOPLE].login);
+        let first = self.rng.below(USERS);
+        let role = |index: usize| format!("role{index}={}", self.users[(first + index) % USERS].login);
         let roles = [role(0), role(1), role(2)];
         let mut arguments = vec!["context", "put", "--type", "item", "--id", item, "--title", &title];
         for role in &roles {
@@ -338,7 +338,7 @@ impl Simulation {
 
     /// Runs every client for a moment; some without a socket connect.
     async fn run_all(&mut self) {
-        for who in 0..PEOPLE {
+        for who in 0..USERS {
             if self.clients[who].is_connected() {
                 let moment = self.rng.millis(1, 4);
                 // If the connection ends, it is reopened later.
@@ -355,7 +355,7 @@ impl Simulation {
         let mut before = None;
         let mut since = Instant::now();
         while since.elapsed() < MARKER_INTERVAL * 4 {
-            let now = self.people[0].api.events(None, 0).await.expect("heads").cursor;
+            let now = self.users[0].api.events(None, 0).await.expect("heads").cursor;
             if before != Some(now) {
                 (before, since) = (Some(now), Instant::now());
             }
@@ -367,10 +367,10 @@ impl Simulation {
     /// Lists how the clients differ from fresh snapshots.
     async fn differences(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for (client, person) in self.clients.iter().zip(&self.people) {
-            let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot");
+        for (client, user) in self.clients.iter().zip(&self.users) {
+            let fresh = snapshot(&user.api, user.id, user.fan_out_max).await.expect("a snapshot");
             let differences = client.state.normal_form().differences_from(&fresh.normal_form());
-            found.extend(differences.into_iter().map(|text| format!("person {}: {text}", person.id)));
+            found.extend(differences.into_iter().map(|text| format!("user {}: {text}", user.id)));
         }
         found
     }
@@ -412,9 +412,9 @@ impl Simulation {
     }
 }
 
-async fn by_http(person: &TestUser, command: Command) -> Result<Value, Error> {
+async fn by_http(user: &TestUser, command: Command) -> Result<Value, Error> {
     use http::Method;
-    let api = &person.api;
+    let api = &user.api;
     match command {
         Command::Mark { conversation, read, delivered } => {
             let (path, seq) = read.map_or(("delivered", delivered), |seq| ("read", Some(seq)));
@@ -442,7 +442,7 @@ async fn by_http(person: &TestUser, command: Command) -> Result<Value, Error> {
         }
         Command::Open(open) => api.send(Method::POST, "/v1/conversations", &open).await,
         Command::UpdateMe(update) => api.send(Method::PATCH, "/v1/me", &update).await,
-        of_messages => message_actions::by_http(person, of_messages).await,
+        of_messages => message_actions::by_http(user, of_messages).await,
     }
 }
 

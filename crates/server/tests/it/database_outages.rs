@@ -63,27 +63,27 @@ async fn user_with_conversation(server: &Server) -> (TestUser, ConversationId) {
     (ada, conversation)
 }
 
-async fn sends(person: &TestUser, conversation: ConversationId, key: &str) -> u16 {
+async fn sends(user: &TestUser, conversation: ConversationId, key: &str) -> u16 {
     let path = format!("/v1/conversations/{conversation}/messages");
     let body = format!(r#"{{"client_id":"{key}","text":"hello"}}"#);
-    send_request(person, Method::POST, &path, &body).await.status.as_u16()
+    send_request(user, Method::POST, &path, &body).await.status.as_u16()
 }
 
-async fn send_request(person: &TestUser, method: Method, path: &str, body: &str) -> Response {
-    let api = person.api.clone().with_header(http::header::CONTENT_TYPE, "application/json");
+async fn send_request(user: &TestUser, method: Method, path: &str, body: &str) -> Response {
+    let api = user.api.clone().with_header(http::header::CONTENT_TYPE, "application/json");
     api.request(method, path, body.to_owned()).await.expect("an answer")
 }
 
-async fn reads(person: &TestUser, conversation: ConversationId) -> u16 {
+async fn reads(user: &TestUser, conversation: ConversationId) -> u16 {
     let path = format!("/v1/conversations/{conversation}/messages");
-    send_request(person, Method::GET, &path, "").await.status.as_u16()
+    send_request(user, Method::GET, &path, "").await.status.as_u16()
 }
 
 /// Sends until a message is accepted.
-async fn until_sent(person: &TestUser, conversation: ConversationId, key: &str) {
+async fn until_sent(user: &TestUser, conversation: ConversationId, key: &str) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     loop {
-        let status = sends(person, conversation, key).await;
+        let status = sends(user, conversation, key).await;
         if status == 200 {
             return;
         }
@@ -95,10 +95,10 @@ async fn until_sent(person: &TestUser, conversation: ConversationId, key: &str) 
 }
 
 /// Sends until a message is refused: the start may have freed space, and the log reuses its blocks.
-async fn until_refused(person: &TestUser, conversation: ConversationId, disk: &SmallDisk) {
+async fn until_refused(user: &TestUser, conversation: ConversationId, disk: &SmallDisk) {
     for number in 0..1000 {
         disk.fill();
-        match sends(person, conversation, &format!("while-full-{number}")).await {
+        match sends(user, conversation, &format!("while-full-{number}")).await {
             200 => {}
             503 => return,
             other => panic!("refused with {other}"),

@@ -12,7 +12,7 @@ use parlor_client::history::{
 use parlor_protocol::ids::ConversationId;
 use std::{collections::BTreeSet, time::Duration};
 
-const PEOPLE: usize = 50;
+const USERS: usize = 50;
 
 /// All users, in five groups of ten and 25 pairs.
 async fn conversations(users: &[TestUser]) -> Vec<(ConversationId, Vec<usize>)> {
@@ -63,17 +63,17 @@ async fn assert_all_recovered(end: ServerEnd, times: usize) {
     let mut rng = Rng::new(seed);
     let mut server = Server::start().await;
     let mut users = Vec::new();
-    for index in 0..PEOPLE {
+    for index in 0..USERS {
         users.push(server.user(&format!("person{index}-")).await);
     }
     let opened = conversations(&users).await;
 
-    let shared = SharedState::new(PEOPLE);
+    let shared = SharedState::new(USERS);
     let options = WriterOptions { pause_ms: 120, cancels_percent: 10, converges: true };
     let mut crowd = Vec::new();
-    for (index, person) in users.iter().enumerate() {
+    for (index, user) in users.iter().enumerate() {
         let mine = opened.iter().filter(|(_, members)| members.contains(&index)).map(|(id, _)| *id).collect();
-        crowd.push(spawn_writer(person, mine, &shared, options, Rng::new(rng.next())));
+        crowd.push(spawn_writer(user, mine, &shared, options, Rng::new(rng.next())));
     }
 
     for _ in 0..times {
@@ -88,7 +88,7 @@ async fn assert_all_recovered(end: ServerEnd, times: usize) {
         tokio::time::sleep(rng.millis(0, 100)).await;
         server.restart().await;
     }
-    shared.until_acknowledged(PEOPLE).await;
+    shared.until_acknowledged(USERS).await;
     shared.end();
 
     let mut records: Vec<Record> = Vec::new();

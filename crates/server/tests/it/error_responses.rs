@@ -38,8 +38,8 @@ impl Fixture {
         Self { server, ada, cleo, conversation, group }
     }
 
-    fn bearer(person: &TestUser) -> String {
-        person.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").to_owned()
+    fn bearer(user: &TestUser) -> String {
+        user.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").to_owned()
     }
 
     /// Asserts that nothing panicked and that messages still flow.
@@ -50,9 +50,9 @@ impl Fixture {
     }
 }
 
-async fn resumed(person: &TestUser) -> Socket {
-    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
-    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+async fn resumed(user: &TestUser) -> Socket {
+    let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
+    let _: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("resumed");
     socket
 }
 

@@ -22,22 +22,22 @@ fn png() -> Vec<u8> {
     bytes.into_inner()
 }
 
-async fn seen(person: &TestUser, group: ConversationId) -> Conversation {
-    person.api.conversation(group).await.expect("a member").conversation
+async fn seen(user: &TestUser, group: ConversationId) -> Conversation {
+    user.api.conversation(group).await.expect("a member").conversation
 }
 
 async fn send<T: serde::Serialize>(
-    person: &TestUser,
+    user: &TestUser,
     method: http::Method,
     path: &str,
     body: &T,
 ) -> Result<Changed, Error> {
-    person.api.send(method, path, body).await
+    user.api.send(method, path, body).await
 }
 
-async fn picture(person: &TestUser, group: ConversationId, bytes: Vec<u8>) -> Result<Changed, Error> {
+async fn picture(user: &TestUser, group: ConversationId, bytes: Vec<u8>) -> Result<Changed, Error> {
     let path = format!("/v1/conversations/{group}/picture");
-    person.api.request(http::Method::PUT, &path, bytes).await.expect("an answer").parse()
+    user.api.request(http::Method::PUT, &path, bytes).await.expect("an answer").parse()
 }
 
 fn code(refused: Result<Changed, Error>) -> Option<Code> {
@@ -51,7 +51,7 @@ async fn changes_of_a_group_over_http_reach_every_member_live() {
     let group = ada.group("tram 18", &[&ben]).await;
     let mut bens = ben.connect().await;
     let at = format!("/v1/conversations/{group}");
-    let member = |person: &TestUser| format!("{at}/members/{}", person.id);
+    let member = |user: &TestUser| format!("{at}/members/{}", user.id);
 
     let role = PatchMember { role: Role::Moderator };
     send(&ada, http::Method::PATCH, &member(&ben), &role).await.expect("an owner gives roles");

@@ -15,13 +15,13 @@ use std::{
     time::Duration,
 };
 
-const PEOPLE: usize = 10;
+const USERS: usize = 10;
 const GROUPS: usize = 12;
 const STEPS: usize = 400;
 
 /// A user who keeps every byte that reaches them.
 struct Eavesdropper {
-    person: TestUser,
+    user: TestUser,
     socket: Socket,
     received: String,
     /// Their name according to `me.updated`.
@@ -33,17 +33,17 @@ struct Eavesdropper {
 }
 
 impl Eavesdropper {
-    async fn new(person: TestUser) -> Self {
-        let socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
+    async fn new(user: TestUser) -> Self {
+        let socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
         let mut eavesdropper = Self {
-            person,
+            user,
             socket,
             received: String::new(),
             own_names: BTreeSet::new(),
             typing: BTreeSet::new(),
             presence: BTreeSet::new(),
         };
-        let user = eavesdropper.person.id;
+        let user = eavesdropper.user.id;
         eavesdropper.ask(Command::Resume { user, cursor: None }).await;
         eavesdropper
     }
@@ -102,7 +102,7 @@ impl Eavesdropper {
             }
         }
         for path in paths {
-            let answer = self.person.api.request(http::Method::GET, &path, "").await.expect("an answer");
+            let answer = self.user.api.request(http::Method::GET, &path, "").await.expect("an answer");
             self.received.push_str(&String::from_utf8_lossy(&answer.body));
         }
     }
@@ -123,7 +123,7 @@ struct Eavesdropping {
 impl Eavesdropping {
     async fn new(server: &Server, seed: u64) -> Self {
         let mut eavesdroppers = Vec::new();
-        for index in 0..PEOPLE {
+        for index in 0..USERS {
             eavesdroppers.push(Eavesdropper::new(server.user(&format!("person{index}-")).await).await);
         }
         let (groups, members, ever, words) = Default::default();
@@ -135,7 +135,7 @@ impl Eavesdropping {
     }
 
     fn user(&self, index: usize) -> &TestUser {
-        &self.eavesdroppers[index].person
+        &self.eavesdroppers[index].user
     }
 
     fn unique_word(&mut self, may_see: BTreeSet<UserId>) -> String {
@@ -146,15 +146,15 @@ impl Eavesdropping {
 
     /// Opens a group; everyone who is ever a member may see its title.
     async fn open(&mut self) {
-        let owner = self.rng.below(PEOPLE);
-        let count = 1 + self.rng.below(PEOPLE / 2);
+        let owner = self.rng.below(USERS);
+        let count = 1 + self.rng.below(USERS / 2);
         let others: BTreeSet<usize> =
-            (0..count).map(|_| self.rng.below(PEOPLE)).filter(|index| *index != owner).collect();
-        let others = if others.is_empty() { BTreeSet::from([(owner + 1) % PEOPLE]) } else { others };
-        let people: Vec<&TestUser> = others.iter().map(|index| self.user(*index)).collect();
-        let mut ids: BTreeSet<UserId> = people.iter().map(|person| person.id).collect();
+            (0..count).map(|_| self.rng.below(USERS)).filter(|index| *index != owner).collect();
+        let others = if others.is_empty() { BTreeSet::from([(owner + 1) % USERS]) } else { others };
+        let users: Vec<&TestUser> = others.iter().map(|index| self.user(*index)).collect();
+        let mut ids: BTreeSet<UserId> = users.iter().map(|user| user.id).collect();
         let title = format!("canary{:06}x", unique());
-        let group = self.user(owner).group(&title, &people).await;
+        let group = self.user(owner).group(&title, &users).await;
         ids.insert(self.user(owner).id);
         self.words.push((title, ids.clone()));
         self.groups.push(group);
@@ -164,7 +164,7 @@ impl Eavesdropping {
 
     async fn step(&mut self) {
         let group = *self.rng.pick(&self.groups);
-        let index = self.rng.below(PEOPLE);
+        let index = self.rng.below(USERS);
         let user = self.user(index).id;
         let is_member = self.members[&group].contains(&user);
         match self.rng.below(14) {
@@ -173,7 +173,7 @@ impl Eavesdropping {
                 self.eavesdroppers[index].ask(Command::SetTyping { conversation: group, typing }).await;
             }
             12 => {
-                let users = self.eavesdroppers.iter().map(|eavesdropper| eavesdropper.person.id).collect();
+                let users = self.eavesdroppers.iter().map(|eavesdropper| eavesdropper.user.id).collect();
                 self.eavesdroppers[index].ask(Command::WatchPresence { users }).await;
             }
             13 => {
@@ -208,7 +208,7 @@ impl Eavesdropping {
             |one: UserId, other: UserId| self.ever.values().any(|ids| ids.contains(&one) && ids.contains(&other));
         let mut received = 0;
         for eavesdropper in &self.eavesdroppers {
-            let id = eavesdropper.person.id;
+            let id = eavesdropper.user.id;
             for conversation in &eavesdropper.typing {
                 assert!(self.ever[conversation].contains(&id), "seed {seed}: {id} received typing of {conversation}");
             }
@@ -222,7 +222,7 @@ impl Eavesdropping {
 
     /// The current owner adds a member.
     async fn bring(&mut self, group: ConversationId, user: UserId) {
-        for index in 0..PEOPLE {
+        for index in 0..USERS {
             let path = format!("/v1/conversations/{group}/members");
             let body = parlor_protocol::http::PostMembers { users: vec![user], history: None };
             let api = &self.user(index).api;
@@ -258,7 +258,7 @@ async fn assert_only_members_see(fan_out_max: u32) {
         for (word, may_see) in &sim.words {
             let is_there = eavesdropper.received.contains(word.as_str());
             // A user may know the word from their own refused command, but the reply does not repeat it.
-            assert!(!is_there || may_see.contains(&eavesdropper.person.id), "seed {seed}: {word} reached an outsider");
+            assert!(!is_there || may_see.contains(&eavesdropper.user.id), "seed {seed}: {word} reached an outsider");
             allowed += u32::from(is_there);
         }
     }

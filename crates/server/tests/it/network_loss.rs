@@ -83,9 +83,9 @@ impl Drop for NetworkLinks {
     }
 }
 
-async fn page(person: &TestUser) -> Socket {
-    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
-    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+async fn page(user: &TestUser) -> Socket {
+    let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
+    let _: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("resumed");
     socket
 }
 

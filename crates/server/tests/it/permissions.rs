@@ -212,18 +212,18 @@ fn canary() -> Search {
 
 /// A caller with an open socket.
 struct Caller {
-    person: TestUser,
+    user: TestUser,
     socket: Socket,
     own: MessagePlace,
 }
 
 impl Caller {
     async fn new(server: &Server, name: &str, stranger: &TestUser) -> Self {
-        let person = server.user(name).await;
-        let socket = resumed(&person).await;
-        let conversation = person.group("Notes", &[stranger]).await;
-        let seq = person.send(conversation, "in my own place").await.seq;
-        Self { person, socket, own: MessagePlace { conversation, seq } }
+        let user = server.user(name).await;
+        let socket = resumed(&user).await;
+        let conversation = user.group("Notes", &[stranger]).await;
+        let seq = user.send(conversation, "in my own place").await.seq;
+        Self { user, socket, own: MessagePlace { conversation, seq } }
     }
 
     /// The code of the refusal, or the answer.
@@ -239,9 +239,9 @@ impl Caller {
     }
 }
 
-async fn resumed(person: &TestUser) -> Socket {
-    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
-    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+async fn resumed(user: &TestUser) -> Socket {
+    let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
+    let _: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("resumed");
     socket
 }
 
@@ -269,8 +269,8 @@ impl Callers {
 
     /// Opens a group with all but the outsider, which the former member has left.
     async fn group(&self, caller: usize) -> Targets {
-        let people: Vec<&TestUser> = self.callers.iter().map(|caller| &caller.person).collect();
-        let [_, former, member, moderator, owner] = people[..] else { unreachable!("five") };
+        let users: Vec<&TestUser> = self.callers.iter().map(|caller| &caller.user).collect();
+        let [_, former, member, moderator, owner] = users[..] else { unreachable!("five") };
         let group = owner.group(CANARY, &[former, member, moderator, &self.target]).await;
         let path = format!("/v1/conversations/{group}/members/{}", moderator.id);
         let body = json!({"role": "moderator"});
@@ -284,7 +284,7 @@ impl Callers {
             group,
             message,
             line,
-            caller: people[caller].id,
+            caller: users[caller].id,
             target: self.target.id,
             owner: owner.id,
             stranger: self.stranger.id,
@@ -356,14 +356,13 @@ async fn every_command_is_refused_before_the_resume() {
     let server = Server::start().await;
     let fixture = Callers::new(&server).await;
     let targets = fixture.group(4).await;
-    let person = &fixture.callers[4].person;
-    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
+    let user = &fixture.callers[4].user;
+    let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
     for row in of_conversations().into_iter().chain(of_messages()).filter(|row| row.name != "session.resume") {
         let refused = socket.call::<Value>((row.command)(&targets)).await.expect_err(row.name);
         assert_eq!(refused.code().map(Code::name), Some("not_resumed"), "{}", row.name);
     }
-    let _: Heads =
-        socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("and then it is received");
+    let _: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("and then it is received");
 }
 
 fn type_of(command: &Command) -> String {

@@ -38,15 +38,15 @@ fn list() -> Command {
 }
 
 /// Opens a socket and resumes.
-pub(crate) async fn resumed(handshake: Handshake, person: &TestUser) -> Socket {
+pub(crate) async fn resumed(handshake: Handshake, user: &TestUser) -> Socket {
     let mut socket = handshake.open().await.expect("a socket");
-    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+    let _: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("resumed");
     socket
 }
 
 /// Sends everything at once and reads until each command is answered.
-async fn assert_answered(server: &Server, person: &TestUser, commands: Vec<Command>) {
-    let mut socket = resumed(Handshake::new(server.address(), person.api.headers()), person).await;
+async fn assert_answered(server: &Server, user: &TestUser, commands: Vec<Command>) {
+    let mut socket = resumed(Handshake::new(server.address(), user.api.headers()), user).await;
     let mut awaited: BTreeSet<i64> = (FIRST..).take(commands.len()).collect();
     socket.send_raw(&pipelined(FIRST, commands)).await.expect("sent");
     let deadline = Instant::now() + LONG;
@@ -63,9 +63,9 @@ async fn assert_answered(server: &Server, person: &TestUser, commands: Vec<Comma
 }
 
 /// Sends a request repeatedly, one after the other.
-async fn is_served(person: &TestUser, times: u32) {
+async fn is_served(user: &TestUser, times: u32) {
     for _ in 0..times {
-        timeout(ANSWERED, person.api.me()).await.expect("in time").expect("others are served");
+        timeout(ANSWERED, user.api.me()).await.expect("in time").expect("others are served");
     }
 }
 

@@ -82,7 +82,7 @@ async fn cut(durability: &str, rng: &mut Rng) -> Result<CutResult, String> {
     let options = WriterOptions { pause_ms: 3, cancels_percent: 0, converges: false };
     let writers: Vec<_> = users
         .iter()
-        .map(|person| spawn_writer(person, vec![conversation], &shared, options, Rng::new(rng.next())))
+        .map(|user| spawn_writer(user, vec![conversation], &shared, options, Rng::new(rng.next())))
         .collect();
     shared.until_acknowledged(50).await;
     // waits for: nothing; the moment of the cut is random
@@ -109,7 +109,7 @@ async fn cut(durability: &str, rng: &mut Rng) -> Result<CutResult, String> {
     assert!(verified.status.success(), "`parlor verify` finds: {}", String::from_utf8_lossy(&verified.stdout));
     drop(server);
 
-    let everyone: BTreeSet<_> = users.iter().map(|person| person.id.0).collect();
+    let everyone: BTreeSet<_> = users.iter().map(|user| user.id.0).collect();
     Ok(CutResult { verdict: check(&records, &BTreeMap::from([(conversation.0, everyone)])) })
 }
 

@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 const WITHIN: Duration = Duration::from_mins(1);
 
-async fn find(person: &TestUser, query: &str) -> Vec<String> {
-    let found: Found = person.api.get(&format!("/v1/search?{query}")).await.expect("a query");
+async fn find(user: &TestUser, query: &str) -> Vec<String> {
+    let found: Found = user.api.get(&format!("/v1/search?{query}")).await.expect("a query");
     found.results.into_iter().map(|hit| hit.message.text).collect()
 }
 
 /// Waits until a search finds `count` messages.
-async fn finds(person: &TestUser, query: &str, count: usize) -> Vec<String> {
+async fn finds(user: &TestUser, query: &str, count: usize) -> Vec<String> {
     let deadline = Instant::now() + WITHIN;
     loop {
-        let found = find(person, query).await;
+        let found = find(user, query).await;
         if found.len() == count {
             return found;
         }

@@ -12,8 +12,8 @@ use std::time::Duration;
 const PASSWORD: &str = "correct horse";
 const SOON: Duration = Duration::from_secs(5);
 
-async fn login_of(person: &TestUser) -> String {
-    person.api.me().await.expect("signed in").me.login
+async fn login_of(user: &TestUser) -> String {
+    user.api.me().await.expect("signed in").me.login
 }
 
 async fn sign_in(server: &Server, login: &str, password: &str, headers: &[(&str, &str)]) -> RawResponse {
@@ -26,9 +26,9 @@ async fn is_signed_in(server: &Server, cookie: &str) -> bool {
     ask(server.address(), "GET", "/v1/me", &[("Cookie", cookie)], "").await.status == 200
 }
 
-async fn socket(person: &TestUser) -> Socket {
-    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
-    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+async fn socket(user: &TestUser) -> Socket {
+    let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
+    let _: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("resumed");
     socket
 }
 

@@ -19,13 +19,13 @@ use tokio_tungstenite::tungstenite::{
 
 const SOON: Duration = Duration::from_secs(10);
 
-async fn open(server: &Server, person: &TestUser) -> Socket {
-    Handshake::new(server.address(), person.api.headers()).open().await.expect("a socket")
+async fn open(server: &Server, user: &TestUser) -> Socket {
+    Handshake::new(server.address(), user.api.headers()).open().await.expect("a socket")
 }
 
-async fn resumed(server: &Server, person: &TestUser) -> Socket {
-    let mut socket = open(server, person).await;
-    let heads: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+async fn resumed(server: &Server, user: &TestUser) -> Socket {
+    let mut socket = open(server, user).await;
+    let heads: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("resumed");
     assert!(heads.reset);
     socket
 }

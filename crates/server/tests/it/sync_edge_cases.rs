@@ -40,15 +40,15 @@ fn has(conversation: ConversationId, message: &Message) -> impl Fn(&State) -> bo
     move |state| state.messages(conversation).any(|held| held.id == id)
 }
 
-async fn assert_equals_store(client: &Client, person: &TestUser) {
-    let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot");
+async fn assert_equals_store(client: &Client, user: &TestUser) {
+    let fresh = snapshot(&user.api, user.id, user.fan_out_max).await.expect("a snapshot");
     let found = client.state.normal_form().differences_from(&fresh.normal_form());
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 /// Waits until live events alone, without heads, make the client equal to the store.
-async fn wait_until_equals_store(client: &mut Client, person: &TestUser) {
-    let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot").normal_form();
+async fn wait_until_equals_store(client: &mut Client, user: &TestUser) {
+    let fresh = snapshot(&user.api, user.id, user.fan_out_max).await.expect("a snapshot").normal_form();
     let equal = client.run_until(WITHIN, |state| state.normal_form().differences_from(&fresh).is_empty()).await;
     let found = client.state.normal_form().differences_from(&fresh);
     assert!(equal.is_ok(), "live events do not suffice: {}", found.join("\n"));
@@ -375,11 +375,11 @@ async fn every_answer_of_several_statements_is_one_snapshot() {
     let group = ben.group("tram 18", &[&ada, &cleo]).await;
     ben.send(group, "first").await;
     let is_over = Arc::new(AtomicUsize::new(0));
-    let writers = [ben, cleo].map(|person| {
+    let writers = [ben, cleo].map(|user| {
         let is_over = Arc::clone(&is_over);
         tokio::spawn(async move {
             while is_over.load(Ordering::Relaxed) == 0 {
-                person.send(group, "and on").await;
+                user.send(group, "and on").await;
             }
         })
     });
@@ -449,8 +449,8 @@ async fn a_large_group_whose_owner_leaves_has_another() {
     let mut bens = ben.connect().await;
     bens.remove_member(group, ben.id).await.expect("an owner may leave");
     let mut adds = 0;
-    for person in [&ada, &cleo, &others[0], &others[1]] {
-        let mut client = person.connect().await;
+    for user in [&ada, &cleo, &others[0], &others[1]] {
+        let mut client = user.connect().await;
         adds += u32::from(client.add_members(group, vec![ben.id]).await.is_ok());
     }
     assert_eq!(adds, 1, "one of them owns it now and may add");
@@ -473,8 +473,8 @@ async fn changes_that_cross_the_fan_out_limit_in_one_batch_reach_every_member() 
         for round in 0..20 {
             let (writer, other) = (ada.clone(), leaving.get(round / 4).cloned());
             at_once.spawn(async move {
-                if let Some(person) = other.filter(|_| round % 4 == 1) {
-                    person.leave(group).await;
+                if let Some(user) = other.filter(|_| round % 4 == 1) {
+                    user.leave(group).await;
                 } else {
                     writer.send(group, "meanwhile").await;
                 }
@@ -483,8 +483,8 @@ async fn changes_that_cross_the_fan_out_limit_in_one_batch_reach_every_member() 
         while let Some(ended) = at_once.join_next().await {
             ended.expect("all of it is allowed");
         }
-        for (client, person) in clients.iter_mut().zip([&ada, &ben, &cleo]) {
-            wait_until_equals_store(client, person).await;
+        for (client, user) in clients.iter_mut().zip([&ada, &ben, &cleo]) {
+            wait_until_equals_store(client, user).await;
         }
     }
 }

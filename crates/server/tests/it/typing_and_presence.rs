@@ -21,15 +21,15 @@ const SOON: Duration = Duration::from_secs(15);
 
 /// An open page of a user.
 struct BrowserPage {
-    person: TestUser,
+    user: TestUser,
     socket: Socket,
 }
 
 impl BrowserPage {
-    async fn open(person: &TestUser) -> Self {
-        let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
-        let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
-        Self { person: person.clone(), socket }
+    async fn open(user: &TestUser) -> Self {
+        let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
+        let _: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("resumed");
+        Self { user: user.clone(), socket }
     }
 
     async fn typing(&mut self, conversation: ConversationId, typing: bool) {
@@ -46,16 +46,16 @@ impl BrowserPage {
         let _: Done = self.socket.call(Command::SetPresence { idle }).await.expect("always");
     }
 
-    async fn watch(&mut self, people: &[&TestUser]) -> Vec<PresenceStatus> {
-        let users = people.iter().map(|person| person.id).collect();
+    async fn watch(&mut self, users: &[&TestUser]) -> Vec<PresenceStatus> {
+        let users = users.iter().map(|user| user.id).collect();
         let watched: Watched = self.socket.call(Command::WatchPresence { users }).await.expect("few enough");
         watched.presence.into_iter().map(|presence| presence.status).collect()
     }
 
     /// Watches a user until they have this status.
-    async fn watch_until(&mut self, person: &TestUser, status: PresenceStatus) {
-        if self.watch(&[person]).await != [status] {
-            self.until(person, status).await;
+    async fn watch_until(&mut self, user: &TestUser, status: PresenceStatus) {
+        if self.watch(&[user]).await != [status] {
+            self.until(user, status).await;
         }
     }
 
@@ -77,9 +77,9 @@ impl BrowserPage {
     }
 
     /// Collects the presence events of watched users up to this status.
-    async fn until(&mut self, person: &TestUser, status: PresenceStatus) -> Vec<Presence> {
+    async fn until(&mut self, user: &TestUser, status: PresenceStatus) -> Vec<Presence> {
         let mut reported: Vec<Presence> = Vec::new();
-        while reported.last().is_none_or(|last| (last.user, last.status) != (person.id, status)) {
+        while reported.last().is_none_or(|last| (last.user, last.status) != (user.id, status)) {
             let event = self.events_up_to("presence.changed").await.pop().expect("just received");
             reported.push(serde_json::from_value(event).expect("a presence"));
         }
@@ -219,8 +219,8 @@ async fn typing_is_accepted_over_http_up_to_its_limit() {
     let place = ada.open_direct(&ben).await.id;
     let mut of_ben = BrowserPage::open(&ben).await;
     let path = format!("/v1/conversations/{place}/typing");
-    let put = async |person: &TestUser, typing: bool| {
-        person.api.send::<Done>(http::Method::PUT, &path, &json!({"typing": typing})).await
+    let put = async |user: &TestUser, typing: bool| {
+        user.api.send::<Done>(http::Method::PUT, &path, &json!({"typing": typing})).await
     };
     put(&ada, true).await.expect("a member may");
     assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [true]);
@@ -397,7 +397,7 @@ async fn every_user_is_offline_after_a_kill_until_they_reconnect() {
     let _returned = BrowserPage::open(&ben).await;
     let reported = of_ada.until(&ben, Online).await;
     assert_eq!(reported.len(), 1, "{reported:?}");
-    let body = of_ada.person.api.get::<Watched>(&format!("/v1/presence?users={},{}", ben.id, cleo.id)).await;
+    let body = of_ada.user.api.get::<Watched>(&format!("/v1/presence?users={},{}", ben.id, cleo.id)).await;
     let statuses: Vec<_> = body.expect("an answer").presence.into_iter().map(|presence| presence.status).collect();
     assert_eq!(statuses, [Online, Offline]);
 }

@@ -24,21 +24,21 @@ fn picture(side: u32, shade: u8, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-fn bearer(person: &TestUser) -> String {
-    person.api.headers()["authorization"].to_str().expect("a token").to_owned()
+fn bearer(user: &TestUser) -> String {
+    user.api.headers()["authorization"].to_str().expect("a token").to_owned()
 }
 
 /// Sends the head of a request and part of its body.
 async fn begin_request(
     server: &Server,
-    person: Option<&TestUser>,
+    user: Option<&TestUser>,
     line: &str,
     kind: &str,
     length: usize,
     part: &[u8],
 ) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
-    let signed = person.map_or_else(String::new, |person| format!("Authorization: {}\r\n", bearer(person)));
+    let signed = user.map_or_else(String::new, |user| format!("Authorization: {}\r\n", bearer(user)));
     let head = format!(
         "{line} HTTP/1.1\r\nHost: parlor.test\r\n{signed}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
     );
@@ -101,8 +101,8 @@ async fn bodies_are_limited_by_user_and_address_and_others_keep_their_share() {
         assert!(head.to_lowercase().contains("connection: close"), "{head}");
     })
     .await;
-    let renamed = async |person: &TestUser| {
-        person.api.send::<serde_json::Value>(Method::PATCH, "/v1/me", &serde_json::json!({"name": "A name"})).await
+    let renamed = async |user: &TestUser| {
+        user.api.send::<serde_json::Value>(Method::PATCH, "/v1/me", &serde_json::json!({"name": "A name"})).await
     };
     renamed(&ben).await.expect("another user has room");
     for mut stream in held {
@@ -165,7 +165,7 @@ async fn a_refusal_with_an_unread_body_closes_the_connection_and_any_other_keeps
     let server = Setup::new().with("limits.body_bytes_max", 5000).start().await;
     let ada = server.user("ada").await;
     let json = "application/json";
-    for (line, kind, person) in [
+    for (line, kind, user) in [
         ("PATCH /v1/me", json, None),
         ("PATCH /v1/me", "text/plain", Some(&ada)),
         ("PATCH /v1/me", json, Some(&ada)),
@@ -177,7 +177,7 @@ async fn a_refusal_with_an_unread_body_closes_the_connection_and_any_other_keeps
         ("POST /v1/uploads?client_id=a&name=b&bytes=3", json, Some(&ada)),
         ("PATCH /v1/uploads/none?offset=0", json, Some(&ada)),
     ] {
-        let mut stream = begin_request(&server, person, line, kind, 10_000_000, b"{").await;
+        let mut stream = begin_request(&server, user, line, kind, 10_000_000, b"{").await;
         let head = answer(&mut stream, LONG).await.expect("an answer").to_lowercase();
         assert!(head.starts_with("http/1.1 4") && head.contains("\r\nconnection: close\r\n"), "{line}: {head}");
     }

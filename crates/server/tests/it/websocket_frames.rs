@@ -14,8 +14,8 @@ use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(30);
 
-async fn open(server: &Server, person: &TestUser) -> Socket {
-    resumed(Handshake::new(server.address(), person.api.headers()), person).await
+async fn open(server: &Server, user: &TestUser) -> Socket {
+    resumed(Handshake::new(server.address(), user.api.headers()), user).await
 }
 
 /// A masked frame; a mask of zeros changes nothing.

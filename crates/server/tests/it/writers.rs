@@ -83,14 +83,14 @@ pub(crate) struct WriterOptions {
 
 /// Writes to these conversations as a user until the end.
 pub(crate) fn spawn_writer(
-    person: &TestUser,
+    user: &TestUser,
     conversations: Vec<ConversationId>,
     shared: &SharedState,
     options: WriterOptions,
     rng: Rng,
 ) -> JoinHandle<WriterResult> {
     let writer = Writer {
-        client: person.client(),
+        client: user.client(),
         recorder: Recorder::in_memory(shared.began),
         shared: shared.clone(),
         options,

@@ -6,10 +6,10 @@ use crate::{
     raw_http::{self, RawResponse},
 };
 
-async fn ask(person: &TestUser, path: &str, headers: &[(&str, &str)]) -> RawResponse {
-    let token = person.api.headers()["authorization"].to_str().expect("a token").to_owned();
+async fn ask(user: &TestUser, path: &str, headers: &[(&str, &str)]) -> RawResponse {
+    let token = user.api.headers()["authorization"].to_str().expect("a token").to_owned();
     let headers: Vec<_> = headers.iter().copied().chain([("Authorization", token.as_str())]).collect();
-    raw_http::ask(person.api.address(), "GET", path, &headers, "").await
+    raw_http::ask(user.api.address(), "GET", path, &headers, "").await
 }
 
 #[tokio::test]

@@ -13,20 +13,20 @@ use tokio::{
     net::TcpStream,
 };
 
-fn bearer(person: &TestUser) -> String {
-    person.api.headers()["authorization"].to_str().expect("a token").to_owned()
+fn bearer(user: &TestUser) -> String {
+    user.api.headers()["authorization"].to_str().expect("a token").to_owned()
 }
 
 /// A request with a raw body.
-fn head(person: &TestUser, method: &str, path: &str, more: &str) -> String {
-    let token = bearer(person);
+fn head(user: &TestUser, method: &str, path: &str, more: &str) -> String {
+    let token = bearer(user);
     format!(
         "{method} {path} HTTP/1.1\r\nHost: parlor.test\r\nConnection: close\r\nAuthorization: {token}\r\n{more}\r\n"
     )
 }
 
-async fn send(person: &TestUser, head: &str, body: &[u8]) -> RawResponse {
-    raw_http::send(person.api.address(), [head.as_bytes(), body].concat()).await
+async fn send(user: &TestUser, head: &str, body: &[u8]) -> RawResponse {
+    raw_http::send(user.api.address(), [head.as_bytes(), body].concat()).await
 }
 
 #[tokio::test]

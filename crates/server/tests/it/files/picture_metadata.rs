@@ -146,20 +146,20 @@ fn picture_with_metadata(folder: &Path, format: ImageFormat, orientation: u8) ->
     file
 }
 
-async fn assert_no_metadata(person: &TestUser, folder: &Path, file: &Path, format: ImageFormat) {
+async fn assert_no_metadata(user: &TestUser, folder: &Path, file: &Path, format: ImageFormat) {
     let before = reported(file);
     let tells = |end: &str| before.iter().any(|(tag, _)| tag.ends_with(end));
     let secrets = before.iter().filter(|(_, value)| value.contains(SECRET)).count();
     assert!(secrets >= 4 && tells(":GPSLatitude"), "it contains metadata: {before:#?}");
     assert!(tells("IFD1:ThumbnailImage") || format != ImageFormat::Jpeg, "there is another picture in it");
     let name = file.file_name().expect("a name").to_str().expect("text");
-    let upload = person.upload(name, &std::fs::read(file).expect("it exists")).await;
+    let upload = user.upload(name, &std::fs::read(file).expect("it exists")).await;
     let attachment = upload.attachment.expect("finished");
     assert!(attachment.width.is_some(), "{name} is shown");
     let preview = attachment.preview.expect("it is large enough for a smaller copy");
     for (path, what) in [(attachment.url, "itself"), (preview, "its smaller copy")] {
         let kept = folder.join("kept");
-        let bytes = person.fetch(&path).await.1;
+        let bytes = user.fetch(&path).await.1;
         assert!(!bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()), "{name} {what}");
         std::fs::write(&kept, bytes).expect("written");
         let left = reported(&kept).into_iter();

@@ -140,17 +140,17 @@ async fn a_picture_that_cannot_be_decoded_is_a_download_without_metadata() {
 }
 
 /// Starts uploads and waits until all bytes have arrived.
-async fn sending(person: &TestUser, count: usize, bytes: &[u8]) -> Vec<tokio::task::JoinHandle<Result<Upload, Error>>> {
+async fn sending(user: &TestUser, count: usize, bytes: &[u8]) -> Vec<tokio::task::JoinHandle<Result<Upload, Error>>> {
     let keys: Vec<_> = (0..count).map(|index| format!("{}-{index}", unique())).collect();
     let sent = keys.iter().map(|key| {
-        let (api, path, bytes) = (person.api.clone(), path_of(key, "a.png", bytes.len()), bytes.to_vec());
+        let (api, path, bytes) = (user.api.clone(), path_of(key, "a.png", bytes.len()), bytes.to_vec());
         tokio::spawn(async move { api.request(Method::POST, &path, bytes).await?.parse() })
     });
     let sent: Vec<_> = sent.collect();
     let deadline = Instant::now() + Duration::from_secs(30);
     for key in keys {
         let has_come = async || {
-            let upload = person.api.get::<Upload>(&format!("/v1/uploads/{key}")).await;
+            let upload = user.api.get::<Upload>(&format!("/v1/uploads/{key}")).await;
             upload.is_ok_and(|upload| upload.received == bytes.len() as u64)
         };
         while !has_come().await {

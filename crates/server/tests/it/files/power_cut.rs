@@ -70,7 +70,7 @@ impl Progress {
 }
 
 /// Uploads files and sends each with a message until the server is gone.
-async fn sends_files(index: usize, person: TestUser, conversation: ConversationId, done: Progress, mut rng: Rng) {
+async fn sends_files(index: usize, user: TestUser, conversation: ConversationId, done: Progress, mut rng: Rng) {
     for number in 0_u32.. {
         if done.is_over.load(Ordering::Relaxed) {
             return;
@@ -78,24 +78,24 @@ async fn sends_files(index: usize, person: TestUser, conversation: ConversationI
         let (key, name) = (format!("cut-{number}"), name(&mut rng));
         let bytes = content(&name);
         done.begun.lock().expect("not poisoned").push((index, key.clone(), name.clone()));
-        let answer = person.api.request(Method::POST, &path_of(&key, &name, bytes.len()), bytes).await;
+        let answer = user.api.request(Method::POST, &path_of(&key, &name, bytes.len()), bytes).await;
         let Ok(upload) = answer.and_then(|answer| answer.parse::<Upload>()) else { continue };
-        if person.try_send_files(conversation, &name, &[upload.id]).await.is_ok() {
+        if user.try_send_files(conversation, &name, &[upload.id]).await.is_ok() {
             done.sent.lock().expect("not poisoned").push(name);
         }
     }
 }
 
 /// The same user on another server.
-fn at(server: &Server, person: &TestUser) -> TestUser {
-    let token = person.api.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ");
-    TestUser { api: server.api().with_token(token).as_user(person.id), ..person.clone() }
+fn at(server: &Server, user: &TestUser) -> TestUser {
+    let token = user.api.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ");
+    TestUser { api: server.api().with_token(token).as_user(user.id), ..user.clone() }
 }
 
-async fn messages(person: &TestUser, conversation: ConversationId) -> Vec<Message> {
+async fn messages(user: &TestUser, conversation: ConversationId) -> Vec<Message> {
     let (mut messages, mut after) = (Vec::<Message>::new(), 0);
     loop {
-        let page = person.api.messages(conversation, &format!("after={after}")).await.expect("a member reads");
+        let page = user.api.messages(conversation, &format!("after={after}")).await.expect("a member reads");
         messages.extend(page.messages);
         match messages.last() {
             Some(last) if page.next.is_some() => after = last.seq.0,
@@ -104,13 +104,13 @@ async fn messages(person: &TestUser, conversation: ConversationId) -> Vec<Messag
     }
 }
 
-async fn assert_complete(person: &TestUser, attachment: &Attachment, what: &str) {
+async fn assert_complete(user: &TestUser, attachment: &Attachment, what: &str) {
     let name = &attachment.name;
-    let (status, bytes) = person.fetch(&attachment.url).await;
+    let (status, bytes) = user.fetch(&attachment.url).await;
     assert_eq!((status, bytes.len() as u64), (200, attachment.bytes), "{what} {name}");
     assert!(bytes == content(name), "{what} {name}: other bytes");
     if let Some(preview) = &attachment.preview {
-        let (status, bytes) = person.fetch(preview).await;
+        let (status, bytes) = user.fetch(preview).await;
         assert_eq!(status, 200, "the smaller copy of {name}");
         image::load_from_memory(&bytes).unwrap_or_else(|error| panic!("the smaller copy of {name}: {error}"));
     }
@@ -126,9 +126,9 @@ async fn cut(rng: &mut Rng) -> Result<(usize, usize), String> {
     // Only what happens from here on is tested.
     disk.sync()?;
     let done = Progress::default();
-    let writers = users.iter().enumerate().map(|(index, person)| {
+    let writers = users.iter().enumerate().map(|(index, user)| {
         let rng = Rng::new(rng.next());
-        tokio::spawn(sends_files(index, person.clone(), conversation, done.clone(), rng))
+        tokio::spawn(sends_files(index, user.clone(), conversation, done.clone(), rng))
     });
     let writers: Vec<_> = writers.collect();
     let deadline = Instant::now() + Duration::from_mins(1);
@@ -154,7 +154,7 @@ async fn cut(rng: &mut Rng) -> Result<(usize, usize), String> {
 
     let disk = Disk::mount(copy, folder.path().join("cut"))?;
     let mut server = Setup::new().in_folder(&disk.data()).start().await;
-    let users = users.map(|person| at(&server, &person));
+    let users = users.map(|user| at(&server, &user));
     let there = messages(&users[2], conversation).await;
     for message in &there {
         let [attachment] = message.attachments.as_slice() else { panic!("one file: {message:?}") };
@@ -166,13 +166,13 @@ async fn cut(rng: &mut Rng) -> Result<(usize, usize), String> {
     }
     let mut went_on = 0;
     for (index, key, name) in begun.iter().filter(|(_, _, name)| !there.iter().any(|sent| &sent.text == name)) {
-        let person = &users[*index];
-        let Ok(upload) = person.api.get::<Upload>(&format!("/v1/uploads/{key}")).await else { continue };
+        let user = &users[*index];
+        let Ok(upload) = user.api.get::<Upload>(&format!("/v1/uploads/{key}")).await else { continue };
         let (bytes, received) = (content(name), usize::try_from(upload.received).expect("small"));
         let path = format!("/v1/uploads/{key}?offset={received}");
-        let rest = person.api.request(Method::PATCH, &path, bytes[received..].to_vec()).await.expect("an answer");
+        let rest = user.api.request(Method::PATCH, &path, bytes[received..].to_vec()).await.expect("an answer");
         let attachment = rest.parse::<Upload>().expect("it resumes").attachment.expect("it is complete");
-        assert_complete(person, &attachment, &format!("from {received} on:")).await;
+        assert_complete(user, &attachment, &format!("from {received} on:")).await;
         went_on += 1;
     }
     server.stop().await;

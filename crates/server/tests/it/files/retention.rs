@@ -92,13 +92,13 @@ async fn an_unused_profile_picture_is_removed_after_an_hour() {
     let mut server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let mut paths = Vec::new();
-    for (person, shade) in [(&ada, 10), (&ada, 200), (&ben, 100)] {
+    for (user, shade) in [(&ada, 10), (&ada, 200), (&ben, 100)] {
         let mut bytes = std::io::Cursor::new(Vec::new());
         let picture = image::RgbImage::from_pixel(300, 300, image::Rgb([shade; 3]));
         picture.write_to(&mut bytes, image::ImageFormat::Png).expect("written");
-        let put = person.api.request(Method::PUT, "/v1/me/picture", bytes.into_inner()).await.expect("an answer");
+        let put = user.api.request(Method::PUT, "/v1/me/picture", bytes.into_inner()).await.expect("an answer");
         assert!(put.status.is_success());
-        paths.push(person.api.me().await.expect("signed in").me.user.picture.expect("a picture"));
+        paths.push(user.api.me().await.expect("signed in").me.user.picture.expect("a picture"));
     }
     assert!(ben.api.request(Method::DELETE, "/v1/me/picture", "").await.expect("an answer").status.is_success());
     server.stop().await;

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 const WAIT: Duration = Duration::from_secs(20);
 
-async fn open(person: &TestUser) -> Socket {
-    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
-    let resume = Command::Resume { user: person.id, cursor: None };
+async fn open(user: &TestUser) -> Socket {
+    let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
+    let resume = Command::Resume { user: user.id, cursor: None };
     socket.call::<serde_json::Value>(resume).await.expect("it resumes");
     socket
 }

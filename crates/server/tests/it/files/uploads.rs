@@ -142,9 +142,9 @@ async fn a_forwarded_file_lives_exactly_as_long_as_either_message() {
     assert_eq!(eve.fetch(&old.url).await.0, 404);
     assert_eq!(server.files_on_disk().len(), 1, "the bytes are stored once");
 
-    let delete = async |person: &crate::harness::TestUser, conversation, seq| {
+    let delete = async |user: &crate::harness::TestUser, conversation, seq| {
         let path = format!("/v1/conversations/{conversation}/messages/{seq}");
-        let answer = person.api.request(Method::DELETE, &path, "").await.expect("an answer");
+        let answer = user.api.request(Method::DELETE, &path, "").await.expect("an answer");
         let changed: parlor_protocol::reply::MessageChanged = answer.parse().expect("deleted");
         assert!(changed.message.deleted && changed.message.attachments.is_empty());
     };

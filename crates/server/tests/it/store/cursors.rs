@@ -246,13 +246,13 @@ async fn a_session_that_ends_before_it_is_attached_leaves_nothing(cluster: TestC
 
 async fn a_resume_reports_nothing_or_everything_missed(cluster: TestCluster) {
     let one = cluster.direct("Ada", "Ben").await;
-    let people = [cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await];
-    let start = cursor_of(&cluster, people[0]).await;
+    let users = [cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await];
+    let start = cursor_of(&cluster, users[0]).await;
     let later = cluster.another_node().await;
     cluster.send("Ada", one, "hello").await;
     // All at once, so that one statement answers them.
     let cursors = [Some(start), Some(Cursor { version: Version(0), ..start }), None];
-    let requested = people.iter().flat_map(|user| cursors.map(|cursor| (*user, cursor)));
+    let requested = users.iter().flat_map(|user| cursors.map(|cursor| (*user, cursor)));
     let answers = join_all(requested.clone().map(|(user, cursor)| sync::heads(&later, user, cursor))).await;
     for ((user, cursor), answer) in requested.zip(answers) {
         let answer = answer.expect("the store is available");

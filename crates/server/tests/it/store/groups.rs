@@ -285,8 +285,8 @@ async fn every_change_of_a_group_adds_a_system_line_that_is_never_unread(cluster
     // The users named are included, though they have left.
     let page = Command::ListMessages { conversation, before: None, after: None, around: None, limit: None };
     let page = does(&cluster, "Ben", page).await.expect("a member");
-    for person in [ada, cleo, dan] {
-        assert!(page["users"].as_array().expect("people").iter().any(|user| user["id"] == person.0), "{person}");
+    for user in [ada, cleo, dan] {
+        assert!(page["users"].as_array().expect("a list").iter().any(|row| row["id"] == user.0), "{user}");
     }
 }
 

@@ -28,7 +28,7 @@ fn limit<T: std::fmt::Debug>(result: Result<T, Problem>) -> (Code, Option<u64>) 
 
 async fn queues_of_one_make_commands_wait_and_lose_nothing(cluster: TestCluster) {
     let conversation = cluster.direct("Ada", "Ben").await;
-    let people = [cluster.user("Ada").await, cluster.user("Ben").await];
+    let users = [cluster.user("Ada").await, cluster.user("Ben").await];
     let app = cluster
         .node_with(&[
             ("limits.commit_queue_max", "1"),
@@ -42,7 +42,7 @@ async fn queues_of_one_make_commands_wait_and_lose_nothing(cluster: TestCluster)
     for number in 0..60_usize {
         let app = app.clone();
         tasks.spawn(async move {
-            send(&app, people[number % 2], conversation, &format!("{number}"), "hello")
+            send(&app, users[number % 2], conversation, &format!("{number}"), "hello")
                 .await
                 .expect("sent")
                 .message
@@ -75,9 +75,9 @@ async fn names_and_keys_end_at_their_limit(cluster: TestCluster) {
 
 async fn conversations_and_groups_are_full_at_their_limit(cluster: TestCluster) {
     let names = ["Ada", "Ben", "Cleo", "Dan", "Eve"];
-    let mut people: Vec<UserId> = Vec::new();
+    let mut users: Vec<UserId> = Vec::new();
     for name in names {
-        people.push(cluster.user(name).await);
+        users.push(cluster.user(name).await);
     }
     let context = cluster.context("5", &[("Ada", "owner")]).await;
     let full = Arc::new(
@@ -97,19 +97,19 @@ async fn conversations_and_groups_are_full_at_their_limit(cluster: TestCluster) 
         group: Some(Group { title: "Night desk".to_owned(), users: users.to_vec() }),
         ..cluster.opening()
     };
-    assert_eq!(limit(open(people[0], group(&people[1..4])).await), (Code::LimitReached, Some(3)));
-    let Ok(Outcome::Opened { conversation, .. }) = open(people[0], group(&people[1..3])).await else { panic!("three") };
-    let add = Change::AddMembers { actor: people[0], conversation, users: vec![people[3]], history: None };
+    assert_eq!(limit(open(users[0], group(&users[1..4])).await), (Code::LimitReached, Some(3)));
+    let Ok(Outcome::Opened { conversation, .. }) = open(users[0], group(&users[1..3])).await else { panic!("three") };
+    let add = Change::AddMembers { actor: users[0], conversation, users: vec![users[3]], history: None };
     assert_eq!(limit(full.commit.submit(add).await), (Code::LimitReached, Some(3)));
 
     let about = || Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..cluster.opening() };
-    open(people[3], about()).await.expect("the first about it, and Ada's second");
-    assert!(matches!(open(people[3], about()).await, Ok(Outcome::Opened { found: true, .. })), "found is not made");
-    assert_eq!(limit(open(people[4], about()).await).0, Code::LimitReached);
-    let with_ada = Open { user: Some(people[0]), ..cluster.opening() };
-    assert_eq!(limit(open(people[4], with_ada).await), (Code::LimitReached, Some(2)), "Ada has two");
-    let with_dan = Open { user: Some(people[3]), ..cluster.opening() };
-    open(people[4], with_dan).await.expect("Dan has one");
+    open(users[3], about()).await.expect("the first about it, and Ada's second");
+    assert!(matches!(open(users[3], about()).await, Ok(Outcome::Opened { found: true, .. })), "found is not made");
+    assert_eq!(limit(open(users[4], about()).await).0, Code::LimitReached);
+    let with_ada = Open { user: Some(users[0]), ..cluster.opening() };
+    assert_eq!(limit(open(users[4], with_ada).await), (Code::LimitReached, Some(2)), "Ada has two");
+    let with_dan = Open { user: Some(users[3]), ..cluster.opening() };
+    open(users[4], with_dan).await.expect("Dan has one");
 }
 
 async fn markers_beyond_their_limit_are_refused_and_can_be_retried(cluster: TestCluster) {

@@ -120,7 +120,7 @@ pub(crate) struct TestCluster {
     settings: Vec<(&'static str, String)>,
     folder: Option<tempfile::TempDir>,
     keys: AtomicI64,
-    people: Mutex<HashMap<String, UserId>>,
+    users: Mutex<HashMap<String, UserId>>,
 }
 
 impl TestCluster {
@@ -151,7 +151,7 @@ impl TestCluster {
         let clock = Arc::new(AtomicI64::new(1_795_000_000_000));
         let layer = MemoryLayer::default();
         let app = node(&settings, &clock, Arc::new(layer.beside())).await;
-        Self { app, clock, layer, settings, folder, keys: AtomicI64::new(0), people: Mutex::default() }
+        Self { app, clock, layer, settings, folder, keys: AtomicI64::new(0), users: Mutex::default() }
     }
 
     /// Starts another node on the same database, on a separate layer.
@@ -209,14 +209,14 @@ impl TestCluster {
 
     /// Returns the user of this name, created on first use.
     pub(crate) async fn user(&self, name: &str) -> UserId {
-        if let Some(user) = self.people.lock().expect("not poisoned").get(name) {
+        if let Some(user) = self.users.lock().expect("not poisoned").get(name) {
             return *user;
         }
         let change = Change::AddUser { login: name.to_lowercase(), name: name.to_owned(), password_hash: None };
         let Ok(Outcome::UserAdded(user)) = self.app.commit.submit(change).await else {
             panic!("{name} cannot be added")
         };
-        self.people.lock().expect("not poisoned").insert(name.to_owned(), user);
+        self.users.lock().expect("not poisoned").insert(name.to_owned(), user);
         user
     }
 

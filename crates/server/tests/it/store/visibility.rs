@@ -392,18 +392,14 @@ impl ExpectedState {
 }
 
 /// Many concurrent changes of all kinds; returns those that had an effect, in the order of versions.
-async fn much(
-    cluster: &TestCluster,
-    conversation: ConversationId,
-    people: &[UserId],
-) -> Vec<(Version, Change, Answer)> {
+async fn much(cluster: &TestCluster, conversation: ConversationId, users: &[UserId]) -> Vec<(Version, Change, Answer)> {
     let mut rng = crate::harness::Rng::new(7);
     let mut made = Vec::new();
     let mut last = 0;
     for _ in 0..24 {
         let mut pending = Vec::new();
         for _ in 0..24 {
-            let actor = *rng.pick(people);
+            let actor = *rng.pick(users);
             let seq = Seq(1 + i64::try_from(rng.below(last + 4)).expect("few"));
             let wish = match rng.below(10) {
                 0..=4 => {
@@ -411,7 +407,7 @@ async fn much(
                     let content = Content::text("hello");
                     Change::Send { actor, conversation, client_id: cluster.key(), content }
                 }
-                5 => Change::Delete { actor: people[0], conversation, seq },
+                5 => Change::Delete { actor: users[0], conversation, seq },
                 6 => Change::Hide { actor, conversation, seq },
                 7 => Change::Edit { actor, conversation, seq, text: Some(cluster.key()), subject: None },
                 _ => Change::Mark { actor, conversation, delivered: Seq(0), read: seq },
@@ -440,17 +436,17 @@ async fn much(
 async fn unread_equals_a_recount_at_every_version(cluster: TestCluster) {
     let names = ["Ada", "Ben", "Cleo", "Dan"];
     let conversation = cluster.group("Ada", &names[1..]).await;
-    let (mut people, mut listeners) = (Vec::new(), Vec::new());
+    let (mut users, mut listeners) = (Vec::new(), Vec::new());
     for name in names {
-        people.push(cluster.user(name).await);
+        users.push(cluster.user(name).await);
         listeners.push(attach(&cluster.app, &cluster, name).await);
     }
     let mut known = ExpectedState::default();
-    for (version, change, answer) in much(&cluster, conversation, &people).await {
+    for (version, change, answer) in much(&cluster, conversation, &users).await {
         known.take(version, change, answer);
     }
     let mut reported = 0;
-    for (name, (user, subscriber)) in names.iter().zip(people.iter().zip(&mut listeners)) {
+    for (name, (user, subscriber)) in names.iter().zip(users.iter().zip(&mut listeners)) {
         assert_eq!(cluster.seen(name, conversation).await.unread, known.unread(*user), "{name}");
         cluster.send("Ada", cluster.direct("Ada", if *name == "Ada" { "Eve" } else { name }).await, "the last").await;
         loop {
