@@ -65,7 +65,7 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// Sign-ins and sessions.
     pub identity: Identity,
-    /// The host's people as users.
+    /// The host's users as users here.
     pub host_users: Arc<HostUsers>,
     /// The files of messages.
     pub files: Arc<Files>,

@@ -1,7 +1,7 @@
-//! The host over HTTP, on behalf of a person whose old socket is open: its rule about who may write to whom, and its own
+//! The host over HTTP, on behalf of a user whose old socket is open: its rule about who may write to whom, and its own
 //! view that sends a message, as a browser would call them.
 //!
-//! Invariants: a person's cookies are kept with their socket, in memory, and are never logged; what may have had an
+//! Invariants: a user's cookies are kept with their socket, in memory, and are never logged; what may have had an
 //! effect is not repeated; an answer that is late, absent or not understood allows nothing; the host may be slow or gone,
 //! and then only those wait who ask it.
 
@@ -62,7 +62,7 @@ impl fmt::Debug for HostPages {
     }
 }
 
-/// What the handshake of an old socket brought, with which its person's requests are made.
+/// Headers of the handshake of an old socket, with which its user's requests are made.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageHeaders {
@@ -141,7 +141,7 @@ impl PageHeaders {
         let lines: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
         let cookies = cookies::of_host(&lines);
         Self {
-            // Too many are as good as none: the host then knows nobody.
+            // Too many are treated as none: the host then recognises no user.
             cookies: if cookies.len() <= COOKIE_BYTES_MAX { cookies } else { Vec::new() },
             host: headers.get(header::HOST).cloned(),
             origin: headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default().to_owned(),
@@ -221,7 +221,7 @@ impl HostPages {
         Ok(Some(Self { client, base, allow, turns, turn_max, claimed: Mutex::default() }))
     }
 
-    /// Asks the host whether a person may write to somebody: `GET URL?sender=…&recipient=…&context=…` with their
+    /// Asks the host whether a user may write to another: `GET URL?sender=…&recipient=…&context=…` with their
     /// cookies answers 200 and `{"allowed": true}` or `false`, or 401 or 403 for no.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The host as old sockets see it: its people, its rule about who may write to whom, and its table of messages.
+//! The host as old sockets see it: its users, its rule about who may write to whom, and its table of messages.
 //!
 //! Every call ends by itself within the timeouts of the host's database and of the store.
 
@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use parlor_protocol::{error::Problem, ids::UserId};
 use std::fmt;
 
-/// A message of one person to another. Ids are the host's.
+/// A message of one user to another. Ids are the host's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewHostMessage {
     /// The user who sends it.
@@ -20,10 +20,10 @@ pub struct NewHostMessage {
     pub subject: Option<String>,
 }
 
-/// To whom a person writes, and about what. Ids are the host's.
+/// To whom a user writes, and about what. Ids are the host's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageTarget {
-    /// The person to whom they write.
+    /// The user to whom they write.
     pub recipient: String,
     /// The row that they write about.
     pub context: Option<String>,
@@ -31,13 +31,13 @@ pub struct MessageTarget {
 
 /// See the module documentation.
 pub trait HostSide: fmt::Debug + Send + Sync {
-    /// Returns the host's id of a user; none if they are no person of the host.
+    /// Returns the host's id of a user; none if the host does not have them.
     fn id_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, Problem>>;
 
-    /// Returns whether there is a person with an id.
+    /// Returns whether there is a user with an id.
     fn has_person<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<bool, Problem>>;
 
-    /// Returns whether a query of the profile lets a person, named by their id, write a message.
+    /// Returns whether a query of the profile lets a user, named by their id, write a message.
     fn is_allowed<'a>(
         &'a self,
         query: &'a RuleQuery,

@@ -1,7 +1,7 @@
 //! The bridge to Django's channel layers in Redis (channels-redis 4.3.0, core and pub/sub): `group_send` in Django
 //! reaches sockets of Parlor, and Parlor's events reach Django's consumers.
 //!
-//! Invariants: a Redis that is slow or away delays nobody who is connected; nothing is sent whose `type` the profile
+//! Invariants: a Redis that is slow or away delays no connected user; nothing is sent whose `type` the profile
 //! does not name, since a consumer without a method for it dies; everything that waits is bounded.
 //! Absent on purpose: history, acknowledgements and other guarantees than those of Channels (at most once).
 

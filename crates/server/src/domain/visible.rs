@@ -18,7 +18,7 @@ const TAGGED_FLAGS: [&str; 3] = [
 enum CharacterUse {
     /// It changes how its neighbours look.
     Kept,
-    /// It changes nothing, and people's keyboards put it there.
+    /// It changes nothing, and users' keyboards put it there.
     Dropped,
     /// It does not belong there.
     Refused,

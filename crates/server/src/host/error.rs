@@ -26,7 +26,7 @@ impl HostError {
         matches!(self, Self::Unavailable(_) | Self::Timeout)
     }
 
-    /// Makes an error while connecting an outage: it says nothing about the statement that was to run.
+    /// Makes an error while connecting an outage: the statement has not been sent.
     pub(super) fn while_connecting(self) -> Self {
         match self {
             Self::Refused(why) | Self::Unexpected(why) => Self::Unavailable(why),

@@ -1,6 +1,6 @@
 //! The database of the host: the web application beside which Parlor runs. SQLite, PostgreSQL, MySQL and MariaDB.
 //!
-//! It belongs to somebody else and may be slow, frozen or gone. So a connection is opened when it is needed, and every
+//! It is not Parlor's own and may be slow, frozen or gone. So a connection is opened when it is needed, and every
 //! call ends within its time-out, which the server applies as well. Callers hold nothing of Parlor's own store
 //! meanwhile.
 //!

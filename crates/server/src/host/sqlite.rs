@@ -27,7 +27,7 @@ const PROGRESS_STEPS: i32 = 4000;
 const CHANGE_CHECK: Duration = Duration::from_millis(5);
 /// How long a check for changes may wait for a lock.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
-/// How many jobs may wait: one, and waits for changes that nobody waits for any more.
+/// How many jobs may wait: one, and waits for changes whose callers are gone.
 const JOBS_MAX: usize = 64;
 
 /// A handle to a connection on its thread.

@@ -1,5 +1,5 @@
 //! Notices that the host's database has changed: notifications of PostgreSQL, the file's version on SQLite. MySQL and
-//! MariaDB notify nobody, so there the caller looks again after a short time.
+//! MariaDB do not notify, so there the caller looks again after a short time.
 //!
 //! A notice is a hint: it may come without a change, and be lost with a connection. The caller looks by itself once in a
 //! while.

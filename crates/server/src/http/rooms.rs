@@ -45,7 +45,7 @@ pub(super) async fn open(edge: &Edge, parts: &mut Parts) -> Result<Response, Res
     Ok(response)
 }
 
-/// Checks that somebody is signed in. Beside an application that is one of its people: an account of Parlor, which
+/// Checks that somebody is signed in. Beside an application that is one of its users: an account of Parlor, which
 /// perhaps anybody can make, is none of its.
 async fn may_join(app: &App, caller: &Caller) -> Result<(), Problem> {
     // Channels answers 403, and no page sees more than that.

@@ -1,4 +1,4 @@
-//! Puts together what finds out who somebody is, by the configuration.
+//! Assembles the parts that identify users, as configured.
 
 use super::{
     Dependencies, Identity,

@@ -192,7 +192,7 @@ impl HostSessions {
                 }
                 Ok(Verdict::SignedOut) => {
                     self.end(&hash, row.map(actor_of)).await?;
-                    // The host has perhaps just said that it is a session now.
+                    // The host may have just confirmed it.
                     if self.requested.last() == requested {
                         self.known.insert_nobody(hash, asked_ms);
                     }
@@ -219,7 +219,7 @@ impl HostSessions {
         let row = match row {
             Some(row) if row.user == user => row,
             other => {
-                // The same session of the host, now of somebody else.
+                // The same session of the host, now of another user.
                 self.end(&hash, other.map(actor_of)).await?;
                 let session = self.insert(credential.provider, hash, user, visitor).await?;
                 let Some(session) = session else { return Ok(None) };

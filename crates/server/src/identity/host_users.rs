@@ -1,8 +1,8 @@
-//! The host's people as users: added at first sight, and made equal to the host's rows from then on.
+//! The host's users as users here: added at first sight, and made equal to the host's rows from then on.
 //!
 //! Invariants: the host's id is the `external_id`, and nothing else links a row to a user, least of all a name. What is
-//! already equal is not submitted, so that following people who do not change writes nothing. One source says how a
-//! person is called, and one whether they may sign in: the user table, but with a callback the callback says the name.
+//! already equal is not submitted, so that following users who do not change writes nothing. One source has the
+//! user's name, and one whether they may sign in: the user table has both, but with a callback the callback has the name.
 
 use crate::{
     commit::Commit,
@@ -39,11 +39,11 @@ pub(crate) struct HostUsersOptions {
     pub(crate) store: Store,
     /// The writer.
     pub(crate) commit: Commit,
-    /// The host's database; none where people only come from the callback.
+    /// The host's database; none where users only come from the callback.
     pub(crate) host: Option<HostDatabase>,
 }
 
-/// Finds and follows the host's people.
+/// Finds and follows the host's users.
 #[derive(Debug)]
 pub struct HostUsers {
     store: Store,
@@ -51,13 +51,13 @@ pub struct HostUsers {
     host: Option<HostDatabase>,
     table: UserTable,
     chars_max: u32,
-    /// Whether people may sign in at Parlor, too, with the password that they have at the host.
+    /// Whether users may sign in at Parlor, too, with the password that they have at the host.
     takes_passwords: bool,
-    /// Whether the callback says how people are called.
+    /// Whether the names come from the callback.
     has_callback: bool,
-    /// Whether a backend of the host lets people in who are not active.
+    /// Whether a backend of the host lets users in who are not active.
     lets_inactive_in: bool,
-    /// How far the people have been followed.
+    /// How far the users have been followed.
     followed: Mutex<UserId>,
 }
 
@@ -154,7 +154,7 @@ impl HostUsers {
         Ok(users)
     }
 
-    /// Follows these people, who are known here already: one that the host no longer has is disabled.
+    /// Follows these users, who are known here already: one that the host no longer has is disabled.
     ///
     /// # Errors
     /// `unavailable`: the store or the host's database does not answer.
@@ -165,7 +165,7 @@ impl HostUsers {
         Ok(())
     }
 
-    /// Follows the host's people, some at a time, again and again.
+    /// Follows the host's users, some at a time, again and again.
     pub(crate) async fn run(self: Arc<Self>, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
@@ -174,7 +174,7 @@ impl HostUsers {
         }
     }
 
-    /// Follows the next people, so that everybody is followed again and again.
+    /// Follows the next users, so that everybody is followed again and again.
     ///
     /// # Errors
     /// `unavailable`: the store or the host's database does not answer.
@@ -196,7 +196,7 @@ impl HostUsers {
         let followed = known.into_iter().filter_map(|known| {
             let external_id = known.external_id?;
             match rows.remove(&external_id).map(|row| self.host_user(row)) {
-                // The callback says how they are called.
+                // Their names come from the callback.
                 Some(host) if self.has_callback => Some(HostUser { login: known.login, name: known.name, ..host }),
                 Some(host) => Some(host),
                 None if found.unreadable.contains_key(&external_id) => None,
@@ -239,9 +239,9 @@ pub(crate) fn log_unreadable<T>(found: &ReadRows<T>, table: &str) {
 /// Logs a failure of the host's database, and refuses what needed it.
 pub(crate) fn unavailable(error: &HostError) -> Problem {
     if error.is_outage() {
-        tracing::warn!(%error, "the host's people cannot be read");
+        tracing::warn!(%error, "the users of the host cannot be read");
     } else {
-        tracing::error!(%error, "the host's people cannot be read; check [django] and the rights of the account");
+        tracing::error!(%error, "the users of the host cannot be read; check [django] and the rights of the account");
     }
-    Problem::new(Code::Unavailable).with_detail("the application that people sign in to does not answer")
+    Problem::new(Code::Unavailable).with_detail("the application that users sign in to does not answer")
 }

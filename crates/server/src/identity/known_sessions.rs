@@ -1,4 +1,4 @@
-//! The sessions of the host that are in use here, and what was lately found to be none: so that connected people do not
+//! The sessions of the host that are in use here, and what was lately found to be none: so that connected users do not
 //! wait for the host, and unknown cookies do not reach it again and again.
 
 use super::{actor::Actor, providers::Credential};
@@ -48,7 +48,7 @@ impl KnownSession {
     }
 }
 
-/// See the module. Those that are connected are never forgotten: nobody would check them any more.
+/// See the module. Those that are connected are never forgotten: they would not be checked any more.
 #[derive(Debug)]
 pub(super) struct KnownSessions {
     known: Mutex<Known>,

@@ -102,7 +102,7 @@ pub(crate) enum ClientKey {
 }
 
 impl Identity {
-    /// Creates it with all counters at zero. `host`: the sessions of the host; none where people only have accounts
+    /// Creates it with all counters at zero. `host`: the sessions of the host; none where users only have accounts
     /// here.
     #[must_use]
     pub(crate) fn new(config: &Config, with: Dependencies, host: Option<Arc<HostSessions>>) -> Self {
@@ -133,28 +133,28 @@ impl Identity {
         }
     }
 
-    /// Returns where people come from, in the order in which they are looked for.
+    /// Returns where users come from, in the order in which they are looked for.
     pub(crate) fn providers(&self) -> &[ProviderKind] {
         &self.providers
     }
 
-    /// Returns the sessions of the host; none where people only have accounts here.
+    /// Returns the sessions of the host; none where users only have accounts here.
     pub(crate) fn host(&self) -> Option<&HostSessions> {
         self.host.as_deref()
     }
 
-    /// Returns whether people sign in here with an account.
+    /// Returns whether users sign in here with an account.
     pub(crate) fn has_accounts(&self) -> bool {
         self.providers.contains(&ProviderKind::Accounts)
     }
 
     /// # Errors
-    /// `not_allowed` where nobody has an account here.
+    /// `not_allowed` where users have no accounts here.
     pub(crate) fn check_accounts(&self) -> Result<(), Problem> {
         if self.has_accounts() {
             return Ok(());
         }
-        Err(Problem::new(Code::NotAllowed).with_detail("people sign in to the application, not here"))
+        Err(Problem::new(Code::NotAllowed).with_detail("users sign in to the application, not here"))
     }
 
     /// Counts a request, or refuses it.

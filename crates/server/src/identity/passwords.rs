@@ -111,7 +111,7 @@ impl Passwords {
         }
     }
 
-    /// Waits for a turn to hash. It is kept by the work itself: the one who asked may be gone before that ends.
+    /// Waits for a turn to hash. The work itself keeps it: the caller may be gone before the work ends.
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
         if let Ok(Ok(turn)) = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await {
             return Ok(turn);

@@ -2,7 +2,7 @@
 //!
 //! For each key one number is kept, the time at which its allowance is full again; each use moves it forward by one
 //! interval. The map is bounded: when it is full, the keys whose allowance is fullest are forgotten first. Times come
-//! from the steady clock, so that setting the wall clock gives nobody more and locks nobody out.
+//! from the steady clock, so that setting the wall clock gives no user more and locks none out.
 
 use parlor_protocol::error::{Code, Problem};
 use std::{

@@ -24,7 +24,7 @@ const LAST_SEEN_PENDING_MAX: usize = 100_000;
 const LAST_SEEN_BATCH_MAX: usize = 1000;
 
 impl Identity {
-    /// Returns the user and session that a token names; none where people have no accounts here.
+    /// Returns the user and session that a token names; none where users have no accounts here.
     pub(crate) async fn find_session(&self, token: &Token) -> Result<Option<Actor>, Problem> {
         if !self.has_accounts() {
             return Ok(None);
@@ -35,7 +35,7 @@ impl Identity {
     }
 
     /// Returns the user and session of the host that a request's cookies name. A request for which the host is asked is
-    /// counted before, and `counted` says for whom; a stranger who turns out to be somebody is to be counted as them.
+    /// counted before, and `counted` says for whom; a stranger who turns out to be a user is to be counted as that user.
     ///
     /// # Errors
     /// `too_many`: no requests are left to ask the host with; or those of `HostSessions::find`.

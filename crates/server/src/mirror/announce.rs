@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use tracing::warn;
 
 impl Applier {
-    /// Publishes new rows to the old sockets of their people, and to the application's consumers.
+    /// Publishes new rows to the old sockets of their users, and to the application's consumers.
     pub(super) async fn publish(
         &self,
         new: Vec<(TableRow, UserId, UserId)>,

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a row is read just before it is applied, by one task for all rows, so an older state never follows a
 //! newer one; a row that cannot be applied stops no other; each row that is new is published to the old sockets of both
-//! people once, after its commit.
+//! users once, after its commit.
 
 use super::{
     MirrorError,

@@ -176,7 +176,7 @@ fn place(row: &MirroredRow) -> String {
     )
 }
 
-/// What the host has, as the store shows it; none if somebody does not exist.
+/// What the host has, as the store shows it; none if a user does not exist.
 fn of_host(
     options: &MirrorOptions,
     row: &TableRow,

@@ -199,7 +199,7 @@ async fn read(
     Ok(found.map(|context| (context.context.key.id.clone(), context)).collect())
 }
 
-/// Returns what a row says; none if its id cannot be read. Any other value that cannot be read counts as absent.
+/// Returns what a row contains; none if its id cannot be read. Any other value that cannot be read counts as absent.
 fn host_context(
     table: &ContextTable,
     roles: &[&String],

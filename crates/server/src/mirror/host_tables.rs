@@ -24,7 +24,7 @@ pub(super) const ROWS_MAX: usize = 500;
 pub(crate) struct HostTables {
     pub(super) database: HostDatabase,
     pub(super) profile: Arc<Profile>,
-    /// The type of the ids of people.
+    /// The type of the ids of users.
     pub(super) id_type: IdType,
     /// How ids are written, once the columns were read.
     pub(super) forms: Arc<Mutex<Option<IdForms>>>,

@@ -1,5 +1,5 @@
 //! The forms of ids in the host's columns. In Parlor an id is a text, a UUID one in lower case with dashes; a statement
-//! binds it as its column has it. A text that is bound as an integer could name somebody else.
+//! binds it as its column has it. A text that is bound as an integer could name another user.
 
 use super::schema::TableColumns;
 use crate::{
@@ -28,7 +28,7 @@ pub(super) enum IdForm {
 /// The forms of the ids that the message table names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IdForms {
-    /// Of people.
+    /// Of users.
     pub(super) people: IdForm,
     /// Of what messages are about.
     pub(super) context: IdForm,
@@ -71,7 +71,7 @@ impl IdForm {
 
     /// Returns an id as the column has it.
     pub(super) fn value(self, id: &str) -> HostValue {
-        // Only in the form in which an integer is written: "007" is the id of nobody whose id is 7.
+        // Only in the form in which an integer is written: "007" is not the id of the user 7.
         let integer = || id.parse::<i64>().ok().filter(|number| number.to_string() == id).map(HostValue::Integer);
         match self {
             Self::Integer | Self::Unknown => integer().unwrap_or_else(|| id.into()),

@@ -150,7 +150,7 @@ async fn pass(mut source: File, bytes: u64, handle: IngestHandle) -> Result<parl
     handle.finish().await
 }
 
-/// Adds all people of the host, also those who have written nothing.
+/// Adds all users of the host, also those who have written nothing.
 pub(super) async fn copy_people(options: &MirrorOptions) -> Result<(), MirrorError> {
     let mut after: Option<String> = None;
     loop {

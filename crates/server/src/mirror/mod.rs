@@ -3,7 +3,7 @@
 //! One task on one node does it (`task.rs`): it makes the store equal to rows that the host wrote (`apply.rs`), writes
 //! to the host what Parlor's own clients did (`outbound.rs`), and scans the table for what was missed (`scan.rs`).
 //! Invariants: whatever is repeated changes nothing; a row is applied by this task only, one state after the other;
-//! the host's database may be slow or gone, and nobody who is connected waits for it.
+//! the host's database may be slow or gone, and no connected user waits for it.
 //!
 //! Absent on purpose: an order of rows other than that of their ids, and cursors over the host's changes.
 
@@ -89,7 +89,7 @@ pub(crate) struct MirrorOptions {
     pub(crate) store: Store,
     pub(crate) commit: Commit,
     pub(crate) layer: Arc<dyn ChannelLayer>,
-    /// Where the application's consumers hear of new rows.
+    /// Sends new rows to the application's consumers.
     pub(crate) bridge: Option<Arc<Bridge>>,
     pub(crate) environment: Environment,
     pub(crate) metrics: Arc<Metrics>,
@@ -162,7 +162,7 @@ pub struct NewHostRow {
     pub subject: Option<String>,
 }
 
-/// Why the mirror cannot go on.
+/// Why the mirror cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MirrorError {
     #[error(transparent)]
@@ -229,7 +229,7 @@ impl Mirror {
     /// Sends a message: its row is committed in the host's table first, then applied to the store. Returns the row.
     ///
     /// # Errors
-    /// `unavailable`: the host's database does not answer, and the row may exist; `not_found`: somebody is not a user
+    /// `unavailable`: the host's database does not answer, and the row may exist; `not_found`: one of the two is not a user
     /// of the host; `invalid_field`: the database refuses the row.
     pub async fn send(&self, new: NewHostRow) -> Result<HostMessageRow, Problem> {
         let people = self.people(&[new.sender, new.recipient]).await?;

@@ -56,7 +56,7 @@ impl HostSide for Mirror {
     }
 }
 
-/// Says that nobody knows whether a message is allowed: whatever is wrong, it is not the sender's mistake.
+/// Reports that it is unknown whether a message is allowed: whatever is wrong, it is not the sender's mistake.
 fn unanswered(error: &HostError) -> Problem {
     if !error.is_outage() {
         warn!(%error, "the host's database refuses the query about who may write to whom (`allow`)");

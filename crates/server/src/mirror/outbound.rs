@@ -188,7 +188,7 @@ impl Outbound {
         Ok(touched)
     }
 
-    /// Returns whether a message says something else than its row, and the row is as it was last read.
+    /// Returns whether a message differs from its row, and the row is as it was last read.
     fn is_changed_here(&self, message: &MessageRow, row: &TableRow, known: &HostRowCopy) -> bool {
         let put = content(row, known.key.table.clone(), (known.sender, known.recipient));
         let limits = &self.rules.limits;

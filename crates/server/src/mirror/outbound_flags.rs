@@ -16,7 +16,7 @@ const SCOPE_ROWS_MAX: usize = 500;
 /// What is written of a row.
 #[derive(Clone, Copy, Debug)]
 enum Flag<'a> {
-    /// That this person has read it.
+    /// That this user has read it.
     Read(&'a str),
     /// That it is hidden from a side.
     Hidden(Side),

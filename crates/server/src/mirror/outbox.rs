@@ -84,7 +84,7 @@ impl HostOutbox {
         let sql = format!("SELECT seq, table_name, operation, row_id FROM {table} ORDER BY seq LIMIT {at_most}");
         let rows = self.database.query(sql, Vec::new()).await?;
         if self.is_unnoticed && !rows.is_empty() {
-            // The connection that should have brought the notice may be dead.
+            // The connection for notices may be dead.
             self.has_missed.store(true, Ordering::Relaxed);
         }
         rows.iter().map(entry).collect()

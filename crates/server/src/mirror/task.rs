@@ -451,7 +451,7 @@ impl MirrorTask {
         }
         let cause = cause.to_string();
         if self.failing.as_ref() != Some(&cause) {
-            warn!(cause, "the mirror cannot go on; it will retry");
+            warn!(cause, "the mirror cannot continue; it will retry");
             self.failing = Some(cause);
         }
     }

@@ -41,13 +41,13 @@ pub(super) enum Done {
     Answered,
 }
 
-/// The person on whose behalf frames are carried out.
+/// The user on whose behalf frames are carried out.
 #[derive(Clone, Debug)]
 pub(super) struct SocketUser {
     pub(super) user: UserId,
     /// Their id in the host.
     pub(super) id: String,
-    /// With what the host is asked on their behalf; none where the profile does not need it.
+    /// Headers for requests to the host on their behalf; none where the profile does not need them.
     pub(super) page: Option<PageHeaders>,
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn run(
     match action {
         Action::Send(send) => {
             let new = incoming::new_message(route.profile(), &route.path, &me.id, send, frame)?;
-            // What is no longer answered is not sent either: the page has told its user so, who sends it again.
+            // What is no longer answered is not sent either: the page has shown an error, and its user sends it again.
             let new = timeout_at(deadline, checked((app, host), me, new, send)).await;
             let new = new.map_err(|_| SocketError::Unavailable)??;
             let row = match &send.view {
@@ -78,7 +78,7 @@ pub(super) async fn run(
         }
         Action::MarkRead { message } => {
             let ids = incoming::message_ids(frame, message)?;
-            // The row of somebody else, or none, changes nothing, and the answer is the same.
+            // The row of another user, or none, changes nothing, and the answer is the same.
             host.mark_read(me.user, &ids).await.map_err(error_of)?;
             Ok(Done::Read(ids.first().copied().filter(|_| ids.len() == 1)))
         }
@@ -151,7 +151,7 @@ async fn send_by_view(
     let post = NewPost { sender: &me.id, target: &target, text: &text, subject: subject.as_deref() };
     let posting = timeout_at(rows.deadline(), pages.post((page, &app.environment), view, &post));
     posting.await.map_err(|_| SocketError::Unavailable)?.map_err(error_of)?;
-    // The row comes by the mirror, and other frames of this person need not wait for it.
+    // The row comes by the mirror, and other frames of this user need not wait for it.
     drop(permit);
     rows.find(pages, &Posted { sender: me.id.clone(), target, text, sent_at_ms }).await
 }

@@ -62,7 +62,7 @@ struct OldSocketConnection {
     /// The frame in progress; until it is done, nothing is read.
     working: Option<Working>,
     pinged: Instant,
-    /// When the connection last paused reading, so that nothing could be heard before.
+    /// When the connection last paused reading, so that nothing could be read before.
     paused_until: Instant,
     timer: Pin<Box<Sleep>>,
 }
@@ -414,7 +414,7 @@ impl OldSocketConnection {
             if let Some(rows) = self.working.as_ref().and_then(|working| working.own_rows.as_ref())
                 && row.sender.id == self.me.id
             {
-                // The task has found its row, or there are too many: it then says that it does not know.
+                // The task has found its row, or there are too many: it then answers that it does not know.
                 drop(rows.try_send(row.clone()));
             }
             let route = self.route.clone();

@@ -16,9 +16,9 @@ const SHOWN_MAX: usize = 128;
 /// See the module documentation.
 #[derive(Debug)]
 pub(super) struct SocketConversation {
-    /// The host's id of the signed-in person.
+    /// The host's id of the signed-in user.
     me: String,
-    /// The host's id of the other person, on a socket about one conversation.
+    /// The host's id of the other user, on a socket about one conversation.
     other: Option<String>,
     /// The id of the context, likewise.
     context: Option<String>,
@@ -32,7 +32,7 @@ impl SocketConversation {
         Self { me, other: part(&profile.other), context: part(&profile.context), shown: VecDeque::new() }
     }
 
-    /// Returns the rules by which a message is sent to this socket: none if it belongs to other people, or to another
+    /// Returns the rules by which a message is sent to this socket: none if it belongs to other users, or to another
     /// conversation than the socket. A message that was shown is shown again only by rules that repeat.
     pub(super) fn rules<'a>(&mut self, profile: &'a SocketProfile, row: &HostMessageRow) -> Vec<&'a SendRule> {
         let is_sender = row.sender.id == self.me;

@@ -63,7 +63,7 @@ pub(super) fn new_message(
     Ok(IncomingMessage { target, text, subject: subject.transpose()?.flatten() })
 }
 
-/// Reads whom a frame is for: the path's person and context, which the frame may only repeat, or those of the frame.
+/// Reads whom a frame is for: the path's user and context, which the frame may only repeat, or those of the frame.
 fn target(
     profile: &SocketProfile,
     path: &PathParts,

@@ -3,7 +3,7 @@
 //! Invariants: a socket belongs to a session, and the sender of a message is the session's user, whatever a frame says;
 //! a message is stored in the host's table before a frame names it; messages reach sockets from the mirror only,
 //! whichever way they were sent; nothing is sent that the profile does not declare.
-//! Absent on purpose: anything about one application; presence (a page with an old socket makes nobody present).
+//! Absent on purpose: anything about one application; presence (an old socket does not make its user present).
 
 mod commands;
 mod connection;

@@ -8,12 +8,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Rows of the socket's person that may come while one of their messages is sent.
+/// Rows of the socket's user that may come while one of their messages is sent.
 const ROWS_MAX: usize = 64;
 /// How far the host's clock may be behind, in milliseconds, with what it leaves out of a time.
 const CLOCKS_DIFFER_MAX_MS: i64 = 2000;
 
-/// The rows of the socket's person, from before the message was sent.
+/// The rows of the socket's user, from before the message was sent.
 #[derive(Debug)]
 pub(super) struct OwnRows {
     rows: mpsc::Receiver<HostMessageRow>,
@@ -42,7 +42,7 @@ impl OwnRows {
         self.deadline
     }
 
-    /// Waits for the row of a message. A row is found once, whichever of the person's sockets sent the message.
+    /// Waits for the row of a message. A row is found once, whichever of the user's sockets sent the message.
     pub(super) async fn find(mut self, pages: &HostPages, posted: &Posted) -> Result<HostMessageRow, SocketError> {
         let finding = async {
             loop {

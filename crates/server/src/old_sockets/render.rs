@@ -18,7 +18,7 @@ pub(super) struct Renderer<'a> {
     pub(super) profile: &'a SocketProfile,
     /// The zone in which times are written.
     pub(super) zone: &'a TimeZone,
-    /// The host's id of the signed-in person.
+    /// The host's id of the signed-in user.
     pub(super) me: &'a str,
     /// The parts of the socket's path.
     pub(super) path: &'a PathParts,

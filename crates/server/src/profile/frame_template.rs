@@ -52,15 +52,15 @@ pub enum Variable {
     ContextId,
     /// The attachments, each by the template for attachments.
     Attachments,
-    /// The person who wrote the message.
+    /// The user who wrote the message.
     Sender(PersonField),
-    /// The person to whom it was written.
+    /// The user to whom it was written.
     Recipient(PersonField),
-    /// The id of the signed-in person.
+    /// The id of the signed-in user.
     MyId,
     /// A field of an attachment.
     Attachment(AttachmentField),
-    /// How many unread messages the signed-in person has.
+    /// How many unread messages the signed-in user has.
     UnreadCount,
     /// A sentence about an error.
     Error,
@@ -72,7 +72,7 @@ pub enum Variable {
     Path(String),
 }
 
-/// A field of a person.
+/// A field of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonField {
     /// The id in the host's user table.

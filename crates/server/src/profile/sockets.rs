@@ -19,7 +19,7 @@ pub struct SocketProfile {
     pub path: PathTemplate,
     /// The part of the path that is the id of the context.
     pub context: Option<String>,
-    /// The part of the path that is the id of the other person. With it the socket is about one conversation: it sends
+    /// The part of the path that is the id of the other user. With it the socket is about one conversation: it sends
     /// and receives nothing else.
     pub other: Option<String>,
     /// How times are written.
@@ -95,12 +95,12 @@ pub struct SendAction {
     pub text: FieldPath,
     /// The field with the subject.
     pub subject: Option<FieldPath>,
-    /// The field with the id of the recipient. Where the path names the other person, it may be absent, and may name
+    /// The field with the id of the recipient. Where the path names the other user, it may be absent, and may name
     /// nobody else.
     pub recipient: Option<FieldPath>,
     /// The field with the id of the context, likewise.
     pub context: Option<FieldPath>,
-    /// The field with the id of the sender. It may be absent, and may name nobody but the signed-in person.
+    /// The field with the id of the sender. It may be absent, and may name only the signed-in user.
     pub sender: Option<FieldPath>,
     /// Who may write to whom. Without a rule nothing can be sent, unless a view of the host sends it.
     pub allow: Option<WriteRule>,
@@ -109,7 +109,7 @@ pub struct SendAction {
 }
 
 impl SendAction {
-    /// Returns whether the host is asked on behalf of the person, with the cookies of their page.
+    /// Returns whether the host is asked on behalf of the user, with the cookies of their page.
     #[must_use]
     pub fn needs_cookies(&self) -> bool {
         self.view.is_some() || self.allow == Some(WriteRule::Callback)
@@ -189,9 +189,9 @@ pub enum Occasion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// The person who wrote it.
+    /// The user who wrote it.
     Sender,
-    /// The person to whom it was written.
+    /// The user to whom it was written.
     Recipient,
 }
 
@@ -225,9 +225,9 @@ pub enum SocketError {
     Empty,
     /// The text or the subject is too long.
     TooLong,
-    /// There is no such person or context.
+    /// There is no such user or context.
     NotFound,
-    /// The host does not allow to write to this person.
+    /// The host does not allow to write to this user.
     NotAllowed,
     /// The host's database or Parlor's store is not available.
     Unavailable,
@@ -315,7 +315,7 @@ impl<'de> Deserialize<'de> for TimeFormat {
 }
 
 impl SocketProfile {
-    /// Returns whether the host is asked on behalf of people, with the cookies of their pages.
+    /// Returns whether the host is asked on behalf of users, with the cookies of their pages.
     #[must_use]
     pub fn needs_cookies(&self) -> bool {
         self.receive.iter().any(|rule| matches!(&rule.action, Action::Send(send) if send.needs_cookies()))

@@ -46,9 +46,9 @@ pub enum RuleName {
 /// A parameter of a [`RuleQuery`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleParameter {
-    /// The id of the signed-in person.
+    /// The id of the signed-in user.
     Sender,
-    /// The id of the person to whom they write.
+    /// The id of the user to whom they write.
     Recipient,
     /// The id of the context's row, or NULL.
     Context,

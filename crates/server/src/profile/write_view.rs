@@ -31,9 +31,9 @@ pub enum FormValue {
     Text,
     /// The subject, or nothing.
     Subject,
-    /// The id of the signed-in person.
+    /// The id of the signed-in user.
     Sender,
-    /// The id of the person to whom they write.
+    /// The id of the user to whom they write.
     Recipient,
     /// The id of the context's row, or nothing.
     Context,

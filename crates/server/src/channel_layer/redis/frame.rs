@@ -62,7 +62,7 @@ impl FrameCodec {
         if self.keys.is_empty() {
             return decode(Bytes::copy_from_slice(bytes));
         }
-        // The clocks of nodes may differ, so the age of a token says nothing.
+        // The clocks of nodes may differ, so the age of a token has no meaning.
         let decrypted = self.keys.iter().find_map(|key| key.decrypt(bytes, None, 0).ok());
         decode(decrypted.ok_or(NotAFrame)?.into())
     }

@@ -4,7 +4,7 @@
 //! nodes receive it through Redis, once: copies that arrive through further topics are recognised by their number.
 //! Publications to many topics, and those to all nodes, go through the channel of the nodes alone.
 //!
-//! Invariants: nobody waits for a Redis that does not answer for longer than its timeout; while it is away, joining
+//! Invariants: nothing waits for a Redis that does not answer for longer than its timeout; while it is away, joining
 //! succeeds and publishing fails at once, and [`super::LayerStatus`] says so; what waits to be published is bounded.
 //! Absent on purpose: queues in Redis, acknowledgements, retries. What is lost is found in the store.
 

@@ -35,7 +35,7 @@ impl RedisSigns {
     }
 
     /// Runs work on the connection within the timeout, waiting included. Fails at once while Redis is away, so that
-    /// nobody waits for it again and again.
+    /// callers do not wait for it again and again.
     async fn run<T>(&self, work: impl AsyncFnOnce(&mut RedisServer) -> Result<T, RedisError>) -> Result<T, RedisError> {
         if !self.shared.status.borrow().is_connected {
             return Err((ErrorKind::Io, "Redis is away").into());

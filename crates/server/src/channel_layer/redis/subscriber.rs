@@ -26,7 +26,7 @@ const TOPICS_PER_COMMAND: usize = 1000;
 /// Publishers whose last number is remembered. Beyond it, all are forgotten: at worst a publication arrives twice.
 const PUBLISHERS_MAX: usize = 10_000;
 
-/// A topic that was joined or left. Which of them, [`super::Topics`] says.
+/// A topic that was joined or left; [`super::Topics`] has which of the two.
 #[derive(Debug)]
 pub(super) struct TopicChange {
     pub topic: Topic,

@@ -12,7 +12,7 @@ pub(crate) const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_co
 /// The salt of the hash that ends sessions when the password changes.
 const AUTH_HASH_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
-/// Why there is nobody in a session.
+/// Why a session names no user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SessionError {
     /// It is not signed as it should be.
@@ -51,7 +51,7 @@ struct Data {
     expiry: Option<Value>,
 }
 
-/// Returns the user of a signed session; none for a session of nobody.
+/// Returns the user of a signed session; none for a session without one.
 pub(crate) fn user_of(signed: &Signed) -> Result<Option<SessionUser>, SessionError> {
     // The first byte of every pickle since protocol 2.
     if signed.content.first() == Some(&0x80) {

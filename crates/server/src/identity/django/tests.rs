@@ -195,7 +195,7 @@ fn sessions_in_cookies_and_files_are_read_and_those_in_caches_are_not() {
     assert_eq!(found.user.id, text(&file["session"], "_auth_user_id"));
     assert_eq!(rules.in_file(text(file, "content"), NOW_MS - 1_209_600_000, NOW_MS), Ok(None), "an old file");
     for vector in list(&vectors["cache_sessions"]["vectors"]) {
-        // A pickle without a signature: it says nothing about who wrote it.
+        // A pickle without a signature: anybody could have written it.
         let value = text(vector, "value_hex");
         assert!(value.starts_with("80"), "it is a pickle");
         let bytes: Vec<u8> =

@@ -72,7 +72,7 @@ type InUse = (SessionHash, KnownSession);
 struct Round<'a> {
     provider: &'a Provider,
     left: Mutex<Chunks<'a, &'a InUse>>,
-    /// When the first of the last questions was asked that have all failed.
+    /// When the latest series of failures began.
     failing_since: Mutex<Option<i64>>,
 }
 

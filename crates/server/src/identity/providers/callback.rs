@@ -1,6 +1,6 @@
 //! The callback: a URL of the host that is asked, with the cookies of a request, who they belong to.
 //!
-//! `GET URL` with the header `Cookie` answers 200 and `{"id": …, "username": …, "name": …}`, or 401 or 403 for nobody.
+//! `GET URL` with the header `Cookie` answers 200 and `{"id": …, "username": …, "name": …}`, or 401 or 403 for no user.
 //! Anything else is a failure of the host.
 
 use super::{
@@ -89,7 +89,7 @@ impl Callback {
     /// Waits for a turn to ask.
     ///
     /// # Errors
-    /// `unavailable`: others have waited for longer. That says nothing about the host.
+    /// `unavailable`: others have waited for longer. That is no failure of the host.
     pub(crate) async fn turn(&self, requester: Requester) -> Result<Turn<'_>, Problem> {
         self.turns.take(requester).await.ok_or_else(|| {
             let problem = Problem::new(Code::Unavailable).with_detail("too many requests wait for the application");
@@ -137,7 +137,7 @@ impl Callback {
 /// Logs why the host cannot be asked, and refuses what depended on it.
 fn failed(reason: &str) -> Problem {
     tracing::warn!(reason, "the callback failed");
-    Problem::new(Code::Unavailable).with_detail("the application that people sign in to does not answer")
+    Problem::new(Code::Unavailable).with_detail("the application that users sign in to does not answer")
 }
 
 #[cfg(test)]

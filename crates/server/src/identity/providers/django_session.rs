@@ -247,7 +247,7 @@ impl SessionReader {
         let read = move || names.iter().map(|name| file(&folder.join(name))).collect::<Vec<_>>();
         self.files.read(read).await.ok_or_else(|| {
             tracing::warn!("the host's folder of sessions is not read in time");
-            Problem::new(Code::Unavailable).with_detail("the application that people sign in to does not answer")
+            Problem::new(Code::Unavailable).with_detail("the application that users sign in to does not answer")
         })
     }
 

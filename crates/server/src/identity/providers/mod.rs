@@ -1,7 +1,7 @@
 //! Sources of identity at the host: what a request brings that names a session there, and whether the host says that
 //! it is alive.
 //!
-//! Invariant: an answer that is not understood, late or absent signs nobody in.
+//! Invariant: an answer that is not understood, late or absent signs no user in.
 
 mod bounded_reading;
 pub(crate) mod callback;
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Credential {
 pub(crate) enum Verdict {
     /// This user is signed in by it.
     SignedIn(HostSession),
-    /// Nobody is: it has ended, never was, or belongs to somebody who may not sign in.
+    /// No user is: it has ended, never existed, or belongs to a user who may not sign in.
     SignedOut,
 }
 
@@ -75,7 +75,7 @@ impl Provider {
     }
 
     /// Returns how long an answer is used without being asked for again, in milliseconds. The answers of Django's
-    /// tables are checked in the background, so that nobody waits for them.
+    /// tables are checked in the background, so that no request waits for them.
     pub(crate) fn trusted_ms(&self) -> i64 {
         match self {
             Self::Django(django) => django.outage_ms(),
@@ -110,7 +110,7 @@ impl Provider {
     /// Waits for a turn to ask, where not everybody can ask at once.
     ///
     /// # Errors
-    /// `unavailable`: there was none in time. That says nothing about the host.
+    /// `unavailable`: there was none in time. That is no failure of the host.
     pub(crate) async fn turn(&self, requester: Requester) -> Result<Option<Turn<'_>>, Problem> {
         match self {
             Self::Django(_) => Ok(None),

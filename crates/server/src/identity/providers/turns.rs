@@ -1,6 +1,6 @@
-//! Turns to ask the host, so that no more is asked at once than it is to answer.
+//! Turns to ask the host, which limit the questions at once.
 //!
-//! Invariant: strangers have at most half of the turns. However many come, and however slow the host is, people who are
+//! Invariant: strangers have at most half of the turns. However many come, and however slow the host is, users who are
 //! signed in and checks get theirs.
 
 use std::time::Duration;

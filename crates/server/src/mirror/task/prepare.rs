@@ -42,7 +42,7 @@ impl MirrorTask {
         Ok(())
     }
 
-    /// Creates triggers that are missing. Without them the mirror goes on: it looks at the newest rows.
+    /// Creates triggers that are missing. Without them the mirror still works: it polls the newest rows.
     async fn restore_triggers(&mut self) -> Result<(), MirrorError> {
         let tables = triggers::watched_tables(&self.options.profile);
         let missing = triggers::status(&self.options.host, &tables).await?.missing;
