@@ -1,8 +1,8 @@
 //! The host's users as users here: added at first sight, and made equal to the host's rows from then on.
 //!
 //! Invariants: the host's id is the `external_id`, and nothing else links a row to a user, least of all a name. What is
-//! already equal is not submitted, so that following users who do not change writes nothing. One source has the
-//! user's name, and one whether they may sign in: the user table has both, but with a callback the callback has the name.
+//! already equal is not submitted, so that following users who do not change writes nothing. One source has the user's
+//! name, and one whether they may sign in: the user table has both, but with a callback the callback has the name.
 
 use crate::{
     commit::Commit,

@@ -1,8 +1,9 @@
 //! Users, sign-ins and sessions: who a user is, and for how long.
 //!
-//! Invariants: a token is 256 random bits and the store keeps only its hash; an unknown, a disabled and a real login get
-//! the same answer and cost the same work, unless the password is still hashed as the host did; a session that comes with a sign-in is never reused, it ends. Whatever
-//! ends a session is a change and goes through `commit`, which closes the session's connections.
+//! Invariants: a token is 256 random bits and the store keeps only its hash; an unknown, a disabled and a real login
+//! get the same answer and cost the same work, unless the password is still hashed as the host did; a session that
+//! comes with a sign-in is never reused, it ends. Whatever ends a session is a change and goes through `commit`, which
+//! closes the session's connections.
 //!
 //! Absent on purpose: a cache of sessions. Each request looks its session up (concurrent look-ups share one indexed
 //! read), so a session that has ended is refused at once. What is remembered in memory is only whether the host has

@@ -35,7 +35,8 @@ impl Identity {
     }
 
     /// Returns the user and session of the host that a request's cookies name. A request for which the host is asked is
-    /// counted before, and `counted` says for whom; a stranger who turns out to be a user is to be counted as that user.
+    /// counted before, and `counted` says for whom; a stranger who turns out to be a user is to be counted as that
+    /// user.
     ///
     /// # Errors
     /// `too_many`: no requests are left to ask the host with; or those of `HostSessions::find`.

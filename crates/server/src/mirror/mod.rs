@@ -229,8 +229,8 @@ impl Mirror {
     /// Sends a message: its row is committed in the host's table first, then applied to the store. Returns the row.
     ///
     /// # Errors
-    /// `unavailable`: the host's database does not answer, and the row may exist; `not_found`: one of the two is not a user
-    /// of the host; `invalid_field`: the database refuses the row.
+    /// `unavailable`: the host's database does not answer, and the row may exist; `not_found`: one of the two is not a
+    /// user of the host; `invalid_field`: the database refuses the row.
     pub async fn send(&self, new: NewHostRow) -> Result<HostMessageRow, Problem> {
         let people = self.people(&[new.sender, new.recipient]).await?;
         let person = |user: UserId| people.get(&user).cloned().ok_or(Problem::from(Code::NotFound));

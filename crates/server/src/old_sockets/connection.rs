@@ -1,9 +1,9 @@
 //! A live old socket: reads frames one after the other, writes answers and messages, sends pings.
 //!
-//! Invariants: only [`OldSocketConnection::step`] waits; one frame is in progress at a time and nothing more is read meanwhile,
-//! so answers keep their order; what it does runs as a task of its own, to its end, so that no commit is cut in the
-//! middle; a frame is answered within [`ANSWER_MAX`], whatever the host's database does. Nothing is sent but what the
-//! profile declares, so heartbeats are the pings of the transport, which browsers answer by themselves.
+//! Invariants: only [`OldSocketConnection::step`] waits; one frame is in progress at a time and nothing more is read
+//! meanwhile, so answers keep their order; what it does runs as a task of its own, to its end, so that no commit is cut
+//! in the middle; a frame is answered within [`ANSWER_MAX`], whatever the host's database does. Nothing is sent but
+//! what the profile declares, so heartbeats are the pings of the transport, which browsers answer by themselves.
 
 use super::{
     OldSocketRoute,
