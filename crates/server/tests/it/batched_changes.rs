@@ -1,6 +1,6 @@
 //! Changes decided in one batch see each other: later ones build on the state that earlier ones left.
 
-use crate::store::TestCluster;
+use crate::store::{TestCluster, commit_together};
 use parlor::{
     app::App,
     channel_layer::Topic,
@@ -10,7 +10,7 @@ use parlor_client::state::events::position;
 use parlor_protocol::{
     error::Code,
     event::Event,
-    ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version},
+    ids::{ConversationId, Scope, SessionId, UserId, Version},
     model::{Role, SystemLine},
     params::Open,
 };
@@ -24,25 +24,6 @@ crate::store::conformance! {
     several_leaves_in_one_batch_reach_every_member,
     two_owners_leaving_in_one_batch_leave_an_heir,
     a_large_group_goes_to_its_longest_standing_member,
-}
-
-/// Commits these changes as one batch; all must be allowed.
-async fn together(app: &App, changes: &[Change]) -> Vec<Decided> {
-    let (rules, changes) = (app.rules.clone(), changes.to_vec());
-    let committing = app.store.commit(changes.len(), move |batch| {
-        let mut state = batch.load(&LoadPlan::by(&changes), &rules.limits)?;
-        let mut version = batch.before;
-        let mut decided = Vec::new();
-        for change in &changes {
-            version = Version(version.0 + 1);
-            decided.push(decide(&mut state, change, &rules, version, Now::default()).expect("allowed"));
-        }
-        batch.write(&state, Version(batch.before.0 + 1), version, Epoch(1), 0)?;
-        Ok((decided, true))
-    });
-    let (decided, committed) = committing.await.expect("the store is available");
-    committed.expect("it is durable");
-    decided
 }
 
 /// Returns the events of a scope and their topics.
@@ -71,7 +52,7 @@ async fn a_rename_shows_in_a_conversation_opened_in_the_same_batch(cluster: Test
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     let open = Change::Open { actor: ada, open: Open { user: Some(ben), ..cluster.opening() } };
     let rename = Change::UpdateProfile { user: ben, profile: ProfileUpdate::named("Benjamin") };
-    let decided = together(&cluster.app, &[open, rename]).await;
+    let (decided, _) = commit_together(&cluster.app, &[open, rename]).await;
     let parlor::domain::Outcome::Opened { conversation, .. } = decided[0].outcome else { panic!("opened") };
     let renamed = reported(&decided[1], Scope::Conversation(conversation));
     assert_eq!(renamed.len(), 1);
@@ -86,7 +67,7 @@ async fn a_closed_context_shows_in_a_conversation_opened_in_the_same_batch(clust
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     let open = Open { user: Some(ben), context: Some(key.clone()), ..cluster.opening() };
     let close = Change::CloseContext { key, closed: true };
-    let decided = together(&cluster.app, &[Change::Open { actor: ada, open }, close]).await;
+    let (decided, _) = commit_together(&cluster.app, &[Change::Open { actor: ada, open }, close]).await;
     let parlor::domain::Outcome::Opened { conversation, .. } = decided[0].outcome else { panic!("opened") };
     let closed = reported(&decided[1], Scope::Conversation(conversation));
     assert_eq!(closed.len(), 1);
@@ -109,7 +90,7 @@ async fn several_leaves_in_one_batch_reach_every_member(cluster: TestCluster) {
         client_id: cluster.key(),
         content: Content::text("Three are left"),
     });
-    let decided = together(&app, &changes).await;
+    let (decided, _) = commit_together(&app, &changes).await;
     let mut rest = BTreeSet::new();
     for name in ["Ada", "Ben", "Cleo"] {
         rest.insert(Topic::User(cluster.user(name).await));
@@ -134,7 +115,7 @@ async fn two_owners_leaving_in_one_batch_leave_an_heir(cluster: TestCluster) {
         Change::RemoveMember { actor: mo, conversation, user: ben },
         leave(mo),
     ];
-    let decided = together(&cluster.app, &changes).await;
+    let (decided, _) = commit_together(&cluster.app, &changes).await;
     let mut lines = Vec::new();
     for decided in &decided {
         let reported = reported(decided, Scope::Conversation(conversation));
@@ -175,7 +156,7 @@ async fn a_node_that_missed_a_removal_reports_it_to_the_removed_member(cluster: 
     let send =
         |key: &str| Change::Send { actor: ada, conversation, client_id: key.to_owned(), content: Content::text("on") };
     let remove = Change::RemoveMember { actor: ada, conversation, user: ben };
-    together(&cluster.app, &[send("1"), remove, send("2")]).await;
+    commit_together(&cluster.app, &[send("1"), remove, send("2")]).await;
     let reported =
         tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("told");
     let parlor::hub::Taken::Frames(frames) = reported else { panic!("closed") };

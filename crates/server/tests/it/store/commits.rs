@@ -1,10 +1,10 @@
 //! Commits: total order, dense `seq`s, batches that share one fsync but not their failures.
 
-use super::{TestCluster, code, conformance, send};
+use super::{TestCluster, code, commit_together, conformance, send};
 use parlor::{
     commands,
     config::Config,
-    domain::{Change, Content, WhoMayWrite, load_plan::LoadPlan},
+    domain::{Change, Content, WhoMayWrite},
     identity::actor::Actor,
 };
 use parlor_protocol::{
@@ -70,20 +70,7 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(cluster: 
                 content: Content::text("hello"),
             })
             .collect();
-        let rules = cluster.app.rules.clone();
-        let committing = cluster.app.store.commit(count, move |batch| {
-            let mut state = batch.load(&LoadPlan::by(&changes), &rules.limits)?;
-            let mut version = batch.before;
-            for change in &changes {
-                version = Version(version.0 + 1);
-                parlor::domain::decide(&mut state, change, &rules, version, parlor::domain::Now::default())
-                    .expect("allowed");
-            }
-            batch.write(&state, Version(batch.before.0 + 1), version, parlor_protocol::ids::Epoch(1), 0)?;
-            Ok((batch.statements, true))
-        });
-        let (statements, committed) = committing.await.expect("the store is available");
-        committed.expect("it is durable");
+        let (_, statements) = commit_together(&cluster.app, &changes).await;
         assert_eq!(statements, 7, "for {count} sends");
     }
 }

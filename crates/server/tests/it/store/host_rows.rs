@@ -1,10 +1,10 @@
 //! Rows of the host's message table and their messages: what becomes of each change in the host.
 
-use super::{TestCluster, code, conformance};
-use parlor::domain::{Change, Content, HostMessage, HostRowKey, Mirrored, Outcome, load_plan::LoadPlan};
+use super::{TestCluster, code, commit_together, conformance};
+use parlor::domain::{Change, Content, HostMessage, HostRowKey, Mirrored, Outcome};
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::{ConversationId, Epoch, FileId, Seq, UserId, Version},
+    ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{Attachment, ContextKey, Message},
 };
 use std::sync::atomic::Ordering;
@@ -168,20 +168,7 @@ async fn a_batch_of_rows_takes_the_same_number_of_statements_however_many_they_a
             let row = HostMessage { context: Some(context.clone()), is_read: id % 2 == 0, ..row };
             changes.push(Change::PutHostMessage(Box::new(row)));
         }
-        let rules = cluster.app.rules.clone();
-        let committing = cluster.app.store.commit(changes.len(), move |batch| {
-            let mut state = batch.load(&LoadPlan::by(&changes), &rules.limits)?;
-            let mut version = batch.before;
-            for change in &changes {
-                version = Version(version.0 + 1);
-                parlor::domain::decide(&mut state, change, &rules, version, parlor::domain::Now::default())
-                    .expect("allowed");
-            }
-            batch.write(&state, Version(batch.before.0 + 1), version, Epoch(1), 0)?;
-            Ok((batch.statements, true))
-        });
-        let (statements, committed) = committing.await.expect("the store is available");
-        committed.expect("it is durable");
+        let (_, statements) = commit_together(&cluster.app, &changes).await;
         counts.push(statements);
     }
     assert!(counts[0] == counts[1] && counts[0] <= 15, "{counts:?}");

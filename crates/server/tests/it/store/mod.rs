@@ -30,12 +30,12 @@ use parlor::{
     app::App,
     channel_layer::{ChannelLayer, memory::MemoryLayer},
     config::Config,
-    domain::{Change, Content, Outcome},
+    domain::{Change, Content, Decided, Now, Outcome, decide, load_plan::LoadPlan},
     environment::Environment,
 };
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::{ConversationId, Seq, UserId},
+    ids::{ConversationId, Epoch, Seq, UserId, Version},
     model::{Context, ContextKey, Tone},
     params::{Group, Open},
     reply::{Answer, Marked, Sent},
@@ -248,9 +248,9 @@ impl TestCluster {
 
     pub(crate) async fn context(&self, id: &str, roles: &[(&str, &str)]) -> ContextKey {
         let key = ContextKey { kind: "item".to_owned(), id: id.to_owned() };
-        let mut held = Vec::new();
+        let mut holders = Vec::new();
         for (name, role) in roles {
-            held.push((self.user(name).await, (*role).to_owned()));
+            holders.push((self.user(name).await, (*role).to_owned()));
         }
         let context = Context {
             key: key.clone(),
@@ -262,7 +262,7 @@ impl TestCluster {
             tone: Tone::Asks,
             closed: false,
         };
-        self.app.commit.submit(Change::PutContext { context, roles: held }).await.expect("the context is valid");
+        self.app.commit.submit(Change::PutContext { context, roles: holders }).await.expect("the context is valid");
         key
     }
 
@@ -284,6 +284,25 @@ impl TestCluster {
         let (actor, user) = (self.user(by).await, self.user(name).await);
         self.app.commit.submit(Change::RemoveMember { actor, conversation, user }).await
     }
+}
+
+/// Commits these changes as one batch; all must be allowed. Returns how many statements it took.
+pub(crate) async fn commit_together(app: &App, changes: &[Change]) -> (Vec<Decided>, u32) {
+    let (rules, changes) = (app.rules.clone(), changes.to_vec());
+    let committing = app.store.commit(changes.len(), move |batch| {
+        let mut state = batch.load(&LoadPlan::by(&changes), &rules.limits)?;
+        let mut version = batch.before;
+        let mut decided = Vec::new();
+        for change in &changes {
+            version = Version(version.0 + 1);
+            decided.push(decide(&mut state, change, &rules, version, Now::default()).expect("allowed"));
+        }
+        batch.write(&state, Version(batch.before.0 + 1), version, Epoch(1), 0)?;
+        Ok(((decided, batch.statements), true))
+    });
+    let (answer, committed) = committing.await.expect("the store is available");
+    committed.expect("it is durable");
+    answer
 }
 
 async fn node(settings: &[(&'static str, String)], clock: &Arc<AtomicI64>, layer: Arc<dyn ChannelLayer>) -> Arc<App> {
