@@ -328,20 +328,13 @@ impl Applier {
             Some(id) if self.tables.profile.context.is_some() => Some(related.contexts.get(id).cloned().ok_or(absent)?),
             _ => None,
         };
+        let sender = user(&row.sender).ok_or("its sender does not exist")?;
+        let recipient = user(&row.recipient).ok_or("its recipient does not exist")?;
         Ok(HostMessage {
-            row: self.key(row.id),
-            sender: user(&row.sender).ok_or("its sender does not exist")?,
-            recipient: user(&row.recipient).ok_or("its recipient does not exist")?,
             context,
-            text: row.text.clone(),
-            subject: row.subject.clone(),
-            created_at: row.created_at_ms,
-            is_read: row.is_read,
-            hidden_by_sender: row.hidden_by_sender,
-            hidden_by_recipient: row.hidden_by_recipient,
-            attachments: row.files.iter().map(HostFile::attachment).collect(),
             files: copies_files.then(uploads),
             sent_as: related.known.own_place(row.id),
+            ..row.as_message(self.key(row.id), (sender, recipient))
         })
     }
 

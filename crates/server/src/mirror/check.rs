@@ -1,14 +1,12 @@
 //! Compares the host's message table with the store, row by row, and names each difference.
 
 use super::{
-    MirrorError, MirrorOptions, applier,
-    apply::Applier,
-    host_tables::TableRow,
-    outbound::{self, has_rows_about},
+    MirrorError, MirrorOptions, applier, apply::Applier, host_tables::TableRow, outbound::has_rows_about,
     schema::TableColumns,
 };
 use crate::{
     domain::{
+        change::HostRowKey,
         host_content::{HostContent, host_text},
         rows::MessageRow,
     },
@@ -184,7 +182,8 @@ fn of_host(
     users: &HashMap<String, UserId>,
 ) -> Option<Compared> {
     let (sender, recipient) = (*users.get(&row.sender)?, *users.get(&row.recipient)?);
-    let put = outbound::content(row, options.profile.messages.table.clone(), (sender, recipient));
+    let key = HostRowKey { table: options.profile.messages.table.clone(), id: row.id };
+    let put = row.as_message(key, (sender, recipient));
     let limits = &options.rules.limits;
     let shown = HostContent::of(&put, limits.text_chars_max, limits.subject_chars_max);
     // The row of a message that has only files names them.

@@ -4,6 +4,7 @@
 
 use super::{id_forms::IdForms, message_row::HostFile, schema::TableColumns};
 use crate::{
+    domain::change::{HostMessage, HostRowKey},
     host::{HostDatabase, HostError, HostRow, HostTransaction, HostValue, django::IdType},
     profile::{
         Profile,
@@ -11,6 +12,7 @@ use crate::{
         tables::{AttachmentTable, ColumnValue, DeletedRow},
     },
 };
+use parlor_protocol::ids::UserId;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -46,6 +48,27 @@ pub(crate) struct TableRow {
     pub(super) files: Vec<HostFile>,
     /// Where each of its files is in the application's media folder.
     pub(super) paths: Vec<String>,
+}
+
+impl TableRow {
+    /// Returns the row as a message about nothing, without files to copy.
+    pub(super) fn as_message(&self, key: HostRowKey, (sender, recipient): (UserId, UserId)) -> HostMessage {
+        HostMessage {
+            row: key,
+            sender,
+            recipient,
+            context: None,
+            text: self.text.clone(),
+            subject: self.subject.clone(),
+            created_at: self.created_at_ms,
+            is_read: self.is_read,
+            hidden_by_sender: self.hidden_by_sender,
+            hidden_by_recipient: self.hidden_by_recipient,
+            attachments: self.files.iter().map(HostFile::attachment).collect(),
+            files: None,
+            sent_as: None,
+        }
+    }
 }
 
 /// Rows by their ids. A row that cannot be understood comes with the reason.

@@ -10,12 +10,10 @@ use super::{
     apply::Applier,
     host_tables::{NewRow, TableRow},
     keys,
-    message_row::HostFile,
 };
 use crate::{
     domain::{
         Rules,
-        change::{HostMessage, HostRowKey},
         host_content::{HostContent, host_text},
         rows::{HostRowCopy, MessageRow, UserRow},
     },
@@ -190,7 +188,7 @@ impl Outbound {
 
     /// Returns whether a message differs from its row, and the row is as it was last read.
     fn is_changed_here(&self, message: &MessageRow, row: &TableRow, known: &HostRowCopy) -> bool {
-        let put = content(row, known.key.table.clone(), (known.sender, known.recipient));
+        let put = row.as_message(known.key.clone(), (known.sender, known.recipient));
         let limits = &self.rules.limits;
         let shown = HostContent::of(&put, limits.text_chars_max, limits.subject_chars_max);
         let is_same = shown.text == host_text(message) && shown.subject == message.details.subject;
@@ -263,24 +261,5 @@ pub(super) fn has_rows_about(applier: &Applier, context: Option<&ContextKey>) ->
         (None, context) => context.is_none(),
         (Some(table), Some(key)) => table.kind == key.kind,
         (Some(_), None) => applier.columns.is_context_optional(&applier.tables.profile),
-    }
-}
-
-/// Returns a row as a change, to see what is shown of it.
-pub(super) fn content(row: &TableRow, table: String, (sender, recipient): (UserId, UserId)) -> HostMessage {
-    HostMessage {
-        row: HostRowKey { table, id: row.id },
-        sender,
-        recipient,
-        context: None,
-        text: row.text.clone(),
-        subject: row.subject.clone(),
-        created_at: row.created_at_ms,
-        is_read: row.is_read,
-        hidden_by_sender: row.hidden_by_sender,
-        hidden_by_recipient: row.hidden_by_recipient,
-        attachments: row.files.iter().map(HostFile::attachment).collect(),
-        files: None,
-        sent_as: None,
     }
 }
