@@ -5,7 +5,7 @@
 //! affects the next.
 
 use super::{Result, StoreError, job_caller::JobCaller, param::Param, postgres::Postgres, row::Row};
-use rusqlite::{OpenFlags, config::DbConfig};
+use rusqlite::{CachedStatement, OpenFlags, config::DbConfig};
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -190,11 +190,7 @@ impl DatabaseConnection {
         self.statements += 1;
         let deadline = self.deadline();
         match &mut self.driver {
-            Driver::Sqlite(connection) => {
-                let mut statement = connection.prepare_cached(sql)?;
-                bind(&mut statement, sql, parameters)?;
-                Ok(statement.raw_execute()? as u64)
-            }
+            Driver::Sqlite(connection) => Ok(bound(connection, sql, parameters)?.raw_execute()? as u64),
             Driver::Postgres(postgres) => postgres.execute(sql, parameters, deadline),
         }
     }
@@ -211,8 +207,7 @@ impl DatabaseConnection {
         let deadline = self.deadline();
         match &mut self.driver {
             Driver::Sqlite(connection) => {
-                let mut statement = connection.prepare_cached(sql)?;
-                bind(&mut statement, sql, parameters)?;
+                let mut statement = bound(connection, sql, parameters)?;
                 let mut rows = statement.raw_query();
                 while let Some(row) = rows.next()? {
                     if !on_row(Row::Sqlite(row))? {
@@ -296,13 +291,14 @@ impl DatabaseConnection {
     }
 }
 
-/// Binds parameters by number: `$1` is the first and may appear several times, in any order.
-fn bind(statement: &mut rusqlite::Statement<'_>, sql: &str, parameters: &[Param<'_>]) -> Result<()> {
+/// Prepares a statement and binds parameters by number: `$1` is the first and may appear several times, in any order.
+fn bound<'c>(connection: &'c rusqlite::Connection, sql: &str, parameters: &[Param<'_>]) -> Result<CachedStatement<'c>> {
+    let mut statement = connection.prepare_cached(sql)?;
     for place in 1..=statement.parameter_count() {
         let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
         let value = name.and_then(|name| parameters.get(name.checked_sub(1)?));
         let value = value.ok_or_else(|| StoreError::Corrupt(format!("a statement lacks a parameter: {sql}")))?;
         statement.raw_bind_parameter(place, value)?;
     }
-    Ok(())
+    Ok(statement)
 }
