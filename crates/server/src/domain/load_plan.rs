@@ -132,6 +132,20 @@ impl LoadPlan {
         self.hidden.insert((actor, conversation, seq, seq));
     }
 
+    fn add_mark(&mut self, actor: UserId, conversation: ConversationId, read: Seq) {
+        self.places.insert((conversation, actor));
+        self.users.insert(actor);
+        self.marks.push((conversation, actor, read));
+    }
+
+    fn add_role(&mut self, actor: UserId, conversation: ConversationId, user: UserId, role: Role) {
+        self.places.extend([(conversation, actor), (conversation, user)]);
+        if role != Role::Owner {
+            // The last owner must stay one, so all members are needed.
+            self.whole.insert(conversation);
+        }
+    }
+
     fn add(&mut self, change: &Change) {
         match change {
             Change::Send { actor, conversation, client_id, content } => {
@@ -152,22 +166,14 @@ impl LoadPlan {
                 self.keys.insert((*actor, client_id.clone()));
             }
             Change::Open { actor, open } => self.add_open(*actor, open),
-            Change::Mark { actor, conversation, read, .. } => {
-                self.places.insert((*conversation, *actor));
-                self.users.insert(*actor);
-                self.marks.push((*conversation, *actor, *read));
-            }
+            Change::Mark { actor, conversation, read, .. } => self.add_mark(*actor, *conversation, *read),
             Change::AddMembers { actor, conversation, users, .. } => self.add_members(*actor, *conversation, users),
             Change::UpdateConversation { actor, conversation, .. } => {
                 self.places.insert((*conversation, *actor));
                 self.contexts_of.insert(*conversation);
             }
             Change::UpdateMember { actor, conversation, user, role } => {
-                self.places.extend([(*conversation, *actor), (*conversation, *user)]);
-                if *role != Role::Owner {
-                    // The last owner must stay one, so all members are needed.
-                    self.whole.insert(*conversation);
-                }
+                self.add_role(*actor, *conversation, *user, *role);
             }
             Change::RemoveMember { actor, conversation, user } => {
                 self.places.extend([(*conversation, *actor), (*conversation, *user)]);

@@ -30,6 +30,21 @@ enum Audience {
     Fetches,
 }
 
+impl Audience {
+    /// Returns the rows as these members get them, and whether they get them in full.
+    fn rows(self, rows: &[&MemberRow]) -> (Vec<Member>, bool) {
+        let is_whole = |row: &MemberRow| match self {
+            Self::Own => true,
+            Self::With => row.receipts,
+            Self::Without | Self::Fetches => false,
+        };
+        let are_whole = rows.iter().all(|row| row.has_left || is_whole(row));
+        // A member that left is sent without receipts.
+        let shown = |row: &&MemberRow| if is_whole(row) && !row.has_left { row.member() } else { row.masked() };
+        (rows.iter().map(shown).collect(), are_whole)
+    }
+}
+
 impl State {
     /// Addresses an event with the rows of members, those of `subjects`. `event` makes it from the rows as they are
     /// sent, and whether they are sent in full. Members that have left get nothing here.
@@ -43,17 +58,6 @@ impl State {
     ) -> Vec<Outgoing> {
         let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
         let rows: Vec<&MemberRow> = subjects.iter().map(|user| &self.members[&conversation][user]).collect();
-        let outgoing = |rows: &[&MemberRow], audience: Audience| {
-            let is_whole = |row: &MemberRow| match audience {
-                Audience::Own => true,
-                Audience::With => row.receipts,
-                Audience::Without | Audience::Fetches => false,
-            };
-            let whole = rows.iter().all(|row| row.has_left || is_whole(row));
-            // A member that left is sent without receipts.
-            let shown = |row: &&MemberRow| if is_whole(row) && !row.has_left { row.member() } else { row.masked() };
-            event(rows.iter().map(shown).collect(), whole)
-        };
         let staying: Vec<UserId> = rows.iter().filter(|row| !row.has_left).map(|row| row.user.id).collect();
         let some_tell = rules.messages.receipts && rows.iter().any(|row| row.receipts && !row.has_left);
         let audience = |member: &MemberRow| {
@@ -90,7 +94,10 @@ impl State {
             .map(|(audience, topics)| {
                 let event = match audience {
                     Audience::Fetches => Event::ScopeChanged { scope: place.scope, version: place.version },
-                    audience => outgoing(&rows, audience),
+                    audience => {
+                        let (members, are_whole) = audience.rows(&rows);
+                        event(members, are_whole)
+                    }
                 };
                 match apart {
                     Some(only) if audience != Audience::Own => Outgoing::EventForOthers(only, topics, Box::new(event)),

@@ -40,6 +40,7 @@ pub(super) fn all() -> Vec<Route> {
     routes.extend(of_conversations());
     routes.extend(of_groups());
     routes.extend(of_messages());
+    routes.extend(of_events());
     routes.extend(of_one_message());
     routes.extend(of_files());
     routes.extend(of_the_server());
@@ -233,6 +234,11 @@ fn of_messages() -> Vec<Route> {
             .query::<search::SearchQuery>()
             .answers::<Found>(reply!("message.search"))
             .refuses(&[NotFound, NotAllowed, InvalidField, TextTooLong, LimitReached]),
+    ]
+}
+
+fn of_events() -> Vec<Route> {
+    vec![
         put("/v1/conversations/{id}/typing", presence::set_typing)
             .says("Sets whether the user is typing. Clients repeat it every three seconds.")
             .takes::<PutTyping>(r#"{"typing": true}"#)
