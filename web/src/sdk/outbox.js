@@ -66,8 +66,8 @@ export class Outbox {
   /** Adopts stored items that this page does not have: the page that wrote them may be closed.
    * @param {(item: Item) => boolean} which @returns {string[]} their `client_id`s */
   #adopt(which) {
-    const held = new Set(this.#items.map((one) => one.client_id));
-    const found = this.storage.all().filter((one) => !held.has(one.client_id) && which(one));
+    const ownIds = new Set(this.#items.map((one) => one.client_id));
+    const found = this.storage.all().filter((one) => !ownIds.has(one.client_id) && which(one));
     if (found.length === 0) return [];
     for (const item of found) {
       this.storage.adopt(item.client_id);
@@ -107,8 +107,8 @@ export class Outbox {
     const over = this.#items.filter((one) => one.kept && known.has(one.client_id) && !there.has(one.client_id));
     for (const item of over) this.#remove(item);
     for (const item of this.#items) if (known.has(item.client_id) && !there.has(item.client_id)) this.#writeJournal(item);
-    const held = new Set(this.#items.map((one) => one.client_id));
-    for (const item of left.filter((one) => !known.has(one.client_id) && !held.has(one.client_id))) {
+    const ownIds = new Set(this.#items.map((one) => one.client_id));
+    for (const item of left.filter((one) => !known.has(one.client_id) && !ownIds.has(one.client_id))) {
       this.#items.push(restoreItem({ ...item, kept: true }));
       this.storage.put(item);
     }

@@ -19,8 +19,8 @@ const PAGES_MAX = 1_000;
  * @param {number} conversation @returns {Set<string>} */
 export function ownClientIds({ user, threads, conversations }, conversation) {
   const last = conversations.get(conversation)?.last_message;
-  const held = [...(threads.get(conversation)?.messages ?? []), ...(last ? [last] : [])];
-  return new Set(held.filter((one) => one.sender === user && one.client_id !== '').map((one) => one.client_id));
+  const messages = [...(threads.get(conversation)?.messages ?? []), ...(last ? [last] : [])];
+  return new Set(messages.filter((one) => one.sender === user && one.client_id !== '').map((one) => one.client_id));
 }
 
 /** Loads all changes of a conversation. @param {(command: Command) => Promise<any>} request
@@ -50,11 +50,11 @@ export function sideOf({ before, after }) {
   return after === undefined ? 'place' : 'after';
 }
 
-/** Returns whether this part of a thread is still missing. @param {Where} where @param {Message[]} held
+/** Returns whether this part of a thread is still missing. @param {Where} where @param {Message[]} messages
  * @param {number|null} place to show, if not the end @returns {boolean} */
-export function isStillNeeded({ before, after, around }, held, place) {
-  if (before !== undefined) return held[0]?.seq === before;
-  if (after !== undefined) return (held.at(-1)?.seq ?? after) === after;
+export function isStillNeeded({ before, after, around }, messages, place) {
+  if (before !== undefined) return messages[0]?.seq === before;
+  if (after !== undefined) return (messages.at(-1)?.seq ?? after) === after;
   return place === (around ?? null);
 }
 

@@ -211,8 +211,8 @@ export class ThreadLoader {
   /** Retries a request if those messages are still missing. @param {number} id @param {Where} where */
   #retryMessages(id, where) {
     if (!this.#open.has(id)) return;
-    const held = this.state.threads.get(id)?.messages ?? [];
-    if (isStillNeeded(where, held, this.#open.get(id) ?? null)) void this.#loadMessages(id, where);
+    const messages = this.state.threads.get(id)?.messages ?? [];
+    if (isStillNeeded(where, messages, this.#open.get(id) ?? null)) void this.#loadMessages(id, where);
     else {
       this.retries.clear(`${sideOf(where)}:${id}`);
       this.#setIdle(id);

@@ -23,12 +23,12 @@
  *   conversation: number, state: FileState, sent: number, problem: Refusal|null, attachment: Attachment|null,
  *   file: Blob|null, kept: boolean, elsewhere: boolean, unread: boolean, free: boolean, handed: boolean,
  *   taken: boolean, begun: boolean, known: boolean, faults: number, slice: number, received: number, noted: boolean,
- *   heard: {received: number, at: number}|null, timer: unknown, stop: AbortController,
+ *   lastProgress: {received: number, at: number}|null, timer: unknown, stop: AbortController,
  * }} UploadTask
  * `kept`: its bytes outlive the page; `elsewhere`: another page has them; `unread`: they could not be read; `free`: this
  * page let them go, and asks for them before it sends them; `handed`: another page took it from the draft; `taken`: a
  * message has it; `begun`: the server may have some of it; `known`: it said how much, which is `received`; `slice`: how
- * much goes in one request; `noted`: a reload finds it; `heard`: when what the server has last grew, while nothing is
+ * much goes in one request; `noted`: a reload finds it; `lastProgress`: when what the server has last grew, while nothing is
  * sent from here.
  */
 
@@ -43,7 +43,7 @@ const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: nul
 
 /** The server may have lost the file: it is asked, and the upload starts over if the bytes are available. */
 export const RECHECK = {
-  state: 'waiting', attachment: null, known: false, begun: true, kept: false, sent: 0, received: 0, faults: 0, heard: null,
+  state: 'waiting', attachment: null, known: false, begun: true, kept: false, sent: 0, received: 0, faults: 0, lastProgress: null,
 };
 
 /** @param {DraftFile & Partial<UploadTask> & {conversation: number, file: Blob|null}} about @returns {UploadTask} */
@@ -51,7 +51,7 @@ export function createTask(about) {
   return {
     state: 'waiting', sent: 0, problem: null, attachment: null, kept: false, elsewhere: false, unread: false,
     free: false, handed: false, taken: false, begun: false, known: false, faults: 0, slice: Infinity, received: 0,
-    noted: false, heard: null, timer: null, stop: new AbortController(), ...about,
+    noted: false, lastProgress: null, timer: null, stop: new AbortController(), ...about,
   };
 }
 
@@ -63,8 +63,8 @@ export function createUnknownTask(clientId) {
 /** Returns a file of a draft from before a reload. @param {DraftFile & {conversation: number, problem?: Refusal}} note
  * @returns {UploadTask} */
 export function restoreTask({ problem, ...note }) {
-  const held = problem && !RECOVERABLE.includes(problem.code) ? { problem, state: /** @type {const} */ ('refused'), free: true } : {};
-  return createTask({ ...note, ...held, file: null, begun: true, noted: true });
+  const refusal = problem && !RECOVERABLE.includes(problem.code) ? { problem, state: /** @type {const} */ ('refused'), free: true } : {};
+  return createTask({ ...note, ...refusal, file: null, begun: true, noted: true });
 }
 
 /** Returns whether a file can never be sent, and so is no part of a draft. @param {{problem?: Refusal|null}} file

@@ -155,7 +155,7 @@ export class Uploads {
     const good = [...this.#tasks.values()].filter((one) =>
       one.conversation === conversation && !one.taken && one.state !== 'refused');
     for (const task of good) {
-      Object.assign(task, { taken: true, heard: null });
+      Object.assign(task, { taken: true, lastProgress: null });
       this.#unsave(task);
     }
     this.#recheckLimits(conversation);
@@ -341,8 +341,8 @@ export class Uploads {
    * @param {number} received */
   #checkLater(task, received) {
     const now = this.clock.now();
-    if (!task.heard || received > task.heard.received) task.heard = { received, at: now };
-    const silent = now - task.heard.at;
+    if (!task.lastProgress || received > task.lastProgress.received) task.lastProgress = { received, at: now };
+    const silent = now - task.lastProgress.at;
     if (task.elsewhere) this.#restartLater(task, Math.min(CHECK_MS_MAX, Math.max(CHECK_MS, silent)), 'looking');
     else if (silent < (task.file ? PROCESSING_MS_MAX : STALLED_MS)) this.#restartLater(task, CHECK_MS, 'looking');
     // Bytes that cannot be read now may still be there.
@@ -374,7 +374,7 @@ export class Uploads {
 
   /** @param {UploadTask} task @param {Refusal} problem */
   #refuse(task, problem) {
-    Object.assign(task, { state: 'refused', problem, faults: 0, heard: null });
+    Object.assign(task, { state: 'refused', problem, faults: 0, lastProgress: null });
     this.bytes.release(task);
     this.#save(task);
     this.changed();
