@@ -34,6 +34,9 @@ const SOUND_GAP_MS = 2_000;
 export class Notices {
   /** The notification of each conversation. @type {Map<number, Notification>} */
   #shown = new Map();
+  /** What arrives while earlier messages are handled: the newest of each conversation. @type {Map<number, Arrival>} */
+  #waiting = new Map();
+  #isHandling = false;
 
   /** @param {{host: HTMLElement, client: Client, signal: AbortSignal}} parts @param {Looking} looking */
   constructor({ host, client, signal }, looking) {
@@ -45,9 +48,20 @@ export class Notices {
 
   /** Decides about messages that have arrived, unless another tab has. @param {Arrival[]} arrivals */
   async arrived(arrivals) {
+    for (const one of arrivals) this.#waiting.set(one.conversation, one);
+    if (this.#isHandling) return;
+    this.#isHandling = true;
     const name = `parlor:${this.client.user}:notices`;
-    if (navigator.locks) await navigator.locks.request(name, () => this.#handle(arrivals));
-    else await this.#handle(arrivals);
+    try {
+      while (this.#waiting.size > 0) {
+        const all = [...this.#waiting.values()];
+        this.#waiting.clear();
+        if (navigator.locks) await navigator.locks.request(name, () => this.#handle(all));
+        else await this.#handle(all);
+      }
+    } finally {
+      this.#isHandling = false;
+    }
   }
 
   /** @param {Arrival[]} arrivals */
