@@ -50,8 +50,8 @@ pub(crate) async fn pair(server: SocketAddr, users: &[BenchUser]) -> Result<Vec<
 
 /// Opens a group of all users.
 pub(crate) async fn group(server: SocketAddr, users: &[BenchUser]) -> Result<ConversationId> {
-    let users = users[1..].iter().map(|user| user.user).collect();
-    let group = Some(Group { title: "Everybody".to_owned(), users });
+    let others = users[1..].iter().map(|user| user.user).collect();
+    let group = Some(Group { title: "Everybody".to_owned(), users: others });
     let open = Open { client_id: Clock::new().client_id(), user: None, role: None, group, context: None };
     self::open(&Api::new(server), &users[0], &open).await
 }
