@@ -154,7 +154,7 @@ test('everything can be done with the keyboard', () =>
     const ada = await UserPage.open(browser, server.links.ada);
     const { keyboard } = ada.page;
     const focused = () => ada.page.evaluate(() => document.activeElement?.textContent ?? '');
-    await keyboard.press('Control+g');
+    await keyboard.press('Control+e');
     await keyboard.type('keys');
     await until(() => ada.page.locator('parlor-row').count(), (count) => count === 1, 'the search filters the list');
     await keyboard.press('Escape');

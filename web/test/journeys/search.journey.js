@@ -72,7 +72,7 @@ test('the keyboard opens a search result and leads back to the same results', ()
     const id = ada.conversationId();
     await ada.sendMessages(id, ['Needle at the beginning', ...Array.from({ length: 120 }, (_, line) => `Hay ${line}`)]);
     await ada.openConversation('Tomás Ferreira');
-    await page.keyboard.press('Control+g');
+    await page.keyboard.press('Control+e');
     assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
     await search(ada, 'needle', 1);
     await page.keyboard.press('ArrowDown');

@@ -22,22 +22,19 @@ export function addShortcuts(actions) {
 /** @param {KeyboardEvent} event @param {ShortcutActions} actions */
 function handleKey(event, { list, thread, isOpen, focusSearch, searchHere, openSwitcher, openHelp, step }) {
   if (document.querySelector('dialog[open]')) return;
-  if (matchesKey(event, 'Ctrl K')) {
+  /** @type {[boolean, () => void][]} */
+  const keys = [
+    [matchesKey(event, 'Ctrl K'), openSwitcher],
+    [matchesKey(event, 'Ctrl E'), focusSearch],
+    [asksForHelp(event), openHelp],
+    [matchesKey(event, 'Ctrl Shift F'), searchHere],
+    [isOpen() && matchesKey(event, 'Ctrl U'), () => thread.chooseFiles()],
+  ];
+  const act = keys.find(([isMeant]) => isMeant)?.[1];
+  if (act) {
     event.preventDefault();
-    openSwitcher();
-  } else if (matchesKey(event, 'Ctrl G')) {
-    event.preventDefault();
-    focusSearch();
-  } else if (asksForHelp(event)) {
-    event.preventDefault();
-    openHelp();
-  } else if (event.shiftKey && matchesKey(event, 'Ctrl F')) {
-    event.preventDefault();
-    searchHere();
-  } else if (matchesKey(event, 'Ctrl U')) {
-    if (!isOpen()) return;
-    event.preventDefault();
-    thread.chooseFiles();
+    // A key that is held down acts once.
+    if (!event.repeat) act();
   } else if (event.altKey && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
     event.preventDefault();
     step(event.key === 'ArrowDown' ? 1 : -1, event.shiftKey);
@@ -46,11 +43,14 @@ function handleKey(event, { list, thread, isOpen, focusSearch, searchHere, openS
   }
 }
 
-/** Returns whether a key is Ctrl+/, or ? where nothing is written. @param {KeyboardEvent} event @returns {boolean} */
-function asksForHelp({ key, ctrlKey, metaKey, altKey, target }) {
-  if (ctrlKey || metaKey) return key === '/';
-  const writes = target instanceof Element && target.closest('input, textarea, select') !== null;
-  return key === '?' && !altKey && !writes;
+/** Returns whether a key is Ctrl+/, or ? in the list or among the messages. @param {KeyboardEvent} event
+ * @returns {boolean} */
+export function asksForHelp({ key, code, ctrlKey, metaKey, altKey, target }) {
+  if (altKey) return false;
+  // On keyboards without Latin letters the position counts; on some with them a minus is there.
+  if (ctrlKey || metaKey) return key === '/' || (code === 'Slash' && !/^[!-~]$/u.test(key));
+  if (key !== '?' || !(target instanceof Element)) return false;
+  return target.closest('parlor-list, [role="log"]') !== null && target.closest('input, textarea, select') === null;
 }
 
 /** The list and the menus handle Escape themselves. @param {EventTarget|null} target @param {Element} list */

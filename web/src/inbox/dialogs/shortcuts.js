@@ -13,7 +13,7 @@ function sections() {
   const { keyboard: words } = dialogSay;
   return [
     [words.everywhere, [
-      ['Ctrl K', words.goTo], ['Ctrl G', say.search], ['Ctrl Shift F', say.searchHere], ['Ctrl U', say.attach],
+      ['Ctrl K', words.goTo], ['Ctrl E', say.search], ['Ctrl Shift F', say.searchHere], ['Ctrl U', say.attach],
       ['Alt ↓, Alt ↑', words.next], ['Alt Shift ↓, Alt Shift ↑', words.nextUnread], ['F6, Shift F6', words.regions],
       ['Ctrl /, ?', words.sheet], ['Esc', words.stop],
     ]],
@@ -30,6 +30,8 @@ function sections() {
 
 /** @param {HTMLElement} host */
 export function openShortcuts(host) {
+  // Something else may have opened while this was loaded.
+  if (document.querySelector('dialog[open]')) return;
   const parts = sections().flatMap(([title, rows]) => [
     h('h3', {}, title),
     h('dl', { class: 'keys' }, ...rows.map(([keys, what]) => h('div', {},
