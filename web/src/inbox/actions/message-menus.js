@@ -26,9 +26,9 @@ import { nameOf } from '../view/conversations.js';
 /**
  * @typedef {{client: Client, conversation: Conversation, message: Message}} OpenMessage
  * @typedef {{
- *   host: HTMLElement, client: Client, findTarget: (seq: number|undefined) => OpenMessage|null,
- *   canEdit: (message: Message) => boolean, isWithin: (time: string, limit: number) => boolean,
- *   react: (seq: number, emoji: string, on: boolean) => void, reply: (seq: number) => void,
+ *   host: HTMLElement, client: Client, open: () => number|null,
+ *   allows: (place: OpenMessage, key: string) => boolean, isWithin: (time: string, limit: number) => boolean,
+ *   react: (seq: number, emoji: string, on: boolean, id: number) => void, reply: (seq: number) => void,
  *   edit: (message: Message) => void, showError: (error: unknown) => void,
  * }} Actions what `messages.js` does
  */
@@ -44,10 +44,10 @@ export class MessageMenus {
     this.client = actions.client;
   }
 
-  /** Does what an item of the menu does. @param {MessageElement} element @param {string} key that of the item */
-  press(element, key) {
-    const place = this.actions.findTarget(element.seq);
-    if (place) this.#menuItems(place, element).find((one) => one.key === key)?.act();
+  /** Does what an item of the menu does. @param {OpenMessage} place @param {MessageElement} element
+   * @param {string} key that of the item */
+  press(place, element, key) {
+    this.#menuItems(place, element).find((one) => one.key === key)?.act();
   }
 
   /** @param {OpenMessage} place @returns {boolean} */
@@ -58,10 +58,8 @@ export class MessageMenus {
     return message.sender === user && this.actions.isWithin(message.created_at, limits.delete_within_ms);
   }
 
-  /** @param {MessageTarget} held */
-  open({ element, at, back }) {
-    const place = this.actions.findTarget(element.seq);
-    if (!place) return;
+  /** @param {OpenMessage} place @param {MessageTarget} held */
+  open(place, { element, at, back }) {
     const { message, conversation } = place;
     const { state, user } = this.client;
     const who = message.sender === user ? null : shortName(nameFor(state, message.sender));
@@ -75,36 +73,38 @@ export class MessageMenus {
       back,
       narrow: this.host.clientWidth < 700,
       head: [h('b', {}, `${isolated(who ?? say.you)}, ${time}`), h('p', { dir: 'auto' }, stripMarkup(words))],
-      quick: open ? this.#quickReactions(message, { element, at, back }) : [],
+      quick: open ? this.#quickReactions(place, { element, at, back }) : [],
       items: this.#menuItems(place, element),
     });
   }
 
-  /** @param {Message} message @param {MessageTarget} held @returns {QuickItem[]} */
-  #quickReactions({ seq, reactions = [] }, held) {
+  /** @param {OpenMessage} place @param {MessageTarget} held @returns {QuickItem[]} */
+  #quickReactions(place, held) {
     const { user } = this.client;
+    const { seq, reactions = [] } = place.message;
     const often = oftenUsed(this.client.storage.get('emoji'), QUICK_MAX).map((emoji) => {
       const chosen = reactions.some((one) => one.emoji === emoji && one.users.includes(user));
       return {
         label: say.reactWith(emojiName(emoji)), text: emoji, chosen,
-        act: () => this.actions.react(seq, emoji, !chosen),
+        act: () => this.actions.react(seq, emoji, !chosen, place.conversation.id),
       };
     });
-    return [...often, { label: say.moreReactions, sign: 'plus', act: () => this.pickReaction(held) }];
+    return [...often, { label: say.moreReactions, sign: 'plus', act: () => this.pickReaction(place, held) }];
   }
 
   /** @param {OpenMessage} place @param {MessageElement} element @returns {MenuItem[]} */
   #menuItems(place, element) {
     const { message, conversation } = place;
-    const closed = conversation.context?.closed ?? false;
     const { seq, deleted, reactions = [] } = message;
+    const has = (/** @type {string} */ key) => this.actions.allows(place, key);
+    // The composer belongs to the conversation that is open then.
+    const ifOpen = (/** @type {() => void} */ act) => () => this.actions.open() === conversation.id && act();
     /** @type {(MenuItem|false)[]} */
     const items = [
-      !deleted && !closed && { label: say.reply, sign: 'reply', key: 'R', act: () => this.actions.reply(seq) },
-      this.actions.canEdit(message) && !closed
-        && { label: say.edit, sign: 'write', key: 'E', act: () => this.actions.edit(message) },
-      !deleted && { label: say.forward, sign: 'forward', key: 'F', act: () => this.#forward(place, element) },
-      !deleted && message.text !== ''
+      has('R') && { label: say.reply, sign: 'reply', key: 'R', act: ifOpen(() => this.actions.reply(seq)) },
+      has('E') && { label: say.edit, sign: 'write', key: 'E', act: ifOpen(() => this.actions.edit(message)) },
+      has('F') && { label: say.forward, sign: 'forward', key: 'F', act: () => this.#forward(place, element) },
+      has('Ctrl C')
         && { label: say.copyText, sign: 'copy', key: 'Ctrl C', act: () => void this.#copy(message.text) },
       reactions.length > 0 && { label: say.whoReacted, sign: 'people', act: () => this.#reactions(place) },
       {
@@ -117,10 +117,8 @@ export class MessageMenus {
     return items.filter((one) => one !== false);
   }
 
-  /** @param {MessageTarget} held */
-  pickReaction({ element, at, back }) {
-    const place = this.actions.findTarget(element.seq);
-    if (!place) return;
+  /** @param {OpenMessage} place @param {MessageTarget} held */
+  pickReaction(place, { at, back }) {
     const { storage: keep, user } = this.client;
     const mine = (place.message.reactions ?? []).filter((one) => one.users.includes(user)).map((one) => one.emoji);
     openEmojiPicker(this.host, {
@@ -129,7 +127,7 @@ export class MessageMenus {
       narrow: this.host.clientWidth < 700,
       often: oftenUsed(keep.get('emoji'), PICKER_OFTEN_MAX),
       chosen: new Set(mine),
-      choose: (emoji) => this.actions.react(element.seq, emoji, !mine.includes(emoji)),
+      choose: (emoji) => this.actions.react(place.message.seq, emoji, !mine.includes(emoji), place.conversation.id),
     });
   }
 
@@ -209,13 +207,11 @@ export class MessageMenus {
     openReactionsDialog(this.host, { client: this.client, conversation: conversation.id, seq: message.seq });
   }
 
-  /** @param {number} seq */
-  showReaders(seq) {
-    const place = this.actions.findTarget(seq);
-    if (!place) return;
+  /** @param {OpenMessage} place */
+  showReaders(place) {
     const { client } = this;
     openReadersDialog(this.host, {
-      state: client.state, conversation: place.conversation, seq, text: previewMessage(client.state, place.message).text,
+      state: client.state, conversation: place.conversation, seq: place.message.seq, text: previewMessage(client.state, place.message).text,
       now: client.clock.now(), client,
     });
   }

@@ -49,8 +49,9 @@ export class MessageActions {
   /** @returns {Parameters<typeof listen>[1]} */
   #handlers() {
     return {
-      'parlor-message-menu': (held) => this.#withMenus((menus) => menus.open(held)),
-      'parlor-pick-reaction': (held) => this.#withMenus((menus) => menus.pickReaction(held)),
+      'parlor-message-menu': (held) => this.#withTarget(held.element.seq, (menus, place) => menus.open(place, held)),
+      'parlor-pick-reaction': (held) =>
+        this.#withTarget(held.element.seq, (menus, place) => menus.pickReaction(place, held)),
       'parlor-pick-emoji': ({ at, back, choose }) => this.#withMenus((menus) => menus.pickEmoji(at, back, choose)),
       'parlor-react': ({ seq, emoji, on }) => this.react(seq, emoji, on),
       'parlor-reply': ({ seq }) => this.reply(seq),
@@ -62,7 +63,7 @@ export class MessageActions {
       'parlor-leave-mode': () => this.#changeOpen((id) => this.draft.cancel(id)),
       'parlor-draft-subject': ({ subject }) => this.#changeOpen((id) => this.draft.subject(id, subject)),
       'parlor-focus-composer': () => this.thread.focusComposer(),
-      'parlor-readers': ({ seq }) => this.#withMenus((menus) => menus.showReaders(seq)),
+      'parlor-readers': ({ seq }) => this.#withTarget(seq, (menus, place) => menus.showReaders(place)),
     };
   }
 
@@ -71,13 +72,46 @@ export class MessageActions {
     void whenLoaded(this.host, import('./message-menus.js'), (part) => act(this.#menus ??= new part.MessageMenus(this)));
   }
 
+  /** Loads the menus for a message. Does nothing if meanwhile another conversation was opened.
+   * @param {number|undefined} seq @param {(menus: MessageMenus, place: OpenMessage) => void} act */
+  #withTarget(seq, act) {
+    const id = this.open();
+    if (!this.findTarget(seq)) return;
+    this.#withMenus((menus) => {
+      const place = this.open() === id ? this.findTarget(seq) : null;
+      if (place) act(menus, place);
+    });
+  }
+
   /** Handles a key on a message. @param {MessageElement} element @param {KeyboardEvent} event @returns {boolean} whether
-   * it is one of the menu's */
+   * it does something there */
   #handleKey(element, event) {
     const key = MENU_KEYS.find((one) => matchesKey(event, one));
     if (!key || (key === 'Ctrl C' && (getSelection()?.toString() ?? '') !== '')) return false;
-    this.#withMenus((menus) => menus.press(element, key));
+    const place = this.findTarget(element.seq);
+    if (!place || !this.allows(place, key)) return false;
+    if (key === 'R') this.reply(element.seq);
+    else if (key === 'E') this.edit(place.message);
+    else this.#withTarget(element.seq, (menus, now) => menus.press(now, element, key));
     return true;
+  }
+
+  /** Returns whether a message has the menu item with a key. @param {OpenMessage} place @param {string} key
+   * @returns {boolean} */
+  allows({ conversation, message }, key) {
+    const isClosed = conversation.context?.closed ?? false;
+    switch (key) {
+      case 'R':
+        return !message.deleted && !isClosed;
+      case 'E':
+        return this.canEdit(message) && !isClosed;
+      case 'F':
+        return !message.deleted;
+      case 'Ctrl C':
+        return !message.deleted && message.text !== '';
+      default:
+        return true;
+    }
   }
 
   /** @param {(id: number) => void} act */
@@ -123,10 +157,10 @@ export class MessageActions {
     return limit === 0 || this.client.clock.now() - Date.parse(time) <= limit;
   }
 
-  /** @param {number} seq @param {string} emoji @param {boolean} on */
-  react(seq, emoji, on) {
+  /** @param {number} seq @param {string} emoji @param {boolean} on @param {number|null} [id] the open conversation by
+   * itself */
+  react(seq, emoji, on, id = this.open()) {
     const { client } = this;
-    const id = this.open();
     if (id === null || seq < 1) return;
     if (on) client.storage.set('emoji', usedAgain(client.storage.get('emoji'), emoji));
     client.react(id, seq, emoji, on).catch((error) => this.showError(error));
