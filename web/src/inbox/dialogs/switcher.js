@@ -19,6 +19,8 @@ import { isSearchable } from '../view/users.js';
 const CONVERSATIONS_MAX = 7;
 const USERS_MAX = 5;
 const PAUSE_MS = 200;
+/** How many pages of the list a query may load. */
+const PAGES_MAX = 20;
 
 /** @typedef {{name: string, about: string, picture: HTMLElement, open: () => void}} Choice */
 /** @typedef {{find: (query: string) => Conversation[], open: (id: number) => void}} SwitcherParts `find` returns the
@@ -33,6 +35,7 @@ class Switcher {
   #choices = [];
   #at = 0;
   #turn = 0;
+  #isSearching = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
   #field = h('input', {
@@ -60,21 +63,51 @@ class Switcher {
   #changed() {
     this.#at = 0;
     this.#users = [];
-    this.#draw();
     clearTimeout(this.#timer);
     const turn = (this.#turn += 1);
     const query = this.#field.value.trim();
-    if (!isSearchable(query)) return;
-    this.#timer = setTimeout(async () => {
-      try {
-        const users = await this.client.findUsers(query);
-        if (turn !== this.#turn) return;
-        this.#users = users.filter(({ id }) => id !== this.client.user).slice(0, USERS_MAX);
-        this.#draw();
-      } catch (error) {
-        if (turn === this.#turn) setText(this.#note, sentences(dialogSay.peopleFailed, errorText(error)));
-      }
-    }, PAUSE_MS);
+    this.#isSearching = query !== '';
+    this.#draw();
+    if (this.#isSearching) this.#timer = setTimeout(() => void this.#search(query, turn), PAUSE_MS);
+  }
+
+  /** @param {string} query @param {number} turn */
+  async #search(query, turn) {
+    const [trouble] = await Promise.all([isSearchable(query) ? this.#findUsers(query, turn) : '', this.#loadMore(turn)]);
+    if (!this.#isCurrent(turn)) return;
+    this.#isSearching = false;
+    this.#draw();
+    if (trouble !== '') setText(this.#note, trouble);
+  }
+
+  /** @param {string} query @param {number} turn @returns {Promise<string>} what failed */
+  async #findUsers(query, turn) {
+    try {
+      const users = await this.client.findUsers(query);
+      if (!this.#isCurrent(turn)) return '';
+      this.#users = users.filter(({ id }) => id !== this.client.user).slice(0, USERS_MAX);
+      this.#draw();
+      return '';
+    } catch (error) {
+      return sentences(dialogSay.peopleFailed, errorText(error));
+    }
+  }
+
+  /** Loads more of the list until enough conversations are found. @param {number} turn */
+  async #loadMore(turn) {
+    const { client } = this;
+    for (let page = 0; page < PAGES_MAX && this.#isCurrent(turn); page += 1) {
+      const { next } = client.state.list;
+      if (next === null || this.parts.find(this.#field.value).length >= CONVERSATIONS_MAX) return;
+      await client.sync.loadList();
+      if (client.state.list.next === next) return;
+      if (this.#isCurrent(turn)) this.#draw();
+    }
+  }
+
+  /** @param {number} turn @returns {boolean} */
+  #isCurrent(turn) {
+    return turn === this.#turn && this.dialog.open;
   }
 
   #draw() {
@@ -93,7 +126,9 @@ class Switcher {
       role: 'option', id: `switcher-${index}`, onclick: () => this.#open(index),
     }, picture, h('span', {}, h('b', { class: 'one-line', dir: 'auto' }, name),
       about !== '' && h('span', { class: 'one-line', dir: 'auto' }, about)))));
-    setText(this.#note, this.#choices.length > 0 ? '' : words.nothing);
+    const count = this.#choices.length;
+    const found = this.#isSearching || this.#field.value.trim() === '' ? '' : dialogSay.foundCount(count, false);
+    setText(this.#note, count > 0 || this.#isSearching ? found : words.nothing);
     this.#choose(Math.min(this.#at, Math.max(0, this.#choices.length - 1)));
   }
 
@@ -133,6 +168,7 @@ class Switcher {
   async #write(user) {
     try {
       const { id } = await this.client.openConversation({ user: user.id });
+      if (!this.dialog.open) return;
       this.dialog.close();
       this.parts.open(id);
     } catch (error) {
