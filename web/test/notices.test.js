@@ -3,9 +3,15 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decide, isWithin, noticeSettings } from '../src/inbox/view/notices.js';
+import { asksForHelp } from '../src/inbox/actions/shortcuts.js';
+import { matchesKey } from '../src/inbox/ui/keys.js';
+import { NewMessages, claim, isCatchingUp, isSummedUp } from '../src/inbox/view/arrivals.js';
+import { decide, isWithin, maySound, noticeSettings } from '../src/inbox/view/notices.js';
 
-/** @import {Decision, NoticeSettings, NoticeState} from '../src/inbox/view/notices.js' */
+/**
+ * @import {State} from '../src/sdk/state/state.js'
+ * @import {Arrival, Decision, NoticeSettings, NoticeState} from '../src/inbox/view/notices.js'
+ */
 
 const usual = noticeSettings(null);
 const NOON = 12 * 60;
@@ -67,4 +73,96 @@ test('stored settings that are missing or broken have defaults', () => {
     assert.deepEqual(noticeSettings(stored), wanted, JSON.stringify(stored));
   }
   assert.deepEqual(noticeSettings({ ...wanted, sound: false, from: '23:30' }), { ...wanted, sound: false, from: '23:30' });
+});
+
+const ME = 1;
+const OTHER = 2;
+
+/** A conversation whose last message has these properties. @param {number} id @param {object} last @param {number} unread */
+const row = (id, last, unread) => ({
+  id, unread, last_seq: 9,
+  last_message: { id: 100, seq: 9, sender: OTHER, created_at: '2026-01-02T03:04:05Z', ...last },
+});
+
+/** @param {ReturnType<typeof row>[]} rows @param {{cursor?: string|null, loaded?: boolean, stale?: number}} [more]
+ * @returns {State} */
+const stateOf = (rows, { cursor = 'one.100', loaded = true, stale = 0 } = {}) => /** @type {State} */ (/** @type {unknown} */ ({
+  cursor, list: { loaded }, conversations: new Map(rows.map((one) => [one.id, one])),
+  stale: new Map(Array.from({ length: stale }, (_, index) => [`conversation:${index}`, {}])),
+}));
+
+/** @param {NewMessages} messages @param {State} state @returns {number[]} the conversations with arrivals */
+const found = (messages, state) =>
+  messages.find({ state, user: ME, readUpTo: () => 0 }).map((one) => one.conversation);
+
+test('what arrives while the server starts again has arrived; what is there after a reset has not', () => {
+  const messages = new NewMessages();
+  assert.deepEqual(found(messages, stateOf([row(4, {}, 1)])), [], 'the first list');
+  const restarted = stateOf([row(4, { id: 101 }, 2)], { cursor: 'two.101' });
+  assert.deepEqual(found(messages, restarted), [4]);
+  assert.deepEqual(found(messages, restarted), [], 'once');
+  assert.deepEqual(found(messages, stateOf([], { cursor: 'three.50', loaded: false })), []);
+  assert.deepEqual(found(messages, stateOf([row(4, { id: 40 }, 2)], { cursor: 'three.50' })), []);
+  assert.deepEqual(found(messages, stateOf([row(4, { id: 51 }, 3)], { cursor: 'three.51' })), [4], 'with smaller ids');
+});
+
+test('a message with a line, a deletion or an own message right behind it has arrived', () => {
+  for (const last of [{ system: { type: 'left' } }, { deleted: true }, { sender: ME }]) {
+    const messages = new NewMessages();
+    found(messages, stateOf([row(4, {}, 1)]));
+    assert.deepEqual(found(messages, stateOf([row(4, { id: 101, ...last }, 1)])), [], JSON.stringify(last));
+    assert.deepEqual(found(messages, stateOf([row(4, { id: 103, ...last }, 2)])), [4], JSON.stringify(last));
+  }
+});
+
+test('after a time without a connection, and of many conversations at once, there is one notice', () => {
+  assert.equal(isCatchingUp(stateOf([]), true), false);
+  assert.equal(isCatchingUp(stateOf([]), false), true);
+  assert.equal(isCatchingUp(stateOf([], { loaded: false }), true), true);
+  assert.equal(isCatchingUp(stateOf([], { stale: 100 }), true), true);
+  assert.deepEqual([1, 3, 4, 100].map((count) => isSummedUp(count, false)), [false, false, true, true]);
+  assert.deepEqual([1, 2, 100].map((count) => isSummedUp(count, true)), [false, true, true]);
+});
+
+test('one tab decides about a message, also after the ids began again', () => {
+  /** @type {(id: number, at: number) => Arrival} */
+  const arrival = (id, at) => ({ conversation: 4, seq: 1, id, at });
+  const first = claim([], [arrival(10, 1000)], 9);
+  assert.equal(first.fresh.length, 1);
+  assert.equal(claim(first.claims, [arrival(10, 1000)], 9).fresh.length, 0, 'another tab');
+  assert.equal(claim(first.claims, [arrival(9, 900)], 9).fresh.length, 0, 'a slower tab');
+  assert.equal(claim(first.claims, [arrival(11, 1000)], 9).fresh.length, 1);
+  assert.equal(claim(first.claims, [arrival(3, 2000)], 9).fresh.length, 1, 'after a restore');
+  const many = Array.from({ length: 12 }, (_, index) => ({ ...arrival(10, 1000), conversation: index }));
+  assert.equal(claim([], many, 9).claims.length, 9);
+});
+
+test('a sound that is due is played if sounds are allowed now', () => {
+  assert.equal(maySound(usual, NIGHT), true);
+  for (const changed of [{ sound: false }, { quiet: true }, { scheduled: true }]) {
+    assert.equal(maySound({ ...usual, ...changed }, NIGHT), false, JSON.stringify(changed));
+  }
+  assert.equal(maySound({ ...usual, scheduled: true }, NOON), true);
+});
+
+/** @param {string} key @param {Partial<KeyboardEvent>} [more] @returns {KeyboardEvent} */
+const press = (key, more) => /** @type {KeyboardEvent} */ ({
+  key, code: `Key${key.toUpperCase()}`, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more,
+});
+
+test('a shortcut with Shift is another one', () => {
+  assert.equal(matchesKey(press('k', { ctrlKey: true }), 'Ctrl K'), true);
+  assert.equal(matchesKey(press('k', { metaKey: true }), 'Ctrl K'), true);
+  assert.equal(matchesKey(press('K', { ctrlKey: true, shiftKey: true }), 'Ctrl K'), false);
+  assert.equal(matchesKey(press('F', { ctrlKey: true, shiftKey: true }), 'Ctrl Shift F'), true);
+  assert.equal(matchesKey(press('f', { ctrlKey: true }), 'Ctrl Shift F'), false);
+  assert.equal(matchesKey(press('л', { ctrlKey: true, code: 'KeyK' }), 'Ctrl K'), true);
+  assert.equal(matchesKey(press('R', { shiftKey: true }), 'R'), false);
+});
+
+test('Ctrl+/ asks for help, by its place where there is no such sign; making the page smaller does not', () => {
+  assert.equal(asksForHelp(press('/', { ctrlKey: true })), true);
+  assert.equal(asksForHelp(press('ظ', { ctrlKey: true, code: 'Slash' })), true);
+  assert.equal(asksForHelp(press('-', { ctrlKey: true, code: 'Slash' })), false);
+  assert.equal(asksForHelp(press('/', { ctrlKey: true, altKey: true })), false);
 });

@@ -26,7 +26,7 @@ import { watchedUsers } from './view/presence.js';
 import { h, replaceChildren } from './ui/dom.js';
 import { emit, listen } from './ui/events.js';
 import { drawing } from './ui/icons.js';
-import { watchIdle } from './ui/idle.js';
+import { watchIdle, whenIdle } from './ui/idle.js';
 import { whenLoaded } from './ui/lazy-load.js';
 import { noConversationSelected, cannotOpenConversation } from './thread/empty-thread.js';
 import { addKeyboardNavigation, nextRow } from './actions/keyboard-navigation.js';
@@ -101,12 +101,12 @@ export class ParlorInbox extends HTMLElement {
     const timer = setInterval(() => this.render(), TICK_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
     // The menus and dialogs are there before the first of them opens, also without a connection.
-    for (const name of ['pointerdown', 'keydown']) {
-      window.addEventListener(name, () => void import('./actions/message-menus.js').catch(() => {}), { signal, once: true });
-    }
-    watchIdle((idle) => client.ownActivity.setIdle(idle), signal);
+    const prefetch = () => void import('./actions/message-menus.js').catch(() => {});
+    window.addEventListener('online', prefetch, { signal });
+    watchIdle((idle) => this.#setIdle(idle), signal);
     client.start();
     this.#go(false);
+    whenIdle(prefetch);
   }
 
   disconnectedCallback() {
@@ -147,7 +147,8 @@ export class ParlorInbox extends HTMLElement {
     window.addEventListener('offline', () => this.client?.networkLost(), { signal });
     window.addEventListener('storage', ({ key }) => {
       this.client?.outbox.storageChanged(key);
-      if (this.#acts?.draft.drafts.storageChanged(key)) this.render();
+      const isSendKey = key === `${this.client?.storage.prefix}${SEND_KEY}`;
+      if (this.#acts?.draft.drafts.storageChanged(key) || isSendKey) this.render();
     }, { signal });
     window.addEventListener('focus', () => this.#thread.markVisible(), { signal });
     document.addEventListener('visibilitychange', () => {
@@ -172,6 +173,15 @@ export class ParlorInbox extends HTMLElement {
       },
       signal,
     });
+  }
+
+  /** @param {boolean} isIdle */
+  #setIdle(isIdle) {
+    this.client?.ownActivity.setIdle(isIdle);
+    this.#arrivals?.setIdle(isIdle);
+    if (!this.#standing || this.#standing.isIdle === isIdle) return;
+    this.#standing.isIdle = isIdle;
+    if (!isIdle) this.#thread.markVisible();
   }
 
   #isOnePane() {
@@ -420,7 +430,7 @@ export class ParlorInbox extends HTMLElement {
   #openSwitcher() {
     void whenLoaded(this, import('./dialogs/switcher.js'), ({ openSwitcher }) => {
       const { client } = this;
-      if (!client || !this.isConnected) return;
+      if (!client || !this.isConnected || document.querySelector('dialog[open]')) return;
       openSwitcher(this, client, {
         find: (query) => filtered(this.#viewInput(), { unreadOnly: false, query }), open: (id) => this.#goTo(id),
       });

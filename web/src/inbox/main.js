@@ -10,6 +10,7 @@ import { endsSession } from '../sdk/problem.js';
 import { browserJournal, eraseJournal } from '../sdk/journal.js';
 import { eraseAll, memoryStorage } from '../sdk/storage.js';
 import { browserBlobStore, eraseBlobStore } from '../sdk/blob-store.js';
+import { showBadge } from './ui/badge.js';
 import { h } from './ui/dom.js';
 import { listen } from './ui/events.js';
 import { addSprite, drawing } from './ui/icons.js';
@@ -65,6 +66,7 @@ function nobody(error) {
 
 /** @param {Site} site */
 async function showDoor(site) {
+  showBadge(0);
   await import('./sign-in.js');
   eraseAll(shelf);
   void eraseBlobStore();

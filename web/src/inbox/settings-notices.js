@@ -49,7 +49,9 @@ export class NoticesSettings {
     const permission = permissionNow();
     this.#sound.input.checked = sound;
     this.#desktop.input.checked = desktop && permission === 'granted';
-    this.#note(permission === 'denied' ? words.denied : '');
+    const isKnown = 'Notification' in globalThis;
+    this.#desktop.input.disabled = !isKnown;
+    this.#note(!isKnown ? words.unsupported : permission === 'denied' ? words.denied : '');
     this.#quiet.input.checked = quiet;
     this.#scheduled.input.checked = scheduled;
     this.#times.hidden = !scheduled;

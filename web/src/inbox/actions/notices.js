@@ -10,26 +10,31 @@
  * @import {Looking} from '../ui/looking.js'
  */
 import { memberOf } from '../../sdk/state/conversations.js';
-import { chime } from '../ui/chime.js';
+import { allowChime, chime, mayChime } from '../ui/chime.js';
+import { closeAll } from '../ui/dialog.js';
 import { emit } from '../ui/events.js';
+import { claim, isSummedUp } from '../view/arrivals.js';
 import { avatarUsers, nameOf, unreadOf } from '../view/conversations.js';
+import { dialogSay } from '../view/dialog-strings.js';
 import { shortName } from '../view/format.js';
-import { NOTICE_LOG, NOTICE_SETTINGS, decide, noticeSettings } from '../view/notices.js';
+import { NOTICE_LOG, NOTICE_SETTINGS, decide, maySound, noticeSettings } from '../view/notices.js';
 import { nameFor, previewMessage } from '../view/preview.js';
 import { say } from '../view/strings.js';
 
 /** Stored for the user: the last message of each conversation that a tab has decided about. */
-const CLAIMED = 'noticed';
+const CLAIMS = 'notice-claims';
 /** When a sound is still to be played by a tab that may. */
 const SOUND_DUE = 'notice-sound-due';
 /** When the last sound was played. */
 const SOUND_AT = 'notice-sound-at';
 
 const LOG_MAX = 30;
-const CLAIMED_MAX = 200;
+const CLAIMS_MAX = 200;
 const SOUND_DUE_MS = 5_000;
 /** Messages that follow each other this closely share a sound. */
 const SOUND_GAP_MS = 2_000;
+/** How long to wait for another tab. */
+const LOCK_MS = 5_000;
 
 export class Notices {
   /** The notification of each conversation. @type {Map<number, Notification>} */
@@ -37,98 +42,132 @@ export class Notices {
   /** What arrives while earlier messages are handled: the newest of each conversation. @type {Map<number, Arrival>} */
   #waiting = new Map();
   #isHandling = false;
+  #isCaughtUp = false;
+  /** The notification about several conversations at once, and which. @type {Notification|null} */
+  #summary = null;
+  /** @type {Set<number>} */
+  #summedUp = new Set();
 
   /** @param {{host: HTMLElement, client: Client, signal: AbortSignal}} parts @param {Looking} looking */
   constructor({ host, client, signal }, looking) {
     this.host = host;
     this.client = client;
     this.looking = looking;
-    signal.addEventListener('abort', () => this.#shown.forEach((one) => one.close()));
+    allowChime(signal);
+    signal.addEventListener('abort', () => this.#closeAll());
+    // Otherwise they would outlive the page, and a click on them would do nothing.
+    window.addEventListener('pagehide', () => this.#closeAll(), { signal });
+    window.addEventListener('storage', ({ key, newValue }) => {
+      if (key === client.storage.prefix + SOUND_DUE && newValue !== null) void this.#playDue();
+    }, { signal });
   }
 
-  /** Decides about messages that have arrived, unless another tab has. @param {Arrival[]} arrivals */
-  async arrived(arrivals) {
+  /** Decides about messages that have arrived, unless another tab has. @param {Arrival[]} arrivals
+   * @param {boolean} caughtUp they come from a time without a connection */
+  async arrived(arrivals, caughtUp) {
     for (const one of arrivals) this.#waiting.set(one.conversation, one);
+    this.#isCaughtUp ||= caughtUp;
     if (this.#isHandling) return;
     this.#isHandling = true;
-    const name = `parlor:${this.client.user}:notices`;
     try {
       while (this.#waiting.size > 0) {
-        const all = [...this.#waiting.values()];
+        const [all, isCaughtUp] = [[...this.#waiting.values()], this.#isCaughtUp];
         this.#waiting.clear();
-        if (navigator.locks) await navigator.locks.request(name, () => this.#handle(all));
-        else await this.#handle(all);
+        this.#isCaughtUp = false;
+        await this.#handle(all, isCaughtUp);
       }
     } finally {
       this.#isHandling = false;
     }
   }
 
-  /** @param {Arrival[]} arrivals */
-  async #handle(arrivals) {
-    const { storage } = this.client;
-    const fresh = this.#claim(arrivals);
+  /** @param {Arrival[]} arrivals @param {boolean} caughtUp */
+  async #handle(arrivals, caughtUp) {
+    const fresh = await this.#alone(() => this.#claim(arrivals));
+    if (fresh.length === 0) return;
     const looking = await this.looking.find();
+    const decided = fresh.map((one) => ({ ...one, ...this.#decide(one, looking) }));
+    const toShow = decided.filter((one) => one.show).map((one) => one.conversation);
+    const isSummed = isSummedUp(toShow.length, caughtUp) && this.#showSummary(toShow);
     /** @type {LoggedNotice[]} */
-    const log = [];
-    for (const one of fresh) {
-      const { rule, show, sound } = this.#decide(one, looking);
-      const isShown = show && this.#show(one);
-      log.push({ at: Date.now(), conversation: one.conversation, rule: show && !isShown ? 'blocked' : rule, show: isShown, sound });
-    }
+    const log = decided.map(({ conversation, rule, show, sound }) => {
+      const isShown = show && (isSummed || this.#show(conversation));
+      return { at: Date.now(), conversation, rule: show && !isShown ? 'blocked' : rule, show: isShown, sound };
+    });
     await this.#sound(log);
   }
 
-  /** Plays the sound that these decisions want, or that another tab was not allowed to play, and keeps what was done.
+  /** Does what one tab of the browser does at a time. @template Result @param {() => Result} step
+   * @returns {Promise<Result>} */
+  async #alone(step) {
+    if (!navigator.locks) return step();
+    try {
+      const signal = AbortSignal.timeout(LOCK_MS);
+      return await navigator.locks.request(`parlor:${this.client.user}:notices`, { signal }, step);
+    } catch {
+      // A tab that the browser has stopped holds it.
+      return step();
+    }
+  }
+
+  /** Plays the sound that these decisions want, or leaves it to a tab that may, and keeps what was done.
    * @param {LoggedNotice[]} log */
   async #sound(log) {
     const { storage } = this.client;
     const isWanted = log.some((one) => one.sound);
-    const isDue = Date.now() - (storage.get(SOUND_DUE) ?? 0) < SOUND_DUE_MS;
-    if (log.length === 0 && !isDue) return;
-    const isPlayed = (isWanted || isDue) && await this.#playSound();
-    if (isPlayed) storage.remove(SOUND_DUE);
-    else if (isWanted) storage.set(SOUND_DUE, Date.now());
-    /** @type {LoggedNotice[]} */
-    const before = storage.get(NOTICE_LOG) ?? [];
-    if (isPlayed && !isWanted && before.length > 0) before[0].sound = true;
+    const isPlayed = isWanted && await this.#playSound();
     const heard = log.map((one) => ({ ...one, sound: one.sound && isPlayed })).reverse();
-    storage.set(NOTICE_LOG, [...heard, ...before].slice(0, LOG_MAX));
+    storage.set(NOTICE_LOG, [...heard, .../** @type {LoggedNotice[]} */ (storage.get(NOTICE_LOG) ?? [])].slice(0, LOG_MAX));
+    if (isWanted && !isPlayed) storage.set(SOUND_DUE, Date.now());
+    else storage.remove(SOUND_DUE);
+  }
+
+  /** Plays the sound that another tab was not allowed to play, unless something newer was decided since. */
+  async #playDue() {
+    if (!mayChime()) return;
+    const { storage } = this.client;
+    const isMine = await this.#alone(() => {
+      const due = storage.get(SOUND_DUE) ?? 0;
+      const isDue = Date.now() - due < SOUND_DUE_MS && due >= (storage.get(NOTICE_LOG)?.[0]?.at ?? 0)
+        && maySound(noticeSettings(storage.get(NOTICE_SETTINGS)), minutesNow());
+      storage.remove(SOUND_DUE);
+      return isDue;
+    });
+    if (!isMine || !(await this.#playSound())) return;
+    /** @type {LoggedNotice[]} */
+    const log = storage.get(NOTICE_LOG) ?? [];
+    if (log.length > 0) storage.set(NOTICE_LOG, [{ ...log[0], sound: true }, ...log.slice(1)]);
   }
 
   /** @returns {Promise<boolean>} whether it was played, now or a moment ago */
   async #playSound() {
     const { storage } = this.client;
+    const before = storage.get(SOUND_AT) ?? 0;
     const now = Date.now();
-    if (Math.abs(now - (storage.get(SOUND_AT) ?? 0)) < SOUND_GAP_MS) return true;
+    if (Math.abs(now - before) < SOUND_GAP_MS) return true;
+    storage.set(SOUND_AT, now);
     const isPlayed = await chime();
-    if (isPlayed) storage.set(SOUND_AT, now);
+    if (!isPlayed) storage.set(SOUND_AT, before);
     return isPlayed;
   }
 
   /** Returns the messages that no tab has decided about yet. @param {Arrival[]} arrivals @returns {Arrival[]} */
   #claim(arrivals) {
     const { storage } = this.client;
-    const claimed = new Map(/** @type {[number, number][]} */ (storage.get(CLAIMED) ?? []));
-    const fresh = arrivals.filter(({ conversation, seq }) => (claimed.get(conversation) ?? 0) < seq);
-    for (const { conversation, seq } of fresh) {
-      claimed.delete(conversation);
-      claimed.set(conversation, seq);
-    }
-    if (fresh.length > 0) storage.set(CLAIMED, [...claimed].slice(-CLAIMED_MAX));
+    const { fresh, claims } = claim(storage.get(CLAIMS) ?? [], arrivals, CLAIMS_MAX);
+    if (fresh.length > 0) storage.set(CLAIMS, claims);
     return fresh;
   }
 
   /** @param {Arrival} arrival @param {number|null} looking */
   #decide(arrival, looking) {
     const { client } = this;
-    const now = new Date();
     return decide(arrival, {
       readSeq: this.#readSeq(arrival.conversation),
       looking,
       settings: noticeSettings(client.storage.get(NOTICE_SETTINGS)),
       permission: globalThis.Notification?.permission ?? 'denied',
-      minutes: now.getHours() * 60 + now.getMinutes(),
+      minutes: minutesNow(),
     });
   }
 
@@ -139,53 +178,108 @@ export class Notices {
     return Math.max(readMarkers.readUpTo(id), conversation ? (memberOf(conversation, user)?.read_seq ?? 0) : Infinity);
   }
 
-  /** Shows a notification in place of the previous one of its conversation. @param {Arrival} arrival
-   * @returns {boolean} whether the browser did */
-  #show({ conversation: id }) {
+  /** Shows a notification in place of the previous one of its conversation. @param {number} id @returns {boolean} whether
+   * the browser did */
+  #show(id) {
     const { client } = this;
     const conversation = client.state.conversations.get(id);
     if (!conversation?.last_message) return false;
-    try {
-      const note = new Notification(nameOf(client.state, conversation), {
-        body: this.#bodyOf(conversation),
-        tag: `parlor-${client.user}-${id}`,
-        icon: conversation.picture ?? avatarUsers(client.state, conversation)[0]?.picture ?? undefined,
-        lang: say.locale,
-        silent: true,
-      });
-      note.onclick = () => {
-        window.focus();
-        note.close();
-        emit(this.host, 'parlor-open', { id });
-      };
-      note.onclose = () => this.#shown.get(id) === note && this.#shown.delete(id);
-      this.#shown.set(id, note);
-      return true;
-    } catch {
-      // Browsers of phones show none for an open page.
-      return false;
+    const note = notify(nameOf(client.state, conversation), {
+      body: this.#bodyOf(conversation),
+      tag: `parlor-${client.user}-${id}`,
+      icon: conversation.picture ?? avatarUsers(client.state, conversation)[0]?.picture ?? undefined,
+    }, () => emit(this.host, 'parlor-open', { id }));
+    if (!note) return false;
+    note.onclose = () => this.#shown.get(id) === note && this.#shown.delete(id);
+    this.#shown.set(id, note);
+    return true;
+  }
+
+  /** Shows one notification about several conversations, in place of theirs. @param {number[]} ids @returns {boolean}
+   * whether the browser did */
+  #showSummary(ids) {
+    const { client } = this;
+    for (const id of ids) {
+      this.#shown.get(id)?.close();
+      this.#shown.delete(id);
+      this.#summedUp.add(id);
     }
+    const counts = [...this.#summedUp].map((id) => this.#unread(id));
+    const messages = counts.reduce((sum, count) => sum + count, 0);
+    const title = dialogSay.newInConversations(messages, counts.length);
+    const note = notify(title, { tag: `parlor-${client.user}` }, () => {});
+    this.#summary = note;
+    if (!note) return false;
+    note.onclose = () => {
+      if (this.#summary !== note) return;
+      this.#summary = null;
+      this.#summedUp.clear();
+    };
+    return true;
+  }
+
+  /** @param {number} id @returns {number} */
+  #unread(id) {
+    const { state, readMarkers } = this.client;
+    const conversation = state.conversations.get(id);
+    return conversation ? unreadOf(conversation, readMarkers.readUpTo(id)) : 0;
   }
 
   /** @param {Conversation} conversation @returns {string} */
   #bodyOf(conversation) {
-    const { state, readMarkers } = this.client;
+    const { state } = this.client;
     const { last_message: last } = conversation;
     if (!last) return '';
     const { text } = previewMessage(state, last);
     const line = conversation.kind === 'group' ? say.arrived(shortName(nameFor(state, last.sender)), text) : text;
-    const count = unreadOf(conversation, readMarkers.readUpTo(conversation.id));
+    const count = this.#unread(conversation.id);
     return count > 1 ? `${say.newMessages(count)}\n${line}` : line;
   }
 
   /** Withdraws the notifications of conversations that have been read, here or elsewhere. */
   withdraw() {
-    const { state, readMarkers } = this.client;
     for (const [id, note] of this.#shown) {
-      const conversation = state.conversations.get(id);
-      if (conversation && unreadOf(conversation, readMarkers.readUpTo(id)) > 0) continue;
+      if (this.#unread(id) > 0) continue;
       this.#shown.delete(id);
       note.close();
     }
+    for (const id of this.#summedUp) if (this.#unread(id) === 0) this.#summedUp.delete(id);
+    if (this.#summedUp.size > 0) return;
+    this.#summary?.close();
+    this.#summary = null;
   }
+
+  #closeAll() {
+    for (const note of this.#shown.values()) note.close();
+    this.#shown.clear();
+    this.#summedUp.clear();
+    this.#summary?.close();
+    this.#summary = null;
+  }
+}
+
+/** @param {string} title @param {NotificationOptions} options @param {() => void} act what a click does
+ * @returns {Notification|null} null if the browser shows none */
+function notify(title, options, act) {
+  try {
+    // One that takes the place of another is as new as the first.
+    const again = /** @type {NotificationOptions} */ ({ renotify: true });
+    const note = new Notification(title, { ...options, ...again, lang: say.locale, silent: true });
+    note.onclick = () => {
+      window.focus();
+      note.close();
+      closeAll();
+      act();
+    };
+    return note;
+  } catch {
+    // Browsers of phones show none for an open page.
+    return null;
+  }
+}
+
+/** @returns {number} */
+function minutesNow() {
+  const now = new Date();
+  return now.getHours() * 60 + now.getMinutes();
 }

@@ -24,6 +24,8 @@ export class ReadingActions {
   target = null;
   /** The jump target whose message is still being looked up. @type {JumpTarget|null} */
   #searching = null;
+  /** Nobody has used the page for a while. */
+  isIdle = false;
 
   /** @param {{
    *   host: HTMLElement, client: Client, thread: ParlorThread, open: () => number|null,
@@ -124,7 +126,7 @@ export class ReadingActions {
 
   /** Marks messages up to one on the screen as read, if somebody is looking. @param {number} id @param {number} seq */
   #markRead(id, seq) {
-    if (document.visibilityState !== 'visible' || !document.hasFocus()) return;
+    if (this.isIdle || document.visibilityState !== 'visible' || !document.hasFocus()) return;
     const { state, user, readMarkers: marks } = this.client;
     const conversation = state.conversations.get(id);
     if (!conversation || seq < 1) return;

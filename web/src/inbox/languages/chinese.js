@@ -16,7 +16,7 @@ export function chinese({ capped, list, number, phrase, plural, some }) {
     settingsOf: (name) => `${name}：设置`,
     search: '搜索',
     searchConversations: '搜索会话和消息',
-    searchKey: 'Ctrl G',
+    searchKey: 'Ctrl E',
     show: '显示',
     all: '全部',
     unread: '未读',
@@ -261,7 +261,7 @@ export function chinese({ capped, list, number, phrase, plural, some }) {
     leaveSearch: '返回会话',
     clearSearch: '清除',
     cannotLoad: '无法加载收件箱',
-    keyNames: { Ctrl: 'Ctrl', Shift: 'Shift', Del: 'Del', Esc: 'Esc' },
+    keyNames: { Ctrl: 'Ctrl', Enter: 'Enter', Shift: 'Shift', Del: 'Del', Esc: 'Esc' },
     linkReasons: {
       own_role: { title: '这是你的', more: '该链接写给其所有者，也就是你。' },
       own_link: { title: '这个链接指向你', more: '别人可以用它给你写信。' },
@@ -429,9 +429,11 @@ export function chinese({ capped, list, number, phrase, plural, some }) {
       nextUnread: '下一个或上一个未读对话', regions: '页面的下一部分或上一部分', rows: '逐行移动', rowMenu: '打开菜单', move: '逐条消息移动', newLine: '换行',
       editLast: '编辑您的上一条消息', replyLast: '回复最后一条消息', stop: '关闭或取消',
     },
+    newInConversations: (messages, conversations) =>
+      `${plural(conversations, { other: '# 个会话' })}中有 ${capped(messages, { other: '# 条新消息' })}`,
     notices: {
       title: '提醒', sound: '播放提示音', soundMore: '无论打开多少标签页，只播放一次。', desktop: '显示通知', desktopMore: '此页面打开但您没有在使用时。',
-      dismissed: '浏览器没有得到回答。再次打开此项，它会重新询问。', denied: '浏览器阻止了此页面的通知。请在浏览器设置中允许。', quiet: '勿扰',
+      dismissed: '浏览器没有得到回答。再次打开此项，它会重新询问。', denied: '浏览器阻止了此页面的通知。请在浏览器设置中允许。', unsupported: '此浏览器不显示此页面的通知。', quiet: '勿扰',
       quietMore: '在您关闭此项之前，没有声音和通知。', scheduled: '安静时段', scheduledMore: '每天在两个时间之间。', kept: '这些选项保存在此浏览器中。',
       why: '为什么收到或没有收到提醒？', empty: '此浏览器还没有收到消息。',
       done: { both: '声音和通知', sound: '仅声音', shown: '仅通知', none: '没有提醒' },

@@ -5,7 +5,7 @@
  */
 
 /** @param {Tools<'en'>} tools */
-export function englishDialogs({ number, plural }) {
+export function englishDialogs({ capped, number, plural }) {
   return {
     nothingFound: (/** @type {string} */ query) => `Nothing found for “${query}”. Try fewer letters.`,
 
@@ -165,11 +165,14 @@ export function englishDialogs({ number, plural }) {
       move: 'Move from message to message', newLine: 'Start a new line', editLast: 'Edit your last message',
       replyLast: 'Reply to the last message', stop: 'Close, or cancel',
     },
+    newInConversations: (/** @type {number} */ messages, /** @type {number} */ conversations) =>
+      `${capped(messages, { one: '# new message', other: '# new messages' })} in ${
+        plural(conversations, { one: '# conversation', other: '# conversations' })}`,
     notices: {
       title: 'Notices', sound: 'Play a sound', soundMore: 'Once, however many tabs are open.',
       desktop: 'Show notifications', desktopMore: 'While this page is open and you are not using it.',
       dismissed: 'Your browser got no answer. Switch this on again, and it asks again.',
-      denied: 'Your browser blocks notifications of this page. Allow them in its settings.', quiet: 'Do not disturb',
+      denied: 'Your browser blocks notifications of this page. Allow them in its settings.', unsupported: 'This browser shows no notifications of this page.', quiet: 'Do not disturb',
       quietMore: 'No sounds and no notifications until you switch this off.', scheduled: 'Quiet hours',
       scheduledMore: 'The same every day, between two times.', kept: 'These choices are kept in this browser.',
       why: 'Why was I notified, or not?', empty: 'No messages have arrived in this browser yet.',

@@ -13,7 +13,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
     settingsOf: (/** @type {string} */ name) => `${name}: settings`,
     search: 'Search',
     searchConversations: 'Search conversations and messages',
-    searchKey: 'Ctrl G',
+    searchKey: 'Ctrl E',
     show: 'Show',
     all: 'All',
     unread: 'Unread',
@@ -299,7 +299,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
     cannotLoad: 'The inbox could not be loaded',
 
     /** The names of keys, as the keyboards of the language have them. */
-    keyNames: { Ctrl: 'Ctrl', Shift: 'Shift', Del: 'Del', Esc: 'Esc' },
+    keyNames: { Ctrl: 'Ctrl', Enter: 'Enter', Shift: 'Shift', Del: 'Del', Esc: 'Esc' },
 
     /** Why a link opens nothing: a title and an explanation. */
     linkReasons: {

@@ -30,7 +30,7 @@ export function french({ capped, list, number, phrase, plural, some }) {
     settingsOf: (name) => `${name} : réglages`,
     search: 'Rechercher',
     searchConversations: 'Rechercher dans les conversations et les messages',
-    searchKey: 'Ctrl G',
+    searchKey: 'Ctrl E',
     show: 'Afficher',
     all: 'Toutes',
     unread: 'Non lues',
@@ -305,7 +305,7 @@ export function french({ capped, list, number, phrase, plural, some }) {
     leaveSearch: 'Retour aux conversations',
     clearSearch: 'Effacer',
     cannotLoad: 'Impossible de charger la messagerie',
-    keyNames: { Ctrl: 'Ctrl', Shift: 'Maj', Del: 'Suppr', Esc: 'Échap' },
+    keyNames: { Ctrl: 'Ctrl', Enter: 'Entrée', Shift: 'Maj', Del: 'Suppr', Esc: 'Échap' },
     linkReasons: {
       own_role: { title: 'Ceci est à vous', more: 'Le lien écrit à la personne à qui cela appartient : vous.' },
       own_link: { title: 'Ce lien mène à vous', more: 'D’autres peuvent vous écrire grâce à lui.' },
@@ -476,11 +476,14 @@ export function french({ capped, list, number, phrase, plural, some }) {
       newLine: 'Aller à la ligne', editLast: 'Modifier votre dernier message',
       replyLast: 'Répondre au dernier message', stop: 'Fermer ou annuler',
     },
+    newInConversations: (count, conversations) => `${messages(count)} dans ${
+      plural(conversations, { one: '# conversation', many: '# de conversations', other: '# conversations' })}`,
     notices: {
       title: 'Alertes', sound: 'Jouer un son', soundMore: 'Une seule fois, quel que soit le nombre d’onglets.',
       desktop: 'Afficher des notifications', desktopMore: 'Tant que cette page est ouverte sans être utilisée.',
       dismissed: 'Le navigateur n’a pas eu de réponse. Réactivez, et il redemandera.',
       denied: 'Le navigateur bloque les notifications de cette page. Autorisez-les dans ses réglages.',
+      unsupported: 'Ce navigateur n’affiche pas de notifications de cette page.',
       quiet: 'Ne pas déranger', quietMore: 'Ni son ni notification jusqu’à ce que vous le désactiviez.',
       scheduled: 'Heures calmes', scheduledMore: 'Les mêmes chaque jour, entre deux heures.',
       kept: 'Ces choix sont gardés dans ce navigateur.', why: 'Pourquoi une alerte, ou pas ?',

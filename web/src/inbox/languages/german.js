@@ -15,7 +15,7 @@ export function german({ capped, list, number, phrase, plural, some }) {
     settingsOf: (name) => `${name}: Einstellungen`,
     search: 'Suchen',
     searchConversations: 'Unterhaltungen und Nachrichten durchsuchen',
-    searchKey: 'Strg G',
+    searchKey: 'Strg E',
     show: 'Anzeigen',
     all: 'Alle',
     unread: 'Ungelesen',
@@ -281,7 +281,7 @@ export function german({ capped, list, number, phrase, plural, some }) {
     leaveSearch: 'Zurück zu den Unterhaltungen',
     clearSearch: 'Leeren',
     cannotLoad: 'Der Posteingang konnte nicht geladen werden',
-    keyNames: { Ctrl: 'Strg', Shift: 'Umschalt', Del: 'Entf', Esc: 'Esc' },
+    keyNames: { Ctrl: 'Strg', Enter: 'Enter', Shift: 'Umschalt', Del: 'Entf', Esc: 'Esc' },
     linkReasons: {
       own_role: { title: 'Das gehört Ihnen', more: 'Der Link schreibt an die Person, der es gehört, und das sind Sie.' },
       own_link: { title: 'Dieser Link führt zu Ihnen', more: 'Andere können Ihnen damit schreiben.' },
@@ -457,11 +457,15 @@ export function german({ capped, list, number, phrase, plural, some }) {
       editLast: 'Ihre letzte Nachricht bearbeiten', replyLast: 'Auf die letzte Nachricht antworten',
       stop: 'Schließen oder abbrechen',
     },
+    newInConversations: (messages, conversations) =>
+      `${capped(messages, { one: '# neue Nachricht', other: '# neue Nachrichten' })} in ${
+        plural(conversations, { one: '# Unterhaltung', other: '# Unterhaltungen' })}`,
     notices: {
       title: 'Hinweise', sound: 'Ton abspielen', soundMore: 'Einmal, egal wie viele Tabs offen sind.',
       desktop: 'Benachrichtigungen zeigen', desktopMore: 'Solange diese Seite offen ist und nicht benutzt wird.',
       dismissed: 'Der Browser hat keine Antwort bekommen. Noch einmal einschalten, dann fragt er wieder.',
       denied: 'Der Browser blockiert Benachrichtigungen dieser Seite. In seinen Einstellungen lassen sie sich erlauben.',
+      unsupported: 'Dieser Browser zeigt keine Benachrichtigungen dieser Seite.',
       quiet: 'Nicht stören', quietMore: 'Kein Ton und keine Benachrichtigung, bis das ausgeschaltet wird.',
       scheduled: 'Ruhezeit', scheduledMore: 'Jeden Tag zwischen zwei Uhrzeiten.',
       kept: 'Diese Einstellungen gelten in diesem Browser.', why: 'Warum gab es einen Hinweis oder keinen?',

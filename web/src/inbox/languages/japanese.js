@@ -17,7 +17,7 @@ export function japanese({ capped, list, number, phrase, plural, some }) {
     settingsOf: (name) => `${name}：設定`,
     search: '検索',
     searchConversations: '会話とメッセージを検索',
-    searchKey: 'Ctrl G',
+    searchKey: 'Ctrl E',
     show: '表示',
     all: 'すべて',
     unread: '未読',
@@ -272,7 +272,7 @@ export function japanese({ capped, list, number, phrase, plural, some }) {
     leaveSearch: '会話に戻る',
     clearSearch: '消去',
     cannotLoad: '受信トレイを読み込めませんでした',
-    keyNames: { Ctrl: 'Ctrl', Shift: 'Shift', Del: 'Del', Esc: 'Esc' },
+    keyNames: { Ctrl: 'Ctrl', Enter: 'Enter', Shift: 'Shift', Del: 'Del', Esc: 'Esc' },
     linkReasons: {
       own_role: { title: 'これはあなたのものです', more: 'このリンクの宛先は持ち主、つまりあなたです。' },
       own_link: { title: 'このリンクはあなた宛てです', more: '他の人がこのリンクであなたに連絡できます。' },
@@ -439,10 +439,12 @@ export function japanese({ capped, list, number, phrase, plural, some }) {
       next: '次または前の会話', nextUnread: '次または前の未読の会話', regions: 'ページの次または前の部分', rows: '行を移動', rowMenu: 'メニューを開く',
       move: 'メッセージを移動', newLine: '改行', editLast: '自分の最後のメッセージを編集', replyLast: '最後のメッセージに返信', stop: '閉じる、または取り消す',
     },
+    newInConversations: (messages, conversations) =>
+      `${plural(conversations, { other: '# 件の会話' })}に${capped(messages, { other: '新着メッセージ # 件' })}`,
     notices: {
       title: 'お知らせ', sound: '音を鳴らす', soundMore: 'タブがいくつ開いていても一度だけです。', desktop: '通知を表示',
       desktopMore: 'このページが開いていて、使っていないとき。', dismissed: 'ブラウザーは答えを得られませんでした。もう一度オンにすると、再び尋ねます。',
-      denied: 'ブラウザーがこのページの通知をブロックしています。ブラウザーの設定で許可してください。', quiet: 'おやすみモード', quietMore: 'オフにするまで音も通知もありません。',
+      denied: 'ブラウザーがこのページの通知をブロックしています。ブラウザーの設定で許可してください。', unsupported: 'このブラウザーはこのページの通知を表示しません。', quiet: 'おやすみモード', quietMore: 'オフにするまで音も通知もありません。',
       scheduled: '静かな時間帯', scheduledMore: '毎日、二つの時刻の間。', kept: 'これらの設定はこのブラウザーに保存されます。', why: 'お知らせがあった理由、なかった理由',
       empty: 'このブラウザーにはまだメッセージが届いていません。',
       done: { both: '音と通知', sound: '音のみ', shown: '通知のみ', none: 'お知らせなし' },

@@ -7,7 +7,8 @@ const MARKED = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40"><rec
   + '<path d="M14 9h8a6 6 0 0 1 6 6v5H14a5.5 5.5 0 0 1 0-11z" fill="#fff"/>'
   + '<circle cx="30" cy="30" r="10" fill="#d92d20" stroke="#fff" stroke-width="3"/></svg>';
 
-let shown = 0;
+/** An icon may still have the number of a tab that is gone. */
+let shown = -1;
 /** The address of the icon without a dot. */
 let plain = '';
 

@@ -25,6 +25,12 @@ export function openDialog(host, title, ...content) {
   return dialog;
 }
 
+/** Closes all dialogs and menus that are open, for what the user wants to see behind them. */
+export function closeAll() {
+  for (const one of document.querySelectorAll('dialog[open]')) /** @type {HTMLDialogElement} */ (one).close();
+  for (const one of document.querySelectorAll(':popover-open')) /** @type {HTMLElement} */ (one).hidePopover();
+}
+
 /** Asks for confirmation before something that cannot be undone. @param {HTMLElement} host
  * @param {{title: string, more: string, keep: string, act: string, then: () => void}} question */
 export function openConfirmDialog(host, { title, more, keep, act, then }) {

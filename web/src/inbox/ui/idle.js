@@ -33,3 +33,10 @@ export function watchIdle(tell, signal) {
   signal.addEventListener('abort', () => clearTimeout(timer));
   wait();
 }
+
+/** Calls a function when the browser has nothing else to do. @param {() => void} act */
+export function whenIdle(act) {
+  // Safari cannot say when that is.
+  if ('requestIdleCallback' in window) requestIdleCallback(act, { timeout: 5_000 });
+  else setTimeout(act, 1_000);
+}

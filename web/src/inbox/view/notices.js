@@ -7,7 +7,8 @@
  *   sound: boolean, desktop: boolean, quiet: boolean, scheduled: boolean, from: string, until: string,
  * }} NoticeSettings `quiet`: do not disturb; `scheduled`: do not disturb every day between two times, as "22:00"
  * @typedef {'read'|'open'|'quiet'|'schedule'|'here'|'off'|'blocked'|'shown'} NoticeRule
- * @typedef {{conversation: number, seq: number}} Arrival
+ * @typedef {{conversation: number, seq: number, id: number, at: number}} Arrival the newest message of a conversation; `at`
+ *   is when it was created
  * @typedef {{
  *   readSeq: number, looking: number|null, settings: NoticeSettings, permission: string, minutes: number,
  * }} NoticeState
@@ -40,7 +41,8 @@ export function noticeSettings(stored) {
   };
 }
 
-/** Decides about a message that has arrived. The first rule that applies counts. @param {Arrival} arrival
+/** Decides about a message that has arrived. The first rule that applies counts.
+ * @param {Pick<Arrival, 'conversation'|'seq'>} arrival
  * @param {NoticeState} state @returns {Decision} */
 export function decide({ conversation, seq }, { readSeq, looking, settings, permission, minutes }) {
   /** @param {NoticeRule} rule @returns {Decision} */
@@ -54,6 +56,12 @@ export function decide({ conversation, seq }, { readSeq, looking, settings, perm
   if (looking !== null) return heard('here');
   if (!settings.desktop) return heard('off');
   return heard(permission === 'granted' ? 'shown' : 'blocked');
+}
+
+/** Returns whether sounds are allowed now. @param {NoticeSettings} settings @param {number} minutes the time of day
+ * @returns {boolean} */
+export function maySound(settings, minutes) {
+  return settings.sound && !settings.quiet && !(settings.scheduled && isWithin(minutes, settings));
 }
 
 /** Returns whether a time of day is between two, which may be on two days. Equal times are the whole day.
