@@ -250,11 +250,7 @@ impl<'source> Bundle<'source> {
 /// Short names for what each module declares.
 fn local_names<'source>(modules: &[Module<'source>]) -> Vec<LocalNames<'source>> {
     let uses: Vec<_> = modules.iter().map(Module::uses).collect();
-    let foreign = modules
-        .iter()
-        .zip(&uses)
-        .flat_map(|(module, uses)| uses.keys().copied().filter(|name| !module.declared.contains_key(name)));
-    let kept: BTreeSet<&str> = foreign.collect();
+    let kept: BTreeSet<&str> = modules.iter().flat_map(|module| module.foreign.iter().copied()).collect();
     modules.iter().zip(&uses).map(|(module, uses)| names::shorten(uses, &module.declared, &kept)).collect()
 }
 

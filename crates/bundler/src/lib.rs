@@ -9,6 +9,7 @@
 
 mod bundle;
 mod css;
+mod declarations;
 mod encodings;
 mod minify;
 mod module;

@@ -10,10 +10,10 @@
 //! names that start with `$`, which the wrapper uses.
 
 use crate::{
-    BundleError, names,
+    BundleError, declarations, names,
     tokenizer::{Gap, Kind, Token, tokens},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An import statement.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,24 +40,29 @@ pub(crate) struct Module<'source> {
     pub(crate) exports: Vec<&'source str>,
     pub(crate) pieces: Vec<Piece<'source>>,
     /// The names that it declares, imported ones too.
-    pub(crate) declared: names::Declared<'source>,
+    pub(crate) declared: declarations::Declared<'source>,
+    /// The names that it uses where it does not declare them.
+    pub(crate) foreign: BTreeSet<&'source str>,
 }
 
 impl<'source> Module<'source> {
     /// Parses a module. Its path is relative to the folder of the sources.
     pub(crate) fn read(path: &'source str, source: &'source str) -> Result<Self, BundleError> {
         let mut tokens = tokens(source).map_err(|(line, what)| BundleError::new(path, line, what))?;
-        names::set_roles(&mut tokens)
-            .map_err(|line| BundleError::new(path, line, "the field before this one must end with `;`"))?;
-        let declared = names::declared(&tokens);
-        let module = Self { path, imports: Vec::new(), exports: Vec::new(), pieces: Vec::new(), declared };
+        names::set_roles(&mut tokens).map_err(|(line, what)| BundleError::new(path, line, what))?;
+        let declarations = declarations::declared(&tokens);
+        let foreign = declarations.foreign(&tokens);
+        let declared = declarations.names;
+        let module = Self { path, imports: Vec::new(), exports: Vec::new(), pieces: Vec::new(), declared, foreign };
         let mut reader = ModuleParser { tokens, at: 0, module, piece: Vec::new() };
         while reader.at < reader.tokens.len() {
             reader.step()?;
         }
         reader.end_piece();
-        let imported = reader.module.imports.iter().flat_map(|import| &import.names).map(|(_, here)| (*here, true));
-        reader.module.declared.extend(imported);
+        for (_, here) in reader.module.imports.iter().flat_map(|import| &import.names) {
+            reader.module.declared.insert(here, true);
+            reader.module.foreign.remove(here);
+        }
         Ok(reader.module)
     }
 

@@ -5,9 +5,13 @@
 //! the module, such as locals of two functions, may share a short name. What is needed is the role of each occurrence: a
 //! property or a key is no such name and keeps its text, and `{ a }` becomes `{a:b}`.
 //!
-//! Invariant: a name that some module uses without declaring it belongs to the browser, and no module shortens it.
+//! Invariants: a name that some module uses where it does not declare it belongs to the browser, and no module shortens
+//! it. What cannot be told from the tokens is refused.
 
-use crate::tokenizer::{Gap, Kind, Token};
+use crate::{
+    declarations::Declared,
+    tokenizer::{Gap, Kind, Refused, Token},
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Short names of a module, by the names in its source.
@@ -20,9 +24,6 @@ pub(crate) struct Usage {
     /// The parts of the module in which it occurs. Names that the module itself declares also occur in `OUTER`.
     pub(crate) parts: BTreeSet<usize>,
 }
-
-/// The names that a module declares, and whether it does so outside of all functions.
-pub(crate) type Declared<'source> = BTreeMap<&'source str, bool>;
 
 /// The part that all names of the module itself occur in.
 pub(crate) const OUTER: usize = 0;
@@ -91,9 +92,6 @@ const KEYWORDS: [&str; 49] = [
     "eval",
 ];
 
-/// Keywords before a bracket that holds no parameters, although a block follows it.
-const HEADS: [&str; 6] = ["if", "for", "while", "switch", "with", "await"];
-
 /// What the innermost open bracket is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bracket {
@@ -102,17 +100,27 @@ enum Bracket {
     /// An object or a pattern.
     Object,
     Block,
-    /// The body of a class, and whether the value of a field is being read.
+    /// The body of a class, whether the class is a statement, and whether the value of a field is being read.
     Class {
+        is_statement: bool,
         in_value: bool,
     },
 }
 
-/// Sets the roles and the parts of a module's tokens. Returns the line of a field of a class whose end cannot be told.
-pub(crate) fn set_roles(tokens: &mut [Token<'_>]) -> Result<(), usize> {
+/// A class whose body has not begun yet.
+#[derive(Clone, Copy)]
+struct ClassHead {
+    depth: usize,
+    is_statement: bool,
+}
+
+/// Sets the roles, the parts and the blocks of a module's tokens. Refuses what cannot be told apart.
+pub(crate) fn set_roles(tokens: &mut [Token<'_>]) -> Result<(), Refused> {
     let mut open: Vec<Bracket> = Vec::new();
-    let mut awaits_class = false;
+    let mut head: Option<ClassHead> = None;
     let mut part = OUTER + 1;
+    // The brace of each open bracket, if it opens a block or a class.
+    let mut braces: Vec<Option<usize>> = Vec::new();
     for at in 0..tokens.len() {
         let token = tokens[at];
         match (token.kind, token.text) {
@@ -126,31 +134,49 @@ pub(crate) fn set_roles(tokens: &mut [Token<'_>]) -> Result<(), usize> {
             }
             (Kind::Sign, "(" | "[") => open.push(Bracket::Expression),
             (Kind::Sign, "{") => {
-                let is_class = std::mem::take(&mut awaits_class);
-                open.push(if is_class { Bracket::Class { in_value: false } } else { brace(tokens, at, open.last()) });
+                let class = head.take_if(|head| head.depth == token.depth);
+                open.push(match class {
+                    Some(ClassHead { is_statement, .. }) => Bracket::Class { is_statement, in_value: false },
+                    None if begins_after_a_line(tokens, at) => {
+                        return Err((token.line, "a brace begins no line, unless the line before it ends with `;`"));
+                    }
+                    None => brace(tokens, at, open.last()),
+                });
             }
             (Kind::Sign, ")" | "]" | "}") => drop(open.pop()),
             (Kind::Sign, "=" | ";") => {
-                if let Some(Bracket::Class { in_value }) = open.last_mut() {
+                if let Some(Bracket::Class { in_value, .. }) = open.last_mut() {
                     *in_value = token.text == "=";
                 }
             }
             (Kind::Word, "class") if !is_property(tokens, at) && !is_followed(tokens, at, &[":"]) => {
-                awaits_class = true;
-            }
-            (Kind::Word, _) => {
-                let inside = open.last().copied();
-                let begins_field =
-                    token.gap == Gap::Line && is_followed(tokens, at, &["=", "("]) && !follows_sign(tokens, at);
-                if inside == Some(Bracket::Class { in_value: true }) && begins_field {
-                    return Err(token.line);
+                if head.is_some() {
+                    return Err((token.line, "a class in the head of a class cannot be joined"));
                 }
-                tokens[at].role = role(tokens, at, inside);
+                head = Some(ClassHead { depth: token.depth, is_statement: begins_statement(tokens, at) });
+            }
+            (Kind::Word | Kind::Text, _) => {
+                let inside = open.last().copied();
+                if matches!(inside, Some(Bracket::Class { in_value: true, .. })) && begins_member(tokens, at) {
+                    return Err((token.line, "the field before this one must end with `;`"));
+                }
+                if matches!(inside, None | Some(Bracket::Block)) && is_label(tokens, at) {
+                    return Err((token.line, "a label cannot be joined"));
+                }
+                if token.kind == Kind::Word {
+                    tokens[at].role = role(tokens, at, inside);
+                }
             }
             _ => {}
         }
         tokens[at].part = part;
-        let is_outside = matches!(open.as_slice(), [] | [Bracket::Class { .. }]);
+        braces.truncate(open.len());
+        tokens[at].block = braces.iter().rev().find_map(|brace| *brace);
+        while braces.len() < open.len() {
+            let is_block = matches!(open[braces.len()], Bracket::Block | Bracket::Class { .. });
+            braces.push(is_block.then_some(at));
+        }
+        let is_outside = matches!(open.as_slice(), [] | [Bracket::Class { is_statement: true, .. }]);
         if is_outside && ends_part(tokens, at) {
             part += 1;
         }
@@ -165,6 +191,33 @@ fn ends_part(tokens: &[Token<'_>], at: usize) -> bool {
     tokens[at].is(";") || tokens[at].is("{") || (tokens[at].is("}") && begins_line)
 }
 
+/// Whether a statement begins with this word, or its `export`. False where it cannot be told.
+pub(crate) fn begins_statement(tokens: &[Token<'_>], at: usize) -> bool {
+    at.checked_sub(1).is_none_or(|before| [";", "}", "export"].iter().any(|end| tokens[before].is(end)))
+}
+
+/// Whether a brace is on the line after something that it may or may not belong to.
+fn begins_after_a_line(tokens: &[Token<'_>], at: usize) -> bool {
+    let Some(before) = at.checked_sub(1).map(|before| tokens[before]) else { return false };
+    tokens[at].gap == Gap::Line && (before.kind != Kind::Sign || matches!(before.text, ")" | "]"))
+}
+
+/// Whether a member of a class may begin here, on the line after the value of a field.
+fn begins_member(tokens: &[Token<'_>], at: usize) -> bool {
+    let goes_on = tokens[at].is("in") || tokens[at].is("instanceof") || follows_sign(tokens, at);
+    tokens[at].gap == Gap::Line && !goes_on
+}
+
+/// Whether this word at the beginning of a statement is a label.
+fn is_label(tokens: &[Token<'_>], at: usize) -> bool {
+    let begins = at.checked_sub(1).is_none_or(|before| {
+        let before = tokens[before];
+        let ends = before.kind == Kind::Sign && matches!(before.text, ";" | "{" | "}" | ")");
+        ends || (tokens[at].gap == Gap::Line && !follows_sign(tokens, at))
+    });
+    begins && tokens[at].kind == Kind::Word && tokens[at].text != "default" && is_followed(tokens, at, &[":"])
+}
+
 fn role(tokens: &[Token<'_>], at: usize, inside: Option<Bracket>) -> Role {
     let text = tokens[at].text;
     let is_name =
@@ -173,7 +226,7 @@ fn role(tokens: &[Token<'_>], at: usize, inside: Option<Bracket>) -> Role {
         return Role::Fixed;
     }
     match inside {
-        Some(Bracket::Class { in_value: false }) => Role::Fixed,
+        Some(Bracket::Class { in_value: false, .. }) => Role::Fixed,
         Some(Bracket::Object) if at > 0 && (tokens[at - 1].is("{") || tokens[at - 1].is(",")) => {
             if is_followed(tokens, at, &[",", "}", "="]) { Role::Shorthand } else { Role::Fixed }
         }
@@ -182,7 +235,7 @@ fn role(tokens: &[Token<'_>], at: usize, inside: Option<Bracket>) -> Role {
 }
 
 /// Whether this follows the dot of a property, not the last one of `...`.
-fn is_property(tokens: &[Token<'_>], at: usize) -> bool {
+pub(crate) fn is_property(tokens: &[Token<'_>], at: usize) -> bool {
     let dot = |back: usize| at.checked_sub(back).is_some_and(|before| tokens[before].is("."));
     dot(1) && !dot(2)
 }
@@ -196,7 +249,7 @@ fn is_method(tokens: &[Token<'_>], at: usize) -> bool {
     !(before(1, "function") || before(1, "extends") || (before(1, "*") && before(2, "function")))
 }
 
-fn is_followed(tokens: &[Token<'_>], at: usize, signs: &[&str]) -> bool {
+pub(crate) fn is_followed(tokens: &[Token<'_>], at: usize, signs: &[&str]) -> bool {
     tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Sign && signs.contains(&next.text))
 }
 
@@ -206,7 +259,7 @@ fn follows_sign(tokens: &[Token<'_>], at: usize) -> bool {
 }
 
 /// The bracket that closes the one at `open`, or the end.
-fn closing(tokens: &[Token<'_>], open: usize) -> usize {
+pub(crate) fn closing(tokens: &[Token<'_>], open: usize) -> usize {
     let depth = tokens[open].depth;
     let closes =
         |token: &Token<'_>| token.depth == depth && matches!(token.text, ")" | "]" | "}") && token.kind == Kind::Sign;
@@ -230,76 +283,29 @@ fn brace(tokens: &[Token<'_>], at: usize, around: Option<&Bracket>) -> Bracket {
 /// Whether this colon ends a `case`, and not the middle of a condition.
 fn ends_case(tokens: &[Token<'_>], colon: usize) -> bool {
     let depth = tokens[colon].depth;
-    let before = tokens[..colon].iter().rev().take_while(|token| token.depth >= depth);
-    let word = before
-        .filter(|token| token.depth == depth)
-        .find(|token| matches!(token.text, "case" | "default" | "?" | ";" | "}"));
-    word.is_some_and(|token| matches!(token.text, "case" | "default"))
-}
-
-/// The names that a module declares. Leaves out what it cannot recognise as a declaration.
-pub(crate) fn declared<'source>(tokens: &[Token<'source>]) -> Declared<'source> {
-    let mut names = BTreeMap::new();
-    for (at, token) in tokens.iter().enumerate() {
-        if token.role == Role::Name {
-            let before = |back: usize, text| at.checked_sub(back).is_some_and(|before| tokens[before].is(text));
-            if before(1, "function") || before(1, "class") || (before(1, "*") && before(2, "function")) {
-                *names.entry(token.text).or_default() |= token.depth == 0;
-            }
-        } else if (token.is("const") || token.is("let")) && !is_property(tokens, at) {
-            declarators(tokens, at + 1, token.depth == 0, &mut names);
-        } else if token.is("=") && is_followed(tokens, at, &[">"]) && tokens[at + 1].gap == Gap::Nothing && at > 0 {
-            if tokens[at - 1].is(")") {
-                let depth = token.depth;
-                let open = (0..at).rev().find(|open| tokens[*open].depth == depth && tokens[*open].is("("));
-                bind(tokens, (open.map_or(at, |open| open + 1), at - 1), false, &mut names);
-            } else {
-                bind(tokens, (at - 1, at), false, &mut names);
-            }
-        } else if token.is("(") && !(at > 0 && HEADS.contains(&tokens[at - 1].text)) {
-            let end = closing(tokens, at);
-            if tokens.get(end + 1).is_some_and(|next| next.is("{")) {
-                bind(tokens, (at + 1, end), false, &mut names);
-            }
+    let before = (0..colon).rev().take_while(|at| tokens[*at].depth >= depth).filter(|at| tokens[*at].depth == depth);
+    // The colons whose question marks are further in front.
+    let mut pending = 0_usize;
+    for at in before {
+        match tokens[at].text {
+            ":" => pending += 1,
+            "?" if is_condition(tokens, at) => match pending.checked_sub(1) {
+                Some(rest) => pending = rest,
+                None => return false,
+            },
+            "case" | "default" if !is_property(tokens, at) => return true,
+            ";" | "}" => return false,
+            _ => {}
         }
     }
-    names
+    false
 }
 
-/// Adds the names of `a = 1, { b } = c`, which begins at `at`.
-fn declarators<'source>(tokens: &[Token<'source>], mut at: usize, is_outer: bool, names: &mut Declared<'source>) {
-    let Some(depth) = tokens.get(at).map(|token| token.depth) else { return };
-    loop {
-        let is_pattern = tokens.get(at).is_some_and(|token| token.is("{") || token.is("["));
-        let end = if is_pattern { closing(tokens, at) + 1 } else { at + 1 };
-        bind(tokens, (at, end.min(tokens.len())), is_outer, names);
-        let ends =
-            |token: &Token<'_>| token.depth < depth || (token.depth == depth && (token.is(";") || token.is(",")));
-        let Some(next) = (end..tokens.len()).find(|next| ends(&tokens[*next])) else { return };
-        if tokens[next].depth < depth || !tokens[next].is(",") {
-            return;
-        }
-        at = next + 1;
-    }
-}
-
-/// Adds the names that a pattern or a list of parameters binds.
-fn bind<'source>(tokens: &[Token<'source>], (from, to): (usize, usize), is_outer: bool, names: &mut Declared<'source>) {
-    let mut at = from;
-    while at < to {
-        let token = &tokens[at];
-        if token.is("=") {
-            // The default value binds nothing.
-            at = (at..to).find(|next| tokens[*next].depth == token.depth && tokens[*next].is(",")).unwrap_or(to);
-        } else if token.is("{") || token.is("[") {
-            let end = closing(tokens, at).min(to);
-            bind(tokens, (at + 1, end), is_outer, names);
-            at = end;
-        } else if token.role != Role::Fixed {
-            *names.entry(token.text).or_default() |= is_outer;
-        }
-        at += 1;
-    }
+/// Whether this question mark is neither that of `?.` nor one of `??`.
+fn is_condition(tokens: &[Token<'_>], at: usize) -> bool {
+    let joins = |at: usize, text| tokens.get(at).is_some_and(|token| token.is(text) && token.gap == Gap::Nothing);
+    let is_second = tokens[at].gap == Gap::Nothing && at > 0 && tokens[at - 1].is("?");
+    !(joins(at + 1, ".") || joins(at + 1, "?") || is_second)
 }
 
 /// Adds the names that these tokens use.
@@ -345,6 +351,7 @@ pub(crate) fn shorten<'source>(
 mod tests {
     use super::*;
     use crate::{
+        declarations::declared,
         minify::{Names, PrivateNames, print},
         tokenizer::tokens,
     };
@@ -355,8 +362,8 @@ mod tests {
         set_roles(&mut tokens).expect("its fields end");
         let (mut uses, declared) = (BTreeMap::new(), declared(&tokens));
         count(&tokens, &mut uses);
-        let kept = uses.keys().copied().filter(|name| !declared.contains_key(name)).collect();
-        let (private, local) = (PrivateNames::new(), shorten(&uses, &declared, &kept));
+        let kept = declared.foreign(&tokens);
+        let (private, local) = (PrivateNames::new(), shorten(&uses, &declared.names, &kept));
         let mut text = String::new();
         print(&tokens, Names { private: &private, local: &local }, &mut text);
         text
@@ -405,9 +412,49 @@ mod tests {
     }
 
     #[test]
-    fn a_field_without_an_end_is_refused() {
-        for source in ["class A {\n  a = 1\n  b = 2;\n}", "class A {\n  a = 1\n  b() {}\n}"] {
-            assert_eq!(set_roles(&mut tokens(source).expect("it can be split")), Err(3));
+    fn a_name_is_kept_where_it_may_be_that_of_the_browser() {
+        for (source, wanted) in [
+            (
+                "const one = (room) => { const top = room; return top; };\nconst two = () => top;",
+                "const b=(a)=>{const top=a;return top;};const a=()=>top;",
+            ),
+            (
+                "function one(two) { if (two) { const top = two; top; }\ntop; }",
+                "function b(a){if(a){const top=a;top;}\ntop;}",
+            ),
+            ("const one = class URL { };\nnew URL();", "const a=class URL{};new URL();"),
+            ("const one = class Two { };\none;", "const a=class b{};a;"),
+            ("class One extends two(top) { }\ntop;", "class a extends two(top){}\ntop;"),
+            ("const one = ({ [Symbol.iterator]: two }) => two; Symbol;", "const b=({[Symbol.iterator]:a})=>a;Symbol;"),
+            (
+                "const one = (two) => class extends two {\n  x() { three(); }\n};\nfunction three(four) { four; }",
+                "const c=(a)=>class extends a{x(){b();}};function b(a){a;}",
+            ),
+            (
+                "const one = (two, x) => { return x ? x.default : { two }; };",
+                "const c=(b,a)=>{return a?a.default:{two:b};};",
+            ),
+            ("switch (x) { case 1 ? 2 : 3: { const one = 1; one; } }", "switch(x){case 1?2:3:{const a=1;a;}}"),
+        ] {
+            assert_eq!(shortened(source), wanted);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_refused() {
+        for source in [
+            "class A {\n  a = 1\n  b = 2;\n}",
+            "class A {\n  a = 1\n  b() {}\n}",
+            "class A {\n  a = 1\n  static b = 2;\n}",
+            "class A {\n  a = 1\n  'b' = 2;\n}",
+            "a;\nb();\nc: { break c; }",
+            "a;\nb();\nfor (;;) c: for (;;) break c;",
+            "a;\nb(c)\n{ const d = 1; }",
+            "a;\nb = c\n{ const d = 1; }",
+            "a;\nb;\nclass A extends class { } { }",
+        ] {
+            let refused = set_roles(&mut tokens(source).expect("it can be split"));
+            assert_eq!(refused.map_err(|(line, _)| line), Err(3), "{source}");
         }
     }
 }

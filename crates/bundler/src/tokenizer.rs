@@ -41,6 +41,8 @@ pub(crate) struct Token<'source> {
     pub(crate) role: Role,
     /// The function or other part of the module that it belongs to, by number; 0 until `names` sets it.
     pub(crate) part: usize,
+    /// The brace of the innermost block or class around it, by its place among the tokens; `None` until `names` sets it.
+    pub(crate) block: Option<usize>,
 }
 
 impl Token<'_> {
@@ -140,7 +142,7 @@ impl<'source> Scanner<'source> {
 
     fn push(&mut self, kind: Kind, bytes: usize, gap: Gap, depth: usize) {
         let text = &self.source[self.at..self.at + bytes];
-        self.tokens.push(Token { kind, text, gap, line: self.line, depth, role: Role::Fixed, part: 0 });
+        self.tokens.push(Token { kind, text, gap, line: self.line, depth, role: Role::Fixed, part: 0, block: None });
         self.line += text.matches('\n').count();
         self.at += bytes;
     }
