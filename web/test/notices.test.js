@@ -34,6 +34,7 @@ const CASES = [
   ['read already', { readSeq: 10 }, 'read', false, false],
   ['read beyond', { readSeq: 12 }, 'read', false, false],
   ['this conversation is looked at', { looking: 4 }, 'open', false, false],
+  ['this conversation is looked at, and read', { looking: 4, readSeq: 10 }, 'open', false, false],
   ['another conversation is looked at', { looking: 5 }, 'here', false, true],
   ['the list is looked at', { looking: 0 }, 'here', false, true],
   ['do not disturb', set({ quiet: true }), 'quiet', false, false],

@@ -34,6 +34,9 @@ export class Arrivals {
     window.addEventListener('pagehide', () => this.looking.set(-1), { signal });
     window.addEventListener('online', () => this.#prefetch(), { signal });
     signal.addEventListener('abort', () => this.looking.set(-1));
+    // A hidden page is drawn late, and would not see a reset.
+    const stop = client.subscribe(() => client.state.list.loaded || this.#find());
+    signal.addEventListener('abort', stop);
   }
 
   /** The user has left, or is back. @param {boolean} isIdle */

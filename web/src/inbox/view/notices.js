@@ -49,8 +49,9 @@ export function decide({ conversation, seq }, { readSeq, looking, settings, perm
   const silent = (rule) => ({ rule, show: false, sound: false });
   /** @param {NoticeRule} rule @returns {Decision} */
   const heard = (rule) => ({ rule, show: rule === 'shown', sound: settings.sound });
-  if (readSeq >= seq) return silent('read');
+  // What is looked at is soon read, too; the reason is the same whichever comes first.
   if (looking === conversation) return silent('open');
+  if (readSeq >= seq) return silent('read');
   if (settings.quiet) return silent('quiet');
   if (settings.scheduled && isWithin(minutes, settings)) return silent('schedule');
   if (looking !== null) return heard('here');
