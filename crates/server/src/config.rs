@@ -9,6 +9,7 @@
 mod contradictions;
 mod identity;
 mod layers;
+mod listen;
 mod mirror;
 mod setting;
 
@@ -30,6 +31,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 pub use identity::{CallbackConfig, DjangoConfig, IdentityConfig, ProviderKind, SessionEngine};
 pub use layers::Layers;
+pub use listen::{ListenAddress, SocketMode};
 pub use mirror::{CompatConfig, MirrorConfig, TriggerMode};
 pub use setting::{Setting, SettingSource};
 
@@ -40,8 +42,11 @@ pub const DEFAULTS: &str = include_str!("../../../parlor.default.toml");
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The address to listen on.
-    pub listen: SocketAddr,
+    /// Where to listen.
+    #[serde(deserialize_with = "listen::parse")]
+    pub listen: Vec<ListenAddress>,
+    /// The permissions of unix sockets.
+    pub listen_mode: SocketMode,
     /// The data folder.
     pub data: PathBuf,
     /// The name of the site.

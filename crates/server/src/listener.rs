@@ -1,4 +1,5 @@
-//! The accept loop: HTTP/1.1 connections, each with timeouts, and all with limits on their number.
+//! The accept loop: HTTP/1.1 connections over TCP and unix sockets, each with timeouts, and all with limits on their
+//! number.
 //!
 //! Invariants: a connection that sends nothing, sends its request slowly or does not read its answer is closed in
 //! bounded time; no address has more connections than its limit; a slot is freed when the connection's stream is
@@ -6,8 +7,11 @@
 //!
 //! Absent on purpose: TLS and HTTP/2 (a proxy's work).
 
+mod bind;
 mod stream;
 
+pub(crate) use bind::close_listeners;
+pub use bind::{BoundAddress, ListenError, Listener, listen};
 pub(crate) use stream::TimedStream;
 
 use crate::{address::visitor, config::Config, metrics::Metrics};
@@ -17,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     os::fd::OwnedFd,
     pin::pin,
     sync::{
@@ -26,10 +30,8 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Notify, watch},
-};
+use stream::RawStream;
+use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
 /// The smallest buffer that hyper accepts.
@@ -37,9 +39,15 @@ const BUFFER_BYTES_MIN: usize = 8192;
 /// How long to pause when the system is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The address of the other end of a connection. The listener adds it to each request.
+/// The other end of a connection. The listener adds it to each request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    /// Its address; of a unix socket, this machine's.
+    pub(crate) address: IpAddr,
+    /// Whether its forwarding headers are trusted: a configured address, or a process that the permissions of a unix
+    /// socket let connect.
+    pub(crate) is_proxy: bool,
+}
 
 /// Counts connections against the limits.
 #[derive(Debug)]
@@ -111,11 +119,9 @@ impl ConnectionSlots {
     /// # Errors
     /// It is gone, or there are too many.
     pub(crate) fn resume(self: &Arc<Self>, config: &Config, stream: OwnedFd) -> io::Result<TimedStream> {
-        let stream = std::net::TcpStream::from(stream);
-        stream.set_nonblocking(true)?;
-        let peer = stream.peer_addr()?.ip();
-        let slot = self.take(peer, is_proxy(config, peer)).ok_or(io::ErrorKind::QuotaExceeded)?;
-        Ok(TimedStream::new(TcpStream::from_std(stream)?, Duration::from_millis(config.http.write_ms), slot))
+        let (stream, address) = RawStream::adopt(stream)?;
+        let slot = self.take(address, is_proxy(config, &stream, address)).ok_or(io::ErrorKind::QuotaExceeded)?;
+        Ok(TimedStream::new(stream, Duration::from_millis(config.http.write_ms), slot))
     }
 
     /// Waits until all slots are free.
@@ -147,13 +153,13 @@ impl Drop for ConnectionSlot {
 
 /// Accepts connections until `stop` becomes true, and returns the listener. Open connections then finish their requests.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     config: &Config,
     slots: Arc<ConnectionSlots>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
-) -> TcpListener {
+) -> Listener {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(config.http.head_ms))
@@ -171,19 +177,23 @@ pub async fn serve(
             () = until_stopped(&mut stop) => return listener,
         };
         match accepted {
-            Ok((stream, peer)) => match slots.take(peer.ip(), is_proxy(config, peer.ip())) {
-                Some(slot) => {
-                    drop(tokio::spawn(serve_connection(shared.clone(), stream, peer, slot, stop.clone())));
+            Ok((stream, address)) => {
+                let is_proxy = is_proxy(config, &stream, address);
+                match slots.take(address, is_proxy) {
+                    Some(slot) => {
+                        let peer = Peer { address, is_proxy };
+                        drop(tokio::spawn(serve_connection(shared.clone(), stream, peer, slot, stop.clone())));
+                    }
+                    None => drop(metrics.connections_refused.inc()),
                 }
-                None => drop(metrics.connections_refused.inc()),
-            },
+            }
             Err(error) => handle_accept_error(&error).await,
         }
     }
 }
 
-fn is_proxy(config: &Config, address: IpAddr) -> bool {
-    config.trusted_proxies.iter().any(|network| network.contains(address))
+fn is_proxy(config: &Config, stream: &RawStream, address: IpAddr) -> bool {
+    matches!(stream, RawStream::Unix(_)) || config.trusted_proxies.iter().any(|network| network.contains(address))
 }
 
 /// Handles a failed accept: pauses if the machine is the cause.
@@ -209,16 +219,17 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 async fn serve_connection(
     shared: Arc<ListenerContext>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: RawStream,
+    peer: Peer,
     slot: ConnectionSlot,
     mut stop: watch::Receiver<bool>,
 ) {
-    // A stream without this works as well, only slower.
-    let _ = stream.set_nodelay(true);
-    let mut first = [0];
+    if let RawStream::Tcp(stream) = &stream {
+        // A stream without this works as well, only slower.
+        let _ = stream.set_nodelay(true);
+    }
     let spoke = tokio::select! {
-        spoke = tokio::time::timeout(shared.first_byte, stream.peek(&mut first)) => matches!(spoke, Ok(Ok(1))),
+        spoke = tokio::time::timeout(shared.first_byte, stream.has_spoken()) => spoke == Ok(true),
         () = until_stopped(&mut stop) => false,
     };
     if !spoke {
@@ -228,7 +239,7 @@ async fn serve_connection(
     let router = shared.router.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
     });
     let mut served = pin!(shared.http.serve_connection(stream, service).with_upgrades());

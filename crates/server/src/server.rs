@@ -3,18 +3,17 @@
 use crate::{
     admin,
     app::{self, App},
-    config::Config,
+    config::{Config, ListenAddress},
     data_folder::{self, DataFolder},
     environment::Environment,
     handover::{Handover, Holding, bundle::Bundle},
     http::{self, DemoLinks, Edge},
     identity::actor::Actor,
-    listener::{self, ConnectionSlots},
+    listener::{self, BoundAddress, ConnectionSlots, ListenError, Listener},
     old_sockets,
 };
 use std::{io, net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
 use tokio::{
-    net::TcpListener,
     sync::watch,
     task::JoinHandle,
     time::{Instant, timeout_at},
@@ -39,8 +38,11 @@ pub enum Error {
     #[error(transparent)]
     App(#[from] app::AppError),
     /// An address is in use, or not of this machine.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, #[source] io::Error),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system does not say where a socket listens.
+    #[error("the address of a listening socket is unknown: {0}")]
+    Address(#[source] io::Error),
     /// The admin socket.
     #[error("cannot make the socket for commands in the data folder: {0}")]
     Commands(#[source] io::Error),
@@ -51,7 +53,7 @@ pub enum Error {
 pub struct Server {
     /// The app.
     pub app: Arc<App>,
-    address: SocketAddr,
+    addresses: Vec<BoundAddress>,
     metrics_address: Option<SocketAddr>,
     slots: Arc<ConnectionSlots>,
     stop: watch::Sender<bool>,
@@ -79,16 +81,10 @@ impl Server {
         if let Some(note) = folder.note() {
             tracing::warn!("{note}");
         }
-        let listener = if let Some(listener) = handover.take_listener(&config.listen.to_string()) {
-            adopt(listener).map_err(|error| Error::Listen(config.listen, error))?
-        } else {
-            if handover.is_restart {
-                tracing::warn!(address = %config.listen, "The program before did not listen on this address");
-            }
-            listen(config.listen).await?
-        };
+        let taken_over = handover.is_restart.then_some(handover.listeners);
+        let listeners = listener::listen(&config.listen, config.listen_mode, taken_over).await?;
         let app = open(&folder, config, environment, Holding::of(handover.sockets)).await?;
-        Self::serve(app, folder, listener, None).await
+        Self::serve(app, folder, listeners, None).await
     }
 
     /// Starts to serve an app that runs already.
@@ -98,10 +94,11 @@ impl Server {
     pub async fn serve(
         app: Arc<App>,
         folder: DataFolder,
-        listener: TcpListener,
+        listeners: Vec<Listener>,
         demo: Option<DemoLinks>,
     ) -> Result<Self, Error> {
-        let address = listener.local_addr().map_err(|error| Error::Listen(app.config.listen, error))?;
+        let addresses =
+            listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(Error::Address)?;
         let edge = Edge::new(app.clone(), demo);
         if let Some(note) = edge.theme_note() {
             tracing::warn!("{note}");
@@ -109,27 +106,48 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let slots = ConnectionSlots::new(&app.config);
         resume_held(&app, &slots);
-        let listeners = vec![accept(&app, listener, http::router(&edge), slots.clone(), stopped.clone())];
+        let router = http::router(&edge);
+        let listeners: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| accept(&app, listener, router.clone(), slots.clone(), stopped.clone()))
+            .collect();
         let mut tasks = Vec::new();
         let mut metrics_address = None;
         if let Some(wanted) = app.config.metrics.listen {
-            let listener = listen(wanted).await?;
-            metrics_address = listener.local_addr().ok();
-            let serving =
-                accept(&app, listener, http::metrics_router(&edge), ConnectionSlots::new(&app.config), stopped.clone());
-            // It is bound again after a restart in place.
-            tasks.push(tokio::spawn(async move { drop(serving.await) }));
+            let router = http::metrics_router(&edge);
+            for listener in listener::listen(&[ListenAddress::Tcp(wanted)], app.config.listen_mode, None).await? {
+                if let Ok(BoundAddress::Tcp(address)) = listener.address() {
+                    metrics_address = Some(address);
+                }
+                let slots = ConnectionSlots::new(&app.config);
+                let serving = accept(&app, listener, router.clone(), slots, stopped.clone());
+                // It is bound again after a restart in place.
+                tasks.push(tokio::spawn(async move { drop(serving.await) }));
+            }
         }
         let commands = folder.socket().map_err(Error::Commands)?;
         tasks.push(tokio::spawn(admin::listen(app.clone(), commands, stopped.clone())));
         tasks.push(tokio::spawn(write_last_seen(app.clone(), stopped)));
-        Ok(Self { app, address, metrics_address, slots, stop, listeners, tasks, folder })
+        Ok(Self { app, addresses, metrics_address, slots, stop, listeners, tasks, folder })
     }
 
-    /// Returns the address that it serves on.
+    /// Returns where it serves.
+    #[must_use]
+    pub fn addresses(&self) -> &[BoundAddress] {
+        &self.addresses
+    }
+
+    /// Returns the first address and port on which it serves.
+    ///
+    /// # Panics
+    /// It serves on unix sockets only.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        let tcp = self.addresses.iter().find_map(|address| match address {
+            BoundAddress::Tcp(address) => Some(*address),
+            BoundAddress::Unix(_) => None,
+        });
+        tcp.expect("the caller has configured an address and a port")
     }
 
     /// Returns the address of the metrics, if they have their own listener.
@@ -198,17 +216,9 @@ pub async fn open(
     Ok(App::start(config, environment, holding).await?)
 }
 
-/// Listens on an address.
-///
-/// # Errors
-/// It is in use, or not of this machine.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))
-}
-
 fn accept(
     app: &Arc<App>,
-    listener: TcpListener,
+    listener: Listener,
     router: axum::Router,
     slots: Arc<ConnectionSlots>,
     stop: watch::Receiver<bool>,
@@ -219,14 +229,8 @@ fn accept(
         if !app.holding.is_on() {
             return None;
         }
-        Some((app.config.listen.to_string(), listener.into_std().ok()?.into()))
+        listener.into_descriptor()
     })
-}
-
-fn adopt(listener: OwnedFd) -> io::Result<TcpListener> {
-    let listener = std::net::TcpListener::from(listener);
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
 }
 
 /// Serves the sockets that were taken over, and checks at once whether their sessions have ended at the host meanwhile.

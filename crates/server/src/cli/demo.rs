@@ -7,17 +7,17 @@ use super::{
     serve::{Signals, run_until_signal},
 };
 use crate::{
-    config::{Config, Layers},
+    config::{Config, Layers, ListenAddress},
     data_folder::DataFolder,
     environment::Environment,
     handover::Holding,
     http::DemoLinks,
-    server::{Server, listen, open},
+    listener::{BoundAddress, Listener, listen},
+    server::{Server, open},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{net::SocketAddr, sync::atomic::Ordering};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<String>) -> Result<(), CliError> {
     let folder = match &data {
@@ -76,15 +76,19 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     let clock = Clock::default();
     let environment = with_clock(&Environment::real(), &clock);
     let folder = DataFolder::lock(&config.data).map_err(CliError::new)?;
-    let listener = bind(&config, may_move).await?;
+    let listeners = bind(&config, may_move).await?;
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
     let app = open(&folder, config, environment, Holding::default()).await.map_err(CliError::new)?;
     let seeded = demo_story::seed(&app, &clock).await.map_err(|problem| {
         CliError::new(format!("the sample data cannot be written: {}", problem.detail.unwrap_or(problem.title)))
     })?;
     let links = DemoLinks { token: token.clone(), people: seeded.people, items: seeded.items };
-    let server = Server::serve(app, folder, listener, Some(links)).await.map_err(CliError::new)?;
-    let port = server.address().port();
+    let server = Server::serve(app, folder, listeners, Some(links)).await.map_err(CliError::new)?;
+    let port = server.addresses().iter().find_map(|address| match address {
+        BoundAddress::Tcp(address) => Some(address.port()),
+        BoundAddress::Unix(_) => None,
+    });
+    let port = port.ok_or_else(|| CliError::usage("the demo needs an address and a port"))?;
     print_line("Parlor's demo is a lost-and-found office. Open both links side by side:\n");
     for (name, login) in [("Ada", "ada"), ("Ben", "ben")] {
         // Browsers keep the part after the # across redirects.
@@ -95,11 +99,18 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     Ok(server)
 }
 
-/// Listens on the configured address, or on a free port if the user did not ask for that one.
-async fn bind(config: &Config, may_move: bool) -> Result<TcpListener, CliError> {
-    match listen(config.listen).await {
-        Err(_) if may_move => listen(SocketAddr::new(config.listen.ip(), 0)).await,
-        bind => bind,
+/// Listens on the configured addresses, or on free ports if the user did not ask for those.
+async fn bind(config: &Config, may_move: bool) -> Result<Vec<Listener>, CliError> {
+    let free = |address: &ListenAddress| match address {
+        ListenAddress::Tcp(address) => ListenAddress::Tcp(SocketAddr::new(address.ip(), 0)),
+        other => other.clone(),
+    };
+    match listen(&config.listen, config.listen_mode, None).await {
+        Err(_) if may_move => {
+            let free: Vec<_> = config.listen.iter().map(free).collect();
+            listen(&free, config.listen_mode, None).await
+        }
+        bound => bound,
     }
     .map_err(CliError::new)
 }

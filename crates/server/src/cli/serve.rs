@@ -6,6 +6,7 @@ use crate::{
     data_folder,
     environment::Environment,
     handover::{Handover, bundle::Bundle, program::Program},
+    listener::BoundAddress,
     profile::Profile,
     server::{self, Server},
 };
@@ -42,7 +43,8 @@ pub(super) fn serve(load: impl FnOnce() -> Result<Config, CliError>, take_over: 
         log::start(&config.log)?;
         let handover = if take_over { taken_over() } else { Handover::default() };
         let server = Box::pin(Server::start_with(config, Environment::real(), handover)).await.map_err(start_error)?;
-        print_line(&format!("Parlor serves on http://{} (stop it with Ctrl+C or SIGTERM)", server.address()));
+        let addresses: Vec<_> = server.addresses().iter().map(url).collect();
+        print_line(&format!("Parlor serves on {} (stop it with Ctrl+C or SIGTERM)", addresses.join(" and ")));
         if let Some(address) = server.metrics_address() {
             print_line(&format!("Its metrics are at http://{address}/metrics"));
         }
@@ -60,6 +62,13 @@ pub(super) fn serve(load: impl FnOnce() -> Result<Config, CliError>, take_over: 
 fn taken_over() -> Handover {
     let bundle = Bundle::of_stdin().inspect_err(|error| tracing::warn!(%error, "nothing can be taken over"));
     bundle.map_or_else(|_| Handover { is_restart: true, ..Handover::default() }, Bundle::unpack)
+}
+
+fn url(address: &BoundAddress) -> String {
+    match address {
+        BoundAddress::Tcp(address) => format!("http://{address}"),
+        BoundAddress::Unix(_) => address.to_string(),
+    }
 }
 
 fn start_error(error: server::Error) -> CliError {

@@ -239,7 +239,9 @@ mod tests {
         let environment = [("PARLOR_LIMITS_TEXT_CHARS_MAX", "2"), ("PARLOR_LISTEN", "127.0.0.1:2"), ("HOME", "/")];
         let (config, settings) =
             load(file, &environment, &[("listen", "--listen", "127.0.0.1:3")]).load().expect("all is right");
-        assert_eq!((config.listen.port(), config.limits.text_chars_max, config.limits.page_rows), (3, 2, 7));
+        let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(listen, ["127.0.0.1:3"]);
+        assert_eq!((config.limits.text_chars_max, config.limits.page_rows), (2, 7));
         let source =
             |path: &str| settings.iter().find(|setting| setting.path == path).map(|setting| setting.source.to_string());
         assert_eq!(source("listen").as_deref(), Some("flag --listen"));

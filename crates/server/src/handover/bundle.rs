@@ -6,6 +6,7 @@
 //! for each held socket, in the order of the descriptors.
 
 use super::{CLOSE_FRAME, Handover, HeldSocket, SocketRecord};
+use crate::listener::close_listeners;
 use rustix::{
     fs::{MemfdFlags, memfd_create},
     io::Errno,
@@ -159,7 +160,9 @@ impl Bundle {
 
     /// Closes what was packed, as at a stop.
     pub(crate) fn close(self) {
-        self.unpack().sockets.into_iter().for_each(HeldSocket::close);
+        let handover = self.unpack();
+        close_listeners(handover.listeners);
+        handover.sockets.into_iter().for_each(HeldSocket::close);
     }
 }
 

@@ -72,14 +72,6 @@ pub struct Holding {
     requests: OnceLock<mpsc::Sender<RestartReply>>,
 }
 
-impl Handover {
-    /// Takes the listening socket for a setting.
-    pub(crate) fn take_listener(&mut self, setting: &str) -> Option<OwnedFd> {
-        let at = self.listeners.iter().position(|(name, _)| name == setting)?;
-        Some(self.listeners.swap_remove(at).1)
-    }
-}
-
 impl HeldSocket {
     pub(crate) fn actor(&self) -> Actor {
         Actor { user: self.record.user, session: self.record.session }

@@ -265,7 +265,7 @@ fn own_origin(app: &App, parts: &Parts) -> Option<Origin> {
     if let Some(public) = &app.config.public_url {
         return Some(public.clone());
     }
-    let forwarded = if is_from_proxy(app, parts) { first_word(&parts.headers, &FORWARDED_HOST) } else { None };
+    let forwarded = if peer(parts).is_proxy { first_word(&parts.headers, &FORWARDED_HOST) } else { None };
     let host = forwarded.or_else(|| parts.headers.get(header::HOST)?.to_str().ok())?;
     Origin::of_host(is_https(app, parts), host).ok()
 }
@@ -273,16 +273,14 @@ fn own_origin(app: &App, parts: &Parts) -> Option<Origin> {
 fn is_https(app: &App, parts: &Parts) -> bool {
     match &app.config.public_url {
         Some(public) => public.is_https,
-        None => is_from_proxy(app, parts) && first_word(&parts.headers, &FORWARDED_PROTO) == Some("https"),
+        None => peer(parts).is_proxy && first_word(&parts.headers, &FORWARDED_PROTO) == Some("https"),
     }
 }
 
-fn peer(parts: &Parts) -> IpAddr {
-    parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
-}
-
-fn is_from_proxy(app: &App, parts: &Parts) -> bool {
-    is_trusted(app, peer(parts))
+/// Returns the other end of the connection; without a listener, a stranger.
+fn peer(parts: &Parts) -> Peer {
+    let stranger = Peer { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_proxy: false };
+    parts.extensions.get::<Peer>().copied().unwrap_or(stranger)
 }
 
 fn is_trusted(app: &App, address: IpAddr) -> bool {
@@ -291,8 +289,8 @@ fn is_trusted(app: &App, address: IpAddr) -> bool {
 
 /// Returns the nearest address that is not a trusted proxy.
 fn address_of(app: &App, parts: &Parts) -> IpAddr {
-    let mut address = peer(parts);
-    if !is_trusted(app, address) {
+    let Peer { mut address, is_proxy } = peer(parts);
+    if !is_proxy {
         return address;
     }
     let lines: Vec<_> = parts.headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();

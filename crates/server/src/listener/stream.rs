@@ -1,8 +1,10 @@
 //! A stream that times out when the peer does not read, and that closes so that its last bytes arrive.
 
 use super::ConnectionSlot;
+use rustix::net::{AddressFamily, sockopt::socket_domain};
 use std::{
     io,
+    net::{IpAddr, Ipv4Addr},
     os::fd::OwnedFd,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -10,7 +12,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     time::{Instant, Sleep},
 };
 
@@ -20,10 +22,17 @@ const WINDOW_BYTES: usize = 16 * 1024;
 /// what was written last.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// A connection as the system knows it.
+#[derive(Debug)]
+pub(super) enum RawStream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
 /// A stream with its slot. It has a timer only while a write is stuck.
 #[derive(Debug)]
 pub(crate) struct TimedStream {
-    stream: TcpStream,
+    stream: RawStream,
     time: Duration,
     stuck: Option<Stuck>,
     linger: Option<Pin<Box<Sleep>>>,
@@ -36,14 +45,90 @@ struct Stuck {
     taken: usize,
 }
 
+impl RawStream {
+    /// Waits until the peer has sent something, or has ended. Returns whether there is something to read.
+    pub(super) async fn has_spoken(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => matches!(stream.peek(&mut [0]).await, Ok(1)),
+            // Without a byte, the next read finds the end.
+            Self::Unix(stream) => stream.readable().await.is_ok(),
+        }
+    }
+
+    /// Takes over a connected socket, with the address of its peer; that of this machine on a unix socket.
+    pub(super) fn adopt(descriptor: OwnedFd) -> io::Result<(Self, IpAddr)> {
+        if socket_domain(&descriptor)? == AddressFamily::UNIX {
+            let stream = std::os::unix::net::UnixStream::from(descriptor);
+            stream.set_nonblocking(true)?;
+            return Ok((Self::Unix(UnixStream::from_std(stream)?), Ipv4Addr::LOCALHOST.into()));
+        }
+        let stream = std::net::TcpStream::from(descriptor);
+        stream.set_nonblocking(true)?;
+        let address = stream.peer_addr()?.ip();
+        Ok((Self::Tcp(TcpStream::from_std(stream)?), address))
+    }
+
+    fn into_descriptor(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(OwnedFd::from),
+            Self::Unix(stream) => stream.into_std().map(OwnedFd::from),
+        }
+    }
+}
+
+impl AsyncRead for RawStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for RawStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The system has everything that was written.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
 impl TimedStream {
-    pub(super) fn new(stream: TcpStream, time: Duration, slot: ConnectionSlot) -> Self {
+    pub(super) fn new(stream: RawStream, time: Duration, slot: ConnectionSlot) -> Self {
         Self { stream, time, stuck: None, linger: None, _slot: slot }
     }
 
     /// Gives the connection up, and its slot. None if the system refuses it.
     pub(crate) fn into_descriptor(self) -> Option<OwnedFd> {
-        self.stream.into_std().ok().map(OwnedFd::from)
+        self.stream.into_descriptor().ok()
     }
 
     /// Handles the result of a write of `offered` bytes.
@@ -128,4 +213,42 @@ impl AsyncWrite for TimedStream {
             }
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, listener::ConnectionSlots};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn a_stream_goes_on_after_it_was_given_up_with_a_slot_of_its_own() {
+        let config = Config::default();
+        let slots = ConnectionSlots::new(&config);
+        let (unix, mut unix_peer) = UnixStream::pair().expect("a pair");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut tcp_peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
+        let (tcp, _) = listener.accept().await.expect("accepted");
+        for (raw, peer) in [
+            (RawStream::Unix(unix), &mut unix_peer as &mut (dyn AsyncReadWrite + Send)),
+            (RawStream::Tcp(tcp), &mut tcp_peer),
+        ] {
+            let slot = slots.take([10, 0, 0, 1].into(), false).expect("a free slot");
+            let mut stream = TimedStream::new(raw, Duration::from_secs(60), slot);
+            stream.write_all(b"be").await.expect("written");
+            peer.write_all(b"fore").await.expect("written");
+            let descriptor = stream.into_descriptor().expect("given up");
+            slots.empty().await;
+            let mut stream = slots.resume(&config, descriptor).expect("taken over");
+            stream.write_all(b"after").await.expect("written");
+            let (mut came, mut answered) = ([0; 4], [0; 7]);
+            stream.read_exact(&mut came).await.expect("read");
+            peer.read_exact(&mut answered).await.expect("read");
+            assert_eq!((&came, &answered), (b"fore", b"beafter"));
+        }
+        slots.empty().await;
+    }
+
+    trait AsyncReadWrite: AsyncRead + AsyncWrite + Unpin {}
+    impl<S: AsyncRead + AsyncWrite + Unpin> AsyncReadWrite for S {}
 }

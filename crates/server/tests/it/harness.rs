@@ -89,6 +89,8 @@ pub(crate) struct Setup {
     port: u16,
     /// The network namespace in which it runs, if not the test's, and its address there.
     network: Option<(String, Ipv4Addr)>,
+    /// Where it listens besides its port.
+    also_listen: Option<String>,
     environment: Vec<(String, String)>,
     /// The program that serves, if it is not the built one.
     program: PathBuf,
@@ -106,7 +108,7 @@ impl Setup {
         let folder = folder();
         let data = folder.path().join("data");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_parlor"));
-        Self { data, folder, port: 0, network: None, environment: Vec::new(), program }
+        Self { data, folder, port: 0, network: None, also_listen: None, environment: Vec::new(), program }
             .with("accounts.sign_up", true)
             .with("who_may_write", "everyone")
             .with("accounts.password_memory_kib", 8)
@@ -130,6 +132,11 @@ impl Setup {
     /// Runs in a network namespace, at this address.
     pub(crate) fn in_network(self, namespace: &str, address: Ipv4Addr) -> Self {
         Self { network: Some((namespace.to_owned(), address)), ..self }
+    }
+
+    /// Listens there as well.
+    pub(crate) fn also_listening_on(self, entry: &str) -> Self {
+        Self { also_listen: Some(entry.to_owned()), ..self }
     }
 
     /// Sets a configuration key.
@@ -203,8 +210,9 @@ impl Server {
             self.setup.network.as_ref().map_or(Ipv4Addr::LOCALHOST, |_| Ipv4Addr::UNSPECIFIED),
             self.setup.port,
         ));
+        let entries: Vec<_> = [listen.to_string()].into_iter().chain(self.setup.also_listen.clone()).collect();
         let child = command
-            .args(["serve", "--listen", &listen.to_string(), "--data"])
+            .args(["serve", "--listen", &entries.join(","), "--data"])
             .arg(&self.setup.data)
             .stdin(Stdio::null())
             .stdout(log)

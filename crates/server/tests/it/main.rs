@@ -39,6 +39,7 @@ mod redis;
 mod restart_in_place;
 mod search;
 mod server_lifecycle;
+mod serving;
 mod sessions;
 mod slow_clients;
 mod socket;

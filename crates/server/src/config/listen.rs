@@ -1,0 +1,125 @@
+//! Where the server listens: `listen` and `listen_mode`.
+
+use serde::{Deserialize, Deserializer, de};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+
+/// One entry of `listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// `unix:` and the path of a socket.
+    Unix(PathBuf),
+    /// `fd:` and the number of a listening socket with which the process was started.
+    Descriptor(i32),
+    /// `systemd`: all sockets that systemd passes.
+    Systemd,
+}
+
+/// The permissions of unix sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketMode(pub u32);
+
+/// The text is not an entry of `listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidListenAddress;
+
+/// The text is not the permissions of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidSocketMode;
+
+impl fmt::Display for InvalidListenAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("expected an address and a port, unix:PATH, fd:NUMBER (from 3) or systemd")
+    }
+}
+
+impl fmt::Display for InvalidSocketMode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("expected three octal digits, such as 660")
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(formatter, "{address}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+            Self::Descriptor(number) => write!(formatter, "fd:{number}"),
+            Self::Systemd => formatter.write_str("systemd"),
+        }
+    }
+}
+
+impl ListenAddress {
+    /// Returns whether the process is started with the socket.
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        matches!(self, Self::Descriptor(_) | Self::Systemd)
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = InvalidListenAddress;
+    fn from_str(text: &str) -> Result<Self, InvalidListenAddress> {
+        if text == "systemd" {
+            return Ok(Self::Systemd);
+        }
+        match text.split_once(':') {
+            Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
+            Some(("fd", number)) => {
+                let number = number.parse().ok().filter(|number| *number >= 3);
+                number.map(Self::Descriptor).ok_or(InvalidListenAddress)
+            }
+            _ => text.parse().map(Self::Tcp).map_err(|_| InvalidListenAddress),
+        }
+    }
+}
+
+impl FromStr for SocketMode {
+    type Err = InvalidSocketMode;
+    fn from_str(text: &str) -> Result<Self, InvalidSocketMode> {
+        let is_octal = text.len() == 3 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        let mode = if is_octal { u32::from_str_radix(text, 8).ok() } else { None };
+        mode.map(Self).ok_or(InvalidSocketMode)
+    }
+}
+
+impl<'de> Deserialize<'de> for SocketMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Reads the entries of `listen`, which are separated by commas.
+pub(super) fn parse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ListenAddress>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let entries = text.split(',').map(str::trim);
+    entries.map(|entry| entry.parse().map_err(|error| de::Error::custom(format!("{entry:?}: {error}")))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn listen_takes_addresses_paths_and_descriptors_and_names_what_it_does_not_take() {
+        let all = "127.0.0.1:80, [::1]:81,unix:/run/parlor.sock, fd:3, systemd";
+        let config = Config::with(&[("listen", all)]).expect("each is right");
+        let shown: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.0.1:80", "[::1]:81", "unix:/run/parlor.sock", "fd:3", "systemd"]);
+        for wrong in ["", "127.0.0.1", "unix:", "fd:2", "fd:x", "localhost:80", "127.0.0.1:80,", "Systemd"] {
+            let error = Config::with(&[("listen", wrong)]).expect_err(wrong).to_string();
+            assert!(error.contains("listen") && error.contains("unix:PATH"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_mode_of_sockets_is_octal() {
+        assert_eq!("660".parse(), Ok(SocketMode(0o660)));
+        for wrong in ["", "66", "0660", "680", "rw-"] {
+            assert_eq!(wrong.parse::<SocketMode>(), Err(InvalidSocketMode), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! How the server can be reached: addresses, unix sockets, inherited sockets.
+
+mod listening;
