@@ -31,7 +31,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 pub use identity::{CallbackConfig, DjangoConfig, IdentityConfig, ProviderKind, SessionEngine};
 pub use layers::Layers;
-pub use listen::{ListenAddress, SocketMode};
+pub use listen::{ListenAddress, SocketMode, TlsConfig};
 pub use mirror::{CompatConfig, MirrorConfig, TriggerMode};
 pub use setting::{Setting, SettingSource};
 
@@ -69,6 +69,8 @@ pub struct Config {
     /// A folder to serve the web client from.
     #[serde(deserialize_with = "none_if_empty")]
     pub web: Option<PathBuf>,
+    /// TLS.
+    pub tls: TlsConfig,
     /// Logging.
     pub log: LogConfig,
     /// The database.
@@ -228,6 +230,10 @@ pub struct HttpConfig {
     pub body_ms: u64,
     /// How long a client may take to read what it is sent.
     pub write_ms: u64,
+    /// Whether HTTP/2 is spoken over TLS.
+    pub http2: bool,
+    /// Requests of one HTTP/2 connection in progress at once.
+    pub streams_max: u32,
 }
 
 /// `[socket]`

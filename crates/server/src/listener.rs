@@ -1,18 +1,19 @@
-//! The accept loop: HTTP/1.1 connections over TCP and unix sockets, each with timeouts, and all with limits on their
-//! number.
+//! The accept loop: connections over TCP, with TLS or not, and over unix sockets, each with timeouts, and all with limits
+//! on their number.
 //!
 //! Invariants: a connection that sends nothing, sends its request slowly or does not read its answer is closed in
 //! bounded time; no address has more connections than its limit; a slot is freed when the connection's stream is
 //! dropped, even if it has become a socket. Trusted proxies have no limit of their own, because they carry many users.
-//!
-//! Absent on purpose: TLS and HTTP/2 (a proxy's work).
 
 mod bind;
+mod http2;
 mod stream;
+mod tls;
 
 pub(crate) use bind::close_listeners;
 pub use bind::{BoundAddress, ListenError, Listener, listen};
 pub(crate) use stream::TimedStream;
+pub use tls::{Tls, TlsError};
 
 use crate::{address::visitor, config::Config, metrics::Metrics};
 use axum::{Router, body::Body};
@@ -47,6 +48,8 @@ pub(crate) struct Peer {
     /// Whether its forwarding headers are trusted: a configured address, or a process that the permissions of a unix
     /// socket let connect.
     pub(crate) is_proxy: bool,
+    /// Whether it speaks TLS to this server.
+    pub(crate) is_tls: bool,
 }
 
 /// Counts connections against the limits.
@@ -72,7 +75,11 @@ pub(crate) struct ConnectionSlot {
 struct ListenerContext {
     router: Router,
     http: http1::Builder,
+    tls: Option<Tls>,
+    head_bytes_max: u32,
+    streams_max: u32,
     first_byte: Duration,
+    idle: Duration,
     write: Duration,
 }
 
@@ -155,7 +162,7 @@ impl Drop for ConnectionSlot {
 pub async fn serve(
     listener: Listener,
     router: Router,
-    config: &Config,
+    (config, tls): (&Config, Option<Tls>),
     slots: Arc<ConnectionSlots>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
@@ -168,6 +175,10 @@ pub async fn serve(
     let shared = Arc::new(ListenerContext {
         router,
         http,
+        tls: tls.filter(|_| !listener.is_unix()),
+        head_bytes_max: config.limits.head_bytes_max,
+        streams_max: config.http.streams_max,
+        idle: Duration::from_millis(config.http.head_ms),
         first_byte: Duration::from_millis(config.http.first_byte_ms),
         write: Duration::from_millis(config.http.write_ms),
     });
@@ -181,7 +192,7 @@ pub async fn serve(
                 let is_proxy = is_proxy(config, &stream, address);
                 match slots.take(address, is_proxy) {
                     Some(slot) => {
-                        let peer = Peer { address, is_proxy };
+                        let peer = Peer { address, is_proxy, is_tls: shared.tls.is_some() };
                         drop(tokio::spawn(serve_connection(shared.clone(), stream, peer, slot, stop.clone())));
                     }
                     None => drop(metrics.connections_refused.inc()),
@@ -235,7 +246,48 @@ async fn serve_connection(
     if !spoke {
         return;
     }
-    let stream = TokioIo::new(TimedStream::new(stream, shared.write, slot));
+    let Some(stream) = secured(&shared, TimedStream::new(stream, shared.write, slot), &mut stop).await else { return };
+    let ended = if stream.is_http2() {
+        http2::serve(&shared, stream, peer, stop).await
+    } else {
+        serve_http1(&shared, stream, peer, stop).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Makes the handshake of TLS, if this listener speaks it.
+async fn secured(
+    shared: &ListenerContext,
+    stream: TimedStream,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<TimedStream> {
+    let Some(tls) = &shared.tls else { return Some(stream) };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(tls.handshake, stream.with_tls(tls.server.clone())) => shaken,
+        () = until_stopped(stop) => return None,
+    };
+    match shaken {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("a TLS handshake took too long");
+            None
+        }
+    }
+}
+
+async fn serve_http1(
+    shared: &ListenerContext,
+    stream: TimedStream,
+    peer: Peer,
+    mut stop: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let stream = TokioIo::new(stream);
     let router = shared.router.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
@@ -243,15 +295,12 @@ async fn serve_connection(
         router.clone().oneshot(request)
     });
     let mut served = pin!(shared.http.serve_connection(stream, service).with_upgrades());
-    let ended = tokio::select! {
+    tokio::select! {
         ended = &mut served => ended,
         () = until_stopped(&mut stop) => {
             served.as_mut().graceful_shutdown();
             served.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     handover::{Handover, Holding, bundle::Bundle},
     http::{self, DemoLinks, Edge},
     identity::actor::Actor,
-    listener::{self, BoundAddress, ConnectionSlots, ListenError, Listener},
+    listener::{self, BoundAddress, ConnectionSlots, ListenError, Listener, Tls, TlsError},
     old_sockets,
 };
 use std::{io, net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
@@ -40,6 +40,9 @@ pub enum Error {
     /// An address is in use, or not of this machine.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system does not say where a socket listens.
     #[error("the address of a listening socket is unknown: {0}")]
     Address(#[source] io::Error),
@@ -105,13 +108,15 @@ impl Server {
         }
         let (stop, stopped) = watch::channel(false);
         let slots = ConnectionSlots::new(&app.config);
+        let tls = Tls::load(&app.config.tls, app.config.http.http2)?;
         resume_held(&app, &slots);
         let router = http::router(&edge);
         let listeners: Vec<_> = listeners
             .into_iter()
-            .map(|listener| accept(&app, listener, router.clone(), slots.clone(), stopped.clone()))
+            .map(|listener| accept((&app, tls.clone()), listener, router.clone(), slots.clone(), stopped.clone()))
             .collect();
         let mut tasks = Vec::new();
+        tasks.extend(tls.map(|tls| tokio::spawn(tls.follow_files(stopped.clone()))));
         let mut metrics_address = None;
         if let Some(wanted) = app.config.metrics.listen {
             let router = http::metrics_router(&edge);
@@ -120,7 +125,7 @@ impl Server {
                     metrics_address = Some(address);
                 }
                 let slots = ConnectionSlots::new(&app.config);
-                let serving = accept(&app, listener, router.clone(), slots, stopped.clone());
+                let serving = accept((&app, None), listener, router.clone(), slots, stopped.clone());
                 // It is bound again after a restart in place.
                 tasks.push(tokio::spawn(async move { drop(serving.await) }));
             }
@@ -217,7 +222,7 @@ pub async fn open(
 }
 
 fn accept(
-    app: &Arc<App>,
+    (app, tls): (&Arc<App>, Option<Tls>),
     listener: Listener,
     router: axum::Router,
     slots: Arc<ConnectionSlots>,
@@ -225,7 +230,7 @@ fn accept(
 ) -> JoinHandle<Option<(String, OwnedFd)>> {
     let app = app.clone();
     tokio::spawn(async move {
-        let listener = listener::serve(listener, router, &app.config, slots, app.metrics.clone(), stop).await;
+        let listener = listener::serve(listener, router, (&app.config, tls), slots, app.metrics.clone(), stop).await;
         if !app.holding.is_on() {
             return None;
         }

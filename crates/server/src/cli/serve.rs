@@ -6,7 +6,7 @@ use crate::{
     data_folder,
     environment::Environment,
     handover::{Handover, bundle::Bundle, program::Program},
-    listener::BoundAddress,
+    listener::{BoundAddress, Tls},
     profile::Profile,
     server::{self, Server},
 };
@@ -29,6 +29,7 @@ enum Next {
 /// Checks what a start needs besides the settings themselves.
 pub(super) fn check(config: &Config) -> Result<(), CliError> {
     config.compat.profile.as_deref().map(Profile::load).transpose().map_err(CliError::usage)?;
+    Tls::load(&config.tls, config.http.http2).map_err(CliError::usage)?;
     print_line("The configuration is right.");
     Ok(())
 }
@@ -43,7 +44,8 @@ pub(super) fn serve(load: impl FnOnce() -> Result<Config, CliError>, take_over: 
         log::start(&config.log)?;
         let handover = if take_over { taken_over() } else { Handover::default() };
         let server = Box::pin(Server::start_with(config, Environment::real(), handover)).await.map_err(start_error)?;
-        let addresses: Vec<_> = server.addresses().iter().map(url).collect();
+        let scheme = if server.app.config.tls.certificate.is_some() { "https" } else { "http" };
+        let addresses: Vec<_> = server.addresses().iter().map(|address| url(scheme, address)).collect();
         print_line(&format!("Parlor serves on {} (stop it with Ctrl+C or SIGTERM)", addresses.join(" and ")));
         if let Some(address) = server.metrics_address() {
             print_line(&format!("Its metrics are at http://{address}/metrics"));
@@ -64,9 +66,9 @@ fn taken_over() -> Handover {
     bundle.map_or_else(|_| Handover { is_restart: true, ..Handover::default() }, Bundle::unpack)
 }
 
-fn url(address: &BoundAddress) -> String {
+fn url(scheme: &str, address: &BoundAddress) -> String {
     match address {
-        BoundAddress::Tcp(address) => format!("http://{address}"),
+        BoundAddress::Tcp(address) => format!("{scheme}://{address}"),
         BoundAddress::Unix(_) => address.to_string(),
     }
 }

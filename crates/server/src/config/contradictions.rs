@@ -123,7 +123,7 @@ fn limit_conflicts(config: &Config, is_set: impl Fn(&str) -> bool) -> [Conflict;
     ]
 }
 
-fn location_conflicts(config: &Config) -> [Conflict; 6] {
+fn location_conflicts(config: &Config) -> [Conflict; 8] {
     let files = &config.files;
     [
         (
@@ -137,6 +137,18 @@ fn location_conflicts(config: &Config) -> [Conflict; 6] {
             "files.s3_endpoint",
             "files.s3_bucket",
             "there is an address but no bucket",
+        ),
+        (
+            config.tls.certificate.is_some() != config.tls.key.is_some(),
+            "tls.certificate",
+            "tls.key",
+            "a certificate is of use with its key only",
+        ),
+        (
+            config.tls.certificate.is_some() && config.public_url.as_ref().is_some_and(|public| !public.is_https),
+            "tls.certificate",
+            "public_url",
+            "with TLS the address that users open begins with https://",
         ),
         (
             files.s3_access_key_id.is_empty() != files.s3_secret_access_key.is_empty(),
@@ -198,6 +210,11 @@ mod tests {
             (
                 &[("channel_layer.url", "redis://:secret@a")],
                 ["channel_layer.url = \"redis://:(hidden)@a\"", "store.url"],
+            ),
+            (&[("tls.key", "k.pem")], ["tls.certificate", "tls.key"]),
+            (
+                &[("tls.certificate", "c"), ("tls.key", "k"), ("public_url", "http://a.example")],
+                ["tls.certificate", "public_url"],
             ),
             (&[("files.s3_endpoint", "http://a")], ["files.s3_endpoint", "files.s3_bucket"]),
             (

@@ -1,5 +1,6 @@
-//! Where the server listens: `listen` and `listen_mode`.
+//! Where and how the server listens: `listen`, `listen_mode` and `[tls]`.
 
+use super::none_if_empty;
 use serde::{Deserialize, Deserializer, de};
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
@@ -14,6 +15,22 @@ pub enum ListenAddress {
     Descriptor(i32),
     /// `systemd`: all sockets that systemd passes.
     Systemd,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The file with the certificate and its chain; none means no TLS.
+    #[serde(deserialize_with = "none_if_empty")]
+    pub certificate: Option<PathBuf>,
+    /// The file with its private key.
+    #[serde(deserialize_with = "none_if_empty")]
+    pub key: Option<PathBuf>,
+    /// Until a handshake is complete.
+    pub handshake_ms: u64,
+    /// How long browsers use https only, in seconds; 0 means that they are not told to.
+    pub hsts_s: u32,
 }
 
 /// The permissions of unix sockets.

@@ -273,13 +273,16 @@ fn own_origin(app: &App, parts: &Parts) -> Option<Origin> {
 fn is_https(app: &App, parts: &Parts) -> bool {
     match &app.config.public_url {
         Some(public) => public.is_https,
-        None => peer(parts).is_proxy && first_word(&parts.headers, &FORWARDED_PROTO) == Some("https"),
+        None => {
+            let Peer { is_proxy, is_tls, .. } = peer(parts);
+            is_tls || (is_proxy && first_word(&parts.headers, &FORWARDED_PROTO) == Some("https"))
+        }
     }
 }
 
 /// Returns the other end of the connection; without a listener, a stranger.
 fn peer(parts: &Parts) -> Peer {
-    let stranger = Peer { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_proxy: false };
+    let stranger = Peer { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_proxy: false, is_tls: false };
     parts.extensions.get::<Peer>().copied().unwrap_or(stranger)
 }
 

@@ -4,7 +4,7 @@ use super::route::Route;
 use serde_json::{Map, Value, json};
 
 /// Each header, and what it says.
-const ALL: [(&str, &str); 16] = [
+const ALL: [(&str, &str); 17] = [
     ("Accept-Ranges", "That ranges of bytes are served."),
     ("Cache-Control", "Who may keep the answer, and for how long."),
     ("Content-Disposition", "Whether to show or save the file, and its name."),
@@ -18,6 +18,7 @@ const ALL: [(&str, &str); 16] = [
     ("Referrer-Policy", "What browsers tell other sites of this address."),
     ("Retry-After", "After how many seconds to try again."),
     ("Set-Cookie", "The session cookie, set or taken away."),
+    ("Strict-Transport-Security", "That browsers use https only, if `tls.hsts_s` says so."),
     ("Vary", "Which headers of the request the answer depends on."),
     ("WWW-Authenticate", "How to say who asks: `Bearer`."),
     ("X-Content-Type-Options", "That browsers believe the `Content-Type`: `nosniff`."),

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     identity::{ClientKey, rate_limit::Remaining},
+    listener::Peer,
     metrics,
 };
 use axum::{
@@ -31,6 +32,7 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     let is_api = path.starts_with("/v1/") || declared_sockets::is_declared(&edge, path);
     let method = method_name(request.method());
     let started = Instant::now();
+    let (is_http2, hsts_s) = (request.version() == Version::HTTP_2, hsts_s(&edge, &request));
     let tries_to_sign_in = tries_to_sign_in(&request);
     let (request, is_read) = bodies::watch(request);
     let mut counted = None;
@@ -40,12 +42,16 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
         span.in_scope(|| tracing::error!("A handler panicked"));
         Refusal::from(Code::Internal).into_response()
     });
-    if !is_read.load(Ordering::Relaxed) {
+    // A request of HTTP/2 has a stream of its own.
+    if !is_http2 && !is_read.load(Ordering::Relaxed) {
         // The rest of the body would be read as the next request.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     errors::write_problem(&mut response, &id);
     secure(response.headers_mut(), is_api);
+    if let Some(value) = hsts_s.and_then(|seconds| HeaderValue::from_str(&format!("max-age={seconds}")).ok()) {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     if let Some((client, address)) = counted {
         let (requests, attempts) = edge.app.identity.remaining(client, address);
         let attempts = tries_to_sign_in.then_some(("sign-in", attempts));
@@ -91,6 +97,12 @@ async fn admit(edge: &Edge, request: Request, is_api: bool, counted: &mut Counte
         parts.extensions.insert(caller);
     }
     Ok(Request::from_parts(parts, body))
+}
+
+/// Returns for how long browsers shall use https only, if they are told.
+fn hsts_s(edge: &Edge, request: &Request) -> Option<u32> {
+    let is_tls = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_tls);
+    Some(edge.app.config.tls.hsts_s).filter(|seconds| is_tls && *seconds > 0)
 }
 
 /// Returns whether a request also counts as a sign-in attempt.

@@ -132,6 +132,10 @@ impl Listener {
         Ok(listener)
     }
 
+    pub(super) fn is_unix(&self) -> bool {
+        matches!(self.socket, ListeningSocket::Unix(..))
+    }
+
     /// Gives the socket up, still listening, for the program that takes this one's place; with the setting that it is
     /// for. Its file stays. None if the system refuses it.
     pub(crate) fn into_descriptor(self) -> Option<(String, OwnedFd)> {

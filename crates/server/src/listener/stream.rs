@@ -1,12 +1,17 @@
-//! A stream that times out when the peer does not read, and that closes so that its last bytes arrive.
+//! A stream that times out when the peer does not read, and that closes so that its last bytes arrive; with TLS or not.
+//!
+//! The timeout is that of the system's socket, below TLS, so that it holds for whatever is written. What TLS has buffered
+//! is written by a flush only.
 
 use super::ConnectionSlot;
 use rustix::net::{AddressFamily, sockopt::socket_domain};
+use rustls::ServerConfig;
 use std::{
     io,
     net::{IpAddr, Ipv4Addr},
     os::fd::OwnedFd,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,9 +20,10 @@ use tokio::{
     net::{TcpStream, UnixStream},
     time::{Instant, Sleep},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// How much a slow reader must read within the timeout.
-const WINDOW_BYTES: usize = 16 * 1024;
+pub(super) const WINDOW_BYTES: usize = 16 * 1024;
 /// How long to read and discard after the last write: closing a stream with unread bytes would make the system discard
 /// what was written last.
 const LINGER: Duration = Duration::from_secs(1);
@@ -29,9 +35,19 @@ pub(super) enum RawStream {
     Unix(UnixStream),
 }
 
-/// A stream with its slot. It has a timer only while a write is stuck.
+/// A stream with its slot.
 #[derive(Debug)]
-pub(crate) struct TimedStream {
+pub(crate) struct TimedStream(Layer);
+
+#[derive(Debug)]
+enum Layer {
+    Plain(Timed),
+    Tls(Box<TlsStream<Timed>>),
+}
+
+/// The bytes of the system, with its timeout. It has a timer only while a write is stuck.
+#[derive(Debug)]
+struct Timed {
     stream: RawStream,
     time: Duration,
     stuck: Option<Stuck>,
@@ -123,14 +139,87 @@ impl AsyncWrite for RawStream {
 
 impl TimedStream {
     pub(super) fn new(stream: RawStream, time: Duration, slot: ConnectionSlot) -> Self {
-        Self { stream, time, stuck: None, linger: None, _slot: slot }
+        Self(Layer::Plain(Timed { stream, time, stuck: None, linger: None, _slot: slot }))
     }
 
-    /// Gives the connection up, and its slot. None if the system refuses it.
+    /// Makes the handshake of TLS.
+    pub(super) async fn with_tls(self, server: Arc<ServerConfig>) -> io::Result<Self> {
+        match self.0 {
+            Layer::Plain(timed) => {
+                let stream = TlsAcceptor::from(server).accept(timed).await?;
+                Ok(Self(Layer::Tls(Box::new(stream))))
+            }
+            Layer::Tls(_) => Ok(self),
+        }
+    }
+
+    /// Whether the peer has chosen HTTP/2 in the handshake of TLS.
+    pub(super) fn is_http2(&self) -> bool {
+        matches!(&self.0, Layer::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2"))
+    }
+
+    /// Whether another program can go on with the connection: the state of TLS is in this process only.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.0, Layer::Plain(_))
+    }
+
+    /// Gives the connection up, and its slot. None if it is not plain, or the system refuses it.
     pub(crate) fn into_descriptor(self) -> Option<OwnedFd> {
-        self.stream.into_descriptor().ok()
+        match self.0 {
+            Layer::Plain(timed) => timed.stream.into_descriptor().ok(),
+            Layer::Tls(_) => None,
+        }
+    }
+}
+
+impl AsyncRead for TimedStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Layer::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Layer::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for TimedStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Layer::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Layer::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Layer::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Layer::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Layer::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Layer::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Layer::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Layer::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+impl Timed {
     /// Handles the result of a write of `offered` bytes.
     fn written(
         &mut self,
@@ -162,7 +251,7 @@ impl TimedStream {
     }
 }
 
-impl AsyncRead for TimedStream {
+impl AsyncRead for Timed {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -172,7 +261,7 @@ impl AsyncRead for TimedStream {
     }
 }
 
-impl AsyncWrite for TimedStream {
+impl AsyncWrite for Timed {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.written(context, bytes.len(), result)

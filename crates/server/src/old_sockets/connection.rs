@@ -305,7 +305,10 @@ impl OldSocketConnection {
                 Moved::Written => Ok(()),
             },
             () = self.timer.as_mut() => self.on_timer(),
-            () = until_stopped(&mut self.hold) => Err(OldSocketEnd::Held),
+            () = until_stopped(&mut self.hold) => {
+                let may_be_held = self.wire.stream().is_plain();
+                Err(if may_be_held { OldSocketEnd::Held } else { OldSocketEnd::Close(Close::Restarting) })
+            }
         }
     }
 

@@ -59,6 +59,8 @@ pub(crate) struct Wire<S> {
     decoder: Decoder,
     input: BytesMut,
     output: BytesMut,
+    /// Whether the stream has passed on everything: TLS gathers bytes.
+    is_flushed: bool,
     frames: Allowance,
     file_frames: Allowance,
     /// Until when no file frame is read.
@@ -113,6 +115,12 @@ impl Stop {
     }
 }
 
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::TimedOut { Self::Stuck } else { Self::Gone }
+    }
+}
+
 /// A token bucket of frames.
 #[derive(Clone, Copy, Debug)]
 struct Allowance {
@@ -153,6 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             decoder: Decoder::default(),
             input: BytesMut::from(came),
             output: BytesMut::new(),
+            is_flushed: true,
             frames,
             file_frames: Allowance { left: FILE_FRAMES_PER_SECOND, refilled: now },
             pause: None,
@@ -173,6 +182,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         WireParts { stream: self.stream, input, output: self.output }
     }
 
+    /// Returns what it reads and writes.
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Queues a text frame. [`Wire::moved`] writes it.
     pub(crate) fn text(&mut self, text: &[u8]) {
         framing::encode(&mut self.output, TEXT, &[text]);
@@ -188,9 +202,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         framing::encode(&mut self.output, PING, &[]);
     }
 
-    /// Returns how many bytes are queued and not written.
+    /// Returns how many bytes are queued and not written; at least one while the stream gathers some.
     pub(crate) fn unwritten(&self) -> usize {
-        self.output.len()
+        self.output.len() + usize::from(!self.is_flushed)
     }
 
     /// Returns when the last whole frame arrived.
@@ -210,14 +224,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     fn poll_moved(&mut self, context: &mut Context<'_>, may_read: bool) -> Poll<Result<Moved, Stop>> {
         loop {
-            let is_quiet = self.output.is_empty();
+            let is_quiet = self.unwritten() == 0;
             if let Poll::Ready(written) = self.poll_written(context) {
                 written?;
                 if !is_quiet {
                     return Poll::Ready(Ok(Moved::Written));
                 }
             }
-            if !may_read || self.output.len() >= self.bounds.unwritten_bytes_max {
+            if !may_read || self.unwritten() >= self.bounds.unwritten_bytes_max {
                 return Poll::Pending;
             }
             match self.decode(context)? {
@@ -285,13 +299,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         while !self.output.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, &self.output) {
                 Poll::Ready(Ok(written)) if written > 0 => self.output.advance(written),
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                    return Poll::Ready(Err(Stop::Stuck));
-                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Ready(_) => return Poll::Ready(Err(Stop::Gone)),
                 Poll::Pending => return Poll::Pending,
             }
+            self.is_flushed = false;
             self.said = Instant::now();
+        }
+        if !self.is_flushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+            self.is_flushed = true;
         }
         self.output = BytesMut::new();
         Poll::Ready(Ok(()))

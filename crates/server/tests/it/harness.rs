@@ -191,6 +191,10 @@ impl Server {
     }
 
     async fn is_ready(&self) -> bool {
+        if self.setup.environment.iter().any(|(name, _)| name == "PARLOR_TLS_KEY") {
+            // Every server that listens is; this client does not speak TLS.
+            return tokio::net::TcpStream::connect(self.address()).await.is_ok();
+        }
         let api = self.api().with_timeout(Duration::from_secs(1));
         api.request(http::Method::GET, "/readyz", "").await.is_ok_and(|answer| answer.status.is_success())
     }
@@ -345,7 +349,8 @@ impl Drop for Server {
 
 /// Finds the port in the log.
 fn port_in(log: &str) -> Option<u16> {
-    let address = log.rsplit_once("Parlor serves on http://")?.1.split_once(char::is_whitespace)?.0;
+    let url = log.rsplit_once("Parlor serves on ")?.1.split_once(char::is_whitespace)?.0;
+    let (_, address) = url.split_once("://")?;
     address.rsplit(':').next()?.parse().ok()
 }
 

@@ -4,16 +4,21 @@ use crate::{
     django_host::{DjangoHost, SECRET_KEY},
     harness::{Server, Setup, folder, signal},
     raw_http::ask,
+    serving::tls::{connect, write_certificate},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use parlor_client::socket::Incoming;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
-use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::Instant};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpStream, UnixStream},
+    time::Instant,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest as _},
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _, handshake::client::Request},
 };
 
 const LONG: Duration = Duration::from_mins(1);
@@ -60,12 +65,18 @@ impl Site {
 
     /// Opens the page of Ada (1) or Ben (2) about the item.
     async fn page(&self, person: usize) -> Page {
+        let request = self.handshake(person, "http");
+        Page { socket: connect_async(request).await.expect("a socket").0, person, heard: Vec::new() }
+    }
+
+    /// Returns the request for a socket, of a page that was opened by http or https.
+    fn handshake(&self, person: usize, scheme: &str) -> Request {
         let address = self.server.address();
         let mut request = format!("ws://{address}/ws/chat/5-{}/", 3 - person).into_client_request().expect("a URL");
         let headers = request.headers_mut();
         headers.insert("cookie", format!("sessionid={}", self.sessions[person - 1]).parse().expect("a cookie"));
-        headers.insert("origin", format!("http://{address}").parse().expect("an origin"));
-        Page { socket: connect_async(request).await.expect("a socket").0, person, heard: Vec::new() }
+        headers.insert("origin", format!("{scheme}://{address}").parse().expect("an origin"));
+        request
     }
 
     /// Writes a message from Ada to Ben as a form of the site does.
@@ -152,12 +163,16 @@ impl Page {
 
     /// Reads until the server closes it.
     async fn closed(mut self) -> Option<u16> {
-        loop {
-            match tokio::time::timeout(LONG, self.socket.next()).await.expect("it is closed") {
-                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return None,
-            }
+        closed(&mut self.socket).await
+    }
+}
+
+async fn closed<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) -> Option<u16> {
+    loop {
+        match tokio::time::timeout(LONG, socket.next()).await.expect("it is closed") {
+            Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return None,
         }
     }
 }
@@ -346,6 +361,34 @@ async fn a_program_that_gets_nothing_to_take_over_starts_as_usual() {
     let (mut ada, mut ben) = (site.page(1).await, site.page(2).await);
     ada.send("it serves").await;
     ben.hear(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_over_tls_is_closed_with_the_reason_and_one_over_a_unix_socket_stays() {
+    let files = folder();
+    let certificate = write_certificate(files.path());
+    let path = files.path().join("parlor.sock");
+    let change = |setup: Setup| {
+        setup
+            .with("tls.certificate", files.path().join("certificate.pem").display())
+            .with("tls.key", files.path().join("key.pem").display())
+            .also_listening_on(&format!("unix:{}", path.display()))
+    };
+    let Some(site) = Site::start(change).await else { return };
+    let secure = || async {
+        let stream = connect(site.server.address(), &certificate, &[b"http/1.1"]).await.expect("a TLS connection");
+        client_async(site.handshake(1, "https"), stream).await.expect("a socket").0
+    };
+    let mut ada = secure().await;
+    let stream = UnixStream::connect(&path).await.expect("the server listens");
+    let (mut ben, _) = client_async(site.handshake(2, "http"), stream).await.expect("a socket");
+    let (code, ()) = tokio::join!(closed(&mut ada), site.restart());
+    assert_eq!(code, Some(SERVICE_RESTART));
+    let mut again = secure().await;
+    site.post("to both");
+    let heard = |message: Message| message.to_text().is_ok_and(|text| text.contains("to both"));
+    while !heard(tokio::time::timeout(LONG, ben.next()).await.expect("in time").expect("open").expect("a frame")) {}
+    while !heard(tokio::time::timeout(LONG, again.next()).await.expect("in time").expect("open").expect("a frame")) {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

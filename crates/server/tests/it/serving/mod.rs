@@ -1,3 +1,4 @@
-//! How the server can be reached: addresses, unix sockets, inherited sockets.
+//! How the server can be reached: addresses, unix sockets, inherited sockets, TLS.
 
 mod listening;
+pub(crate) mod tls;
