@@ -14,6 +14,8 @@ pub enum Close {
     Failed,
     /// The client kept sending frames faster than the limit.
     TooFast,
+    /// The socket has lived as long as the server lets sockets live.
+    Expired,
     /// The session ended: signed out, revoked, or ended by a new password.
     SessionEnded,
     /// The user is disabled.
@@ -30,12 +32,13 @@ pub enum Close {
 
 impl Close {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Restarting,
         Self::SlowReader,
         Self::Silent,
         Self::Failed,
         Self::TooFast,
+        Self::Expired,
         Self::SessionEnded,
         Self::Disabled,
         Self::Unsupported,
@@ -53,6 +56,7 @@ impl Close {
             Self::Silent => 4002,
             Self::Failed => 4003,
             Self::TooFast => 4004,
+            Self::Expired => 4005,
             Self::SessionEnded => 4500,
             Self::Disabled => 4501,
             Self::Unsupported => 4502,
@@ -71,6 +75,7 @@ impl Close {
             Self::Silent => "silent",
             Self::Failed => "failed",
             Self::TooFast => "too_fast",
+            Self::Expired => "expired",
             Self::SessionEnded => "session_ended",
             Self::Disabled => "disabled",
             Self::Unsupported => "unsupported",

@@ -10,6 +10,7 @@ mod contradictions;
 mod identity;
 mod layers;
 mod listen;
+mod log;
 mod mirror;
 mod setting;
 
@@ -32,6 +33,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 pub use identity::{CallbackConfig, DjangoConfig, IdentityConfig, ProviderKind, SessionEngine};
 pub use layers::Layers;
 pub use listen::{ListenAddress, SocketMode, TlsConfig};
+pub use log::{LogAddresses, LogConfig, LogFormat};
 pub use mirror::{CompatConfig, MirrorConfig, TriggerMode};
 pub use setting::{Setting, SettingSource};
 
@@ -115,26 +117,6 @@ pub struct Config {
     pub mirror: MirrorConfig,
     /// All limits.
     pub limits: Limits,
-}
-
-/// `[log]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogConfig {
-    /// The filter.
-    pub filter: String,
-    /// The format.
-    pub format: LogFormat,
-}
-
-/// The format of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
 }
 
 /// `[store]`
@@ -246,6 +228,8 @@ pub struct SocketConfig {
     pub silence_ms: u64,
     /// Until the first command.
     pub resume_ms: u64,
+    /// Until a socket is closed in any case; 0 means never.
+    pub life_max_ms: u64,
 }
 
 /// `[sync]`

@@ -4,6 +4,7 @@
 //! `commit` decides it with the rules in `domain` and writes it to `store`. Committed events go through `channel_layer`
 //! to the `hub` of each node, and from there to connections. `sync` answers what has changed since a cursor.
 
+pub mod access_log;
 pub mod address;
 pub mod admin;
 pub mod app;

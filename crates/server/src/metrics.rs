@@ -96,6 +96,8 @@ pub struct Metrics {
     pub bridge_sent: Counter,
     /// Messages between Parlor and the channel layer that were dropped, by reason.
     pub bridge_drops: Family<DropLabels, Counter>,
+    /// Lines of the access log that were dropped because the disk was too slow.
+    pub access_lines_dropped: Counter,
     /// Tasks of the runtime that have not ended.
     pub tasks: Gauge,
 }
@@ -199,6 +201,7 @@ impl Metrics {
             bridge_received: Counter::default(),
             bridge_sent: Counter::default(),
             bridge_drops: Family::default(),
+            access_lines_dropped: Counter::default(),
             tasks: Gauge::default(),
         };
         metrics.register();
@@ -251,6 +254,8 @@ impl Metrics {
         registry.register("bridge_received", "Messages from the channel layer", self.bridge_received.clone());
         registry.register("bridge_sent", "Messages to the channel layer", self.bridge_sent.clone());
         registry.register("bridge_drops", "Messages of the bridge that were dropped", self.bridge_drops.clone());
+        let dropped = self.access_lines_dropped.clone();
+        registry.register("access_lines_dropped", "Lines of the access log that were dropped", dropped);
         registry.register("tasks", "Tasks that have not ended", self.tasks.clone());
     }
 

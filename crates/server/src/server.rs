@@ -1,6 +1,7 @@
 //! A whole server: the app, its listeners and its admin socket, started and stopped together.
 
 use crate::{
+    access_log::AccessLog,
     admin,
     app::{self, App},
     config::{Config, ListenAddress},
@@ -40,6 +41,9 @@ pub enum Error {
     /// An address is in use, or not of this machine.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The file of the access log.
+    #[error("the access log cannot be opened: {0}")]
+    AccessLog(#[source] io::Error),
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -63,6 +67,7 @@ pub struct Server {
     /// Each returns its listener, if it is handed over, with the setting that it is for.
     listeners: Vec<JoinHandle<Option<(String, OwnedFd)>>>,
     tasks: Vec<JoinHandle<()>>,
+    access_log: Option<AccessLog>,
     folder: DataFolder,
 }
 
@@ -102,7 +107,8 @@ impl Server {
     ) -> Result<Self, Error> {
         let addresses =
             listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(Error::Address)?;
-        let edge = Edge::new(app.clone(), demo);
+        let access_log = AccessLog::open(&app.config.log, &app.environment, &app.metrics).map_err(Error::AccessLog)?;
+        let edge = Edge::new(app.clone(), demo).with_access_log(access_log.clone());
         if let Some(note) = edge.theme_note() {
             tracing::warn!("{note}");
         }
@@ -133,7 +139,7 @@ impl Server {
         let commands = folder.socket().map_err(Error::Commands)?;
         tasks.push(tokio::spawn(admin::listen(app.clone(), commands, stopped.clone())));
         tasks.push(tokio::spawn(write_last_seen(app.clone(), stopped)));
-        Ok(Self { app, addresses, metrics_address, slots, stop, listeners, tasks, folder })
+        Ok(Self { app, addresses, metrics_address, slots, stop, listeners, tasks, access_log, folder })
     }
 
     /// Returns where it serves.
@@ -200,6 +206,11 @@ impl Server {
         }
         if timeout_at(deadline, self.app.stop()).await.is_err() {
             tracing::warn!("The store did not close within the grace");
+        }
+        if let Some(access_log) = &self.access_log
+            && timeout_at(deadline, access_log.written()).await.is_err()
+        {
+            tracing::warn!("The access log was not written to its end");
         }
         (listeners, self.folder)
     }

@@ -243,6 +243,7 @@ mod tests {
             shown: vec![1, 2],
             rows: vec!["{}".to_owned()],
             host_session: None,
+            life_left_ms: Some(60_000),
         }
     }
 

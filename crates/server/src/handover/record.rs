@@ -29,6 +29,8 @@ pub(crate) struct SocketRecord {
     pub(crate) rows: Vec<String>,
     /// How the session is checked at the host; none for a session of Parlor's own.
     pub(crate) host_session: Option<HostSessionRecord>,
+    /// For how much longer it may live, if not forever.
+    pub(crate) life_left_ms: Option<u64>,
 }
 
 impl SocketRecord {

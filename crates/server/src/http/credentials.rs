@@ -21,7 +21,7 @@ use crate::{
 };
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
 };
 use parlor_protocol::error::{Code, Problem};
 use std::{
@@ -84,7 +84,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 impl Caller {
     /// Reads the credentials of a request and looks its session up.
     pub(super) async fn of(app: &App, parts: &Parts) -> Self {
-        let address = visitor(address_of(app, parts));
+        let address = visitor(address_of(app, &parts.headers, &parts.extensions));
         let ends = app.hub.session_ends();
         let mut caller = Self { address, by: None, actor: None, failure: None, counted: None, ends };
         if let Some(token) = bearer(&parts.headers) {
@@ -265,7 +265,7 @@ fn own_origin(app: &App, parts: &Parts) -> Option<Origin> {
     if let Some(public) = &app.config.public_url {
         return Some(public.clone());
     }
-    let forwarded = if peer(parts).is_proxy { first_word(&parts.headers, &FORWARDED_HOST) } else { None };
+    let forwarded = if peer(&parts.extensions).is_proxy { first_word(&parts.headers, &FORWARDED_HOST) } else { None };
     let host = forwarded.or_else(|| parts.headers.get(header::HOST)?.to_str().ok())?;
     Origin::of_host(is_https(app, parts), host).ok()
 }
@@ -274,16 +274,16 @@ fn is_https(app: &App, parts: &Parts) -> bool {
     match &app.config.public_url {
         Some(public) => public.is_https,
         None => {
-            let Peer { is_proxy, is_tls, .. } = peer(parts);
+            let Peer { is_proxy, is_tls, .. } = peer(&parts.extensions);
             is_tls || (is_proxy && first_word(&parts.headers, &FORWARDED_PROTO) == Some("https"))
         }
     }
 }
 
 /// Returns the other end of the connection; without a listener, a stranger.
-fn peer(parts: &Parts) -> Peer {
+fn peer(extensions: &Extensions) -> Peer {
     let stranger = Peer { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_proxy: false, is_tls: false };
-    parts.extensions.get::<Peer>().copied().unwrap_or(stranger)
+    extensions.get::<Peer>().copied().unwrap_or(stranger)
 }
 
 fn is_trusted(app: &App, address: IpAddr) -> bool {
@@ -291,12 +291,12 @@ fn is_trusted(app: &App, address: IpAddr) -> bool {
 }
 
 /// Returns the nearest address that is not a trusted proxy.
-fn address_of(app: &App, parts: &Parts) -> IpAddr {
-    let Peer { mut address, is_proxy } = peer(parts);
+pub(super) fn address_of(app: &App, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+    let Peer { mut address, is_proxy, .. } = peer(extensions);
     if !is_proxy {
         return address;
     }
-    let lines: Vec<_> = parts.headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         let Ok(hop) = hop.trim().parse() else { break };
         address = hop;

@@ -1,6 +1,7 @@
 //! The handshake of a WebSocket (RFC 6455, section 4.2), on paths that take one.
 
 use super::errors::Refusal;
+use crate::{access_log::Visit, ws::Upgrade};
 use axum::{
     body::Body,
     extract::FromRequestParts,
@@ -21,6 +22,7 @@ const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 /// A request to speak the WebSocket protocol from here on.
 pub(super) struct Handshake {
     upgrade: OnUpgrade,
+    visit: Option<Visit>,
     accept: HeaderValue,
     /// The subprotocols that the client offers.
     offers: Vec<String>,
@@ -56,7 +58,7 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
         let offers = words(headers, &header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         let upgrade = upgrade.ok_or_else(|| refuse("this connection cannot become a socket"))?;
-        Ok(Self { upgrade, accept, offers })
+        Ok(Self { upgrade, visit: parts.extensions.remove(), accept, offers })
     }
 }
 
@@ -67,7 +69,7 @@ impl Handshake {
     }
 
     /// The answer that agrees, and the connection once it has been sent.
-    pub(super) fn accept(self, protocol: Option<HeaderValue>) -> (Response, OnUpgrade) {
+    pub(super) fn accept(self, protocol: Option<HeaderValue>) -> (Response, Upgrade) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -77,7 +79,7 @@ impl Handshake {
         if let Some(protocol) = protocol {
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }
-        (response, self.upgrade)
+        (response, Upgrade { on: self.upgrade, log: self.visit.map(Visit::socket) })
     }
 }
 

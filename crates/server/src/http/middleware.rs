@@ -2,30 +2,41 @@
 
 use super::{
     Edge, bodies,
-    credentials::Caller,
+    credentials::{Caller, address_of},
     declared_sockets,
     errors::{self, Refusal},
 };
 use crate::{
+    access_log::RequestEntry,
     identity::{ClientKey, rate_limit::Remaining},
     listener::Peer,
     metrics,
 };
 use axum::{
+    body::{Body, HttpBody},
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use bytes::Bytes;
 use futures_util::FutureExt as _;
+use hyper::body::{Frame, SizeHint};
 use parlor_protocol::error::{Code, Problem};
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::atomic::Ordering, time::Instant};
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::atomic::Ordering,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
 use tracing::Instrument as _;
 
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob: https: http:; object-src 'none'; \
                       base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 
-pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = format!("{:016x}", u64::from_le_bytes(edge.app.environment.random()));
     let span = tracing::info_span!("request", id, method = %request.method());
     let path = request.uri().path();
@@ -34,6 +45,13 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     let started = Instant::now();
     let (is_http2, hsts_s) = (request.version() == Version::HTTP_2, hsts_s(&edge, &request));
     let tries_to_sign_in = tries_to_sign_in(&request);
+    let visit = edge.access_log.as_ref().map(|log| {
+        let address = address_of(&edge.app, request.headers(), request.extensions());
+        log.visit(&id, request.uri().path(), address)
+    });
+    if let Some(visit) = &visit {
+        request.extensions_mut().insert(visit.clone());
+    }
     let (request, is_read) = bodies::watch(request);
     let mut counted = None;
     let answering = AssertUnwindSafe(answer(&edge, request, next, is_api, &mut counted));
@@ -60,7 +78,44 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     let status = response.status().as_u16();
     edge.app.metrics.requests.get_or_create(&metrics::RequestLabels { method, status }).inc();
     edge.app.metrics.request_seconds.observe(started.elapsed().as_secs_f64());
-    response
+    match visit {
+        Some(visit) => logged(visit.request(method, started), response),
+        None => response,
+    }
+}
+
+/// The body of an answer that the access log counts.
+struct LoggedBody {
+    inner: Body,
+    entry: RequestEntry,
+}
+
+impl HttpBody for LoggedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        let frame = ready!(Pin::new(&mut this.inner).poll_frame(context));
+        if let Some(Ok(frame)) = &frame {
+            this.entry.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Writes the line of a request when its answer has been sent.
+fn logged(mut entry: RequestEntry, response: Response) -> Response {
+    entry.answered(response.status().as_u16());
+    response.map(|inner| Body::new(LoggedBody { inner, entry }))
 }
 
 /// The key under which a request was counted, and its address.

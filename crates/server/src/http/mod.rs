@@ -38,7 +38,7 @@ mod users;
 
 pub use demo::{DemoLinks, ItemPage};
 
-use crate::{app::App, commands, identity::actor::Actor, theme::Theme};
+use crate::{access_log::AccessLog, app::App, commands, identity::actor::Actor, theme::Theme};
 use axum::{Router, middleware::from_fn_with_state};
 use parlor_protocol::{command::Command, error::Code, reply::Answer};
 use std::sync::Arc;
@@ -48,6 +48,7 @@ use std::sync::Arc;
 pub struct Edge {
     app: Arc<App>,
     shared: Arc<EdgeState>,
+    access_log: Option<AccessLog>,
 }
 
 #[derive(Debug)]
@@ -73,7 +74,13 @@ impl Edge {
             schema: schema::document(),
             bodies: bodies::Bodies::new(&app.config.limits),
         };
-        Self { app, shared: Arc::new(shared) }
+        Self { app, shared: Arc::new(shared), access_log: None }
+    }
+
+    /// Writes an access log.
+    #[must_use]
+    pub fn with_access_log(self, access_log: Option<AccessLog>) -> Self {
+        Self { access_log, ..self }
     }
 
     fn bodies(&self) -> &bodies::Bodies {

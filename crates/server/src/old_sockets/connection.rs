@@ -212,7 +212,7 @@ impl OldSocketConnection {
         };
         debug!(cause, "an old socket is closed");
         self.app.metrics.closes.get_or_create(&CloseLabels { cause }).inc();
-        if matches!(end, OldSocketEnd::Close(Close::Restarting)) {
+        if matches!(end, OldSocketEnd::Close(Close::Restarting | Close::Expired)) {
             self.finish().await;
         }
         self.wire.close(code, cause, is_answer).await;
@@ -262,7 +262,7 @@ impl OldSocketConnection {
 
     /// Gives the socket up between two bytes, to be served again after the restart. It stays attached.
     fn hold(self) {
-        let WireParts { stream, input, output } = self.wire.into_parts();
+        let WireParts { stream, input, output, end } = self.wire.into_parts();
         let Some(stream) = stream.into_descriptor() else { return };
         let record = SocketRecord {
             path: self.route.request_path.clone(),
@@ -275,6 +275,7 @@ impl OldSocketConnection {
             shown: self.conversation.shown(),
             rows: Vec::new(),
             host_session: None,
+            life_left_ms: end.map(|end| milliseconds(end.saturating_duration_since(Instant::now()))),
         };
         self.app.holding.hold(HeldSocket { stream, record, attached: Some(self.attached) });
     }
@@ -434,10 +435,14 @@ impl OldSocketConnection {
     }
 }
 
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Returns the code of the standard for a reason, unless the profile has one.
 fn close_code(profile: &SocketProfile, why: Close) -> u16 {
     match why {
-        Close::Restarting => profile.close.restarting,
+        Close::Restarting | Close::Expired => profile.close.restarting,
         Close::SessionEnded | Close::Disabled => profile.close.session_ended,
         Close::ProtocolError => 1002,
         Close::Unsupported => 1003,

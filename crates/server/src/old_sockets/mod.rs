@@ -28,9 +28,9 @@ use crate::{
 use bytes::Bytes;
 use commands::SocketUser;
 use connection::Past;
-use hyper::upgrade::OnUpgrade;
 use jiff::tz::TimeZone;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// The code for a socket that the configuration no longer has: the server restarts.
 const CLOSED_WITHOUT_ROUTE: u16 = 1012;
@@ -78,7 +78,7 @@ pub(crate) async fn serve(
     route: OldSocketRoute,
     (actor, ends): (Actor, u64),
     (id, page): (String, Option<PageHeaders>),
-    upgrade: OnUpgrade,
+    upgrade: ws::Upgrade,
 ) {
     if let Some(socket) = ws::upgraded(&app, upgrade).await {
         let me = SocketUser { user: actor.user, id, page };
@@ -90,7 +90,10 @@ pub(crate) async fn serve(
 pub(crate) async fn resume(app: Arc<App>, held: HeldSocket, slots: Arc<ConnectionSlots>) {
     let HeldSocket { stream, record, attached } = held;
     let Ok(stream) = slots.resume(&app.config, stream) else { return };
-    let parts = WireParts { stream, input: record.input, output: record.output };
+    let life =
+        ws::life(&app).map(|most| record.life_left_ms.map_or(most, |left| most.min(Duration::from_millis(left))));
+    let end = life.map(|life| Instant::now() + life);
+    let parts = WireParts { stream, input: record.input, output: record.output, end };
     let wire = Wire::resumed(parts, Bounds::of(&app.config));
     let (Some(host), Some(route)) =
         (app.host_side.get().cloned(), OldSocketRoute::find(app.profile.as_ref(), &record.path))

@@ -28,7 +28,7 @@ impl From<Stop> for End {
 /// Returns how long a connection that is closed for this reason may still answer commands.
 pub(super) fn time_to_finish(why: Close, app: &App) -> Duration {
     match why {
-        Close::Restarting => Duration::from_millis(app.config.stop.grace_ms / 2),
+        Close::Restarting | Close::Expired => Duration::from_millis(app.config.stop.grace_ms / 2),
         Close::TooFast | Close::Unsupported | Close::TooLarge | Close::ProtocolError | Close::NotUtf8 => FINISHING,
         // The client is gone, or may learn nothing more.
         Close::SlowReader | Close::Silent | Close::Failed | Close::SessionEnded | Close::Disabled => Duration::ZERO,

@@ -10,6 +10,7 @@ mod uploads;
 pub(crate) mod wire;
 
 use crate::{
+    access_log::SocketEntry,
     app::App,
     identity::actor::Actor,
     listener::{TimedStream, until_stopped},
@@ -24,21 +25,30 @@ use wire::{Bounds, Moved, Stop, Wire};
 
 pub(crate) use room::Visit;
 
+/// The part of their longest life in which sockets end.
+const LIFE_SPREAD: u64 = 5;
+
 /// The subprotocol.
 pub const SUBPROTOCOL: &str = "parlor.v1";
+
+/// A connection that becomes a socket, and its entry in the access log.
+pub(crate) struct Upgrade {
+    pub(crate) on: OnUpgrade,
+    pub(crate) log: Option<SocketEntry>,
+}
 
 /// A connection that has become a socket.
 pub(crate) type Socket = Wire<TimedStream>;
 
 /// Serves a socket until it ends. Its Origin was checked, and its session, when the hub had counted `ends`.
-pub(crate) async fn serve(app: Arc<App>, actor: (Actor, u64), upgrade: OnUpgrade) {
+pub(crate) async fn serve(app: Arc<App>, actor: (Actor, u64), upgrade: Upgrade) {
     if let Some(socket) = upgraded(&app, upgrade).await {
         connection::run(app, actor, socket).await;
     }
 }
 
 /// Echoes messages until the client ends or the server stops.
-pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
+pub(crate) async fn echo(app: Arc<App>, upgrade: Upgrade) {
     let Some(mut socket) = upgraded(&app, upgrade).await else { return };
     let (silence, mut stop) = (Duration::from_millis(app.config.socket.silence_ms), app.draining());
     drop(app);
@@ -56,6 +66,7 @@ pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
             Ok(_) => {}
             Err(Stop::Fault(fault)) => return socket.close(Some(Close::from(fault).code()), "", true).await,
             Err(Stop::TooFast) => return socket.close(Some(Close::TooFast.code()), "", true).await,
+            Err(Stop::Expired) => return socket.close(Some(Close::Expired.code()), "", false).await,
             Err(Stop::Gone | Stop::Stuck) => return,
         }
     }
@@ -63,10 +74,17 @@ pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
 
 /// Returns the stream of an upgraded connection. Bytes that came with the handshake are copied, so that the buffer of
 /// the head is freed.
-pub(crate) async fn upgraded(app: &App, upgrade: OnUpgrade) -> Option<Socket> {
-    let upgraded = upgrade.await.inspect_err(|error| tracing::debug!(%error, "a connection became no socket")).ok()?;
+pub(crate) async fn upgraded(app: &App, Upgrade { on, log }: Upgrade) -> Option<Socket> {
+    let upgraded = on.await.inspect_err(|error| tracing::debug!(%error, "a connection became no socket")).ok()?;
     let parts = upgraded.downcast::<TokioIo<TimedStream>>().ok()?;
-    Some(Wire::new(parts.io.into_inner(), &parts.read_buf, Bounds::of(&app.config)))
+    let wire = Wire::new(parts.io.into_inner(), &parts.read_buf, Bounds::of(&app.config));
+    Some(wire.logged_as(log).living_for(life(app)))
+}
+
+/// Returns how long a socket may live, if not forever. They do not all end at once.
+pub(crate) fn life(app: &App) -> Option<Duration> {
+    let max_ms = app.config.socket.life_max_ms;
+    (max_ms > 0).then(|| Duration::from_millis(max_ms - app.environment.jitter(max_ms / LIFE_SPREAD)))
 }
 
 impl From<Fault> for Close {

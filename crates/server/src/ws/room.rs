@@ -4,7 +4,7 @@
 //! sends besides pings is read and dropped.
 
 use super::{
-    Socket,
+    Socket, Upgrade,
     ending::{End, close},
     upgraded,
     wire::Moved,
@@ -18,7 +18,6 @@ use crate::{
     profile::rooms::RoomProfile,
     ws::framing::Message,
 };
-use hyper::upgrade::OnUpgrade;
 use parlor_protocol::{
     close::Close,
     error::{Code, Problem},
@@ -73,7 +72,7 @@ impl Visit {
     }
 
     /// Serves the socket until it ends.
-    pub(crate) async fn serve(self, upgrade: OnUpgrade) {
+    pub(crate) async fn serve(self, upgrade: Upgrade) {
         let Some(mut wire) = upgraded(&self.app, upgrade).await else { return };
         let mut stop = self.app.draining();
         let end = loop {

@@ -5,7 +5,7 @@
 //! written at once; while nothing moves there is no buffer.
 
 use super::framing::{self, Decoder, Fault, Kind, Message, Step};
-use crate::config::Config;
+use crate::{access_log::SocketEntry, config::Config};
 use bytes::{Buf as _, BytesMut};
 use parlor_protocol::close::Close;
 use std::{
@@ -69,6 +69,9 @@ pub(crate) struct Wire<S> {
     heard: Instant,
     /// When something was last written.
     said: Instant,
+    /// When the socket has lived long enough.
+    end: Option<Pin<Box<Sleep>>>,
+    log: Option<SocketEntry>,
 }
 
 /// A stream that is given up, and what belongs to it.
@@ -79,6 +82,8 @@ pub(crate) struct WireParts<S> {
     pub(crate) input: BytesMut,
     /// What is not written yet: the rest of a frame, and whole frames.
     pub(crate) output: BytesMut,
+    /// When it has lived long enough.
+    pub(crate) end: Option<Instant>,
 }
 
 /// What has happened on a socket.
@@ -101,6 +106,8 @@ pub(crate) enum Stop {
     Gone,
     /// The peer did not read within the timeout.
     Stuck,
+    /// The socket has lived as long as it may.
+    Expired,
 }
 
 impl Stop {
@@ -109,6 +116,7 @@ impl Stop {
         match self {
             Self::Fault(fault) => Some(fault.into()),
             Self::TooFast => Some(Close::TooFast),
+            Self::Expired => Some(Close::Expired),
             Self::Stuck => Some(Close::SlowReader),
             Self::Gone => None,
         }
@@ -167,24 +175,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             pause: None,
             heard: now,
             said: now,
+            end: None,
+            log: None,
         }
     }
 
     /// Goes on with a stream that another wire gave up.
     pub(crate) fn resumed(parts: WireParts<S>, bounds: Bounds) -> Self {
-        Self { output: parts.output, ..Self::new(parts.stream, &parts.input, bounds) }
+        let end = parts.end.map(|end| Box::pin(sleep_until(end)));
+        Self { output: parts.output, end, ..Self::new(parts.stream, &parts.input, bounds) }
     }
 
     /// Gives the stream up, between any two bytes.
-    pub(crate) fn into_parts(self) -> WireParts<S> {
+    pub(crate) fn into_parts(mut self) -> WireParts<S> {
+        if let Some(log) = &mut self.log {
+            log.held();
+        }
         let mut input = self.decoder.into_bytes();
         input.extend_from_slice(&self.input);
-        WireParts { stream: self.stream, input, output: self.output }
+        let end = self.end.map(|end| end.deadline());
+        WireParts { stream: self.stream, input, output: self.output, end }
     }
 
     /// Returns what it reads and writes.
     pub(crate) fn stream(&self) -> &S {
         &self.stream
+    }
+
+    /// Sets the entry in the access log.
+    pub(crate) fn logged_as(self, log: Option<SocketEntry>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// Limits its life.
+    pub(crate) fn living_for(self, life: Option<Duration>) -> Self {
+        Self { end: life.map(|life| Box::pin(tokio::time::sleep(life))), ..self }
     }
 
     /// Queues a text frame. [`Wire::moved`] writes it.
@@ -223,6 +248,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn poll_moved(&mut self, context: &mut Context<'_>, may_read: bool) -> Poll<Result<Moved, Stop>> {
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
+            self.end = None;
+            return Poll::Ready(Err(Stop::Expired));
+        }
         loop {
             let is_quiet = self.unwritten() == 0;
             if let Poll::Ready(written) = self.poll_written(context) {
@@ -317,6 +346,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Closes with a code, and waits a little for the peer to do the same, so that the frame is not lost in a reset.
     /// `is_answer`: the peer closed first.
     pub(crate) async fn close(mut self, code: Option<u16>, reason: &str, is_answer: bool) {
+        self.end = None;
+        // The answer to a client that closes has no reason.
+        match (&mut self.log, code) {
+            (Some(log), Some(code)) if !(is_answer && reason.is_empty()) => log.closed(code, reason),
+            (Some(log), code) => log.closed_by_client(code),
+            (None, _) => {}
+        }
         let code = code.map(u16::to_be_bytes);
         framing::encode(&mut self.output, CLOSE, &[code.as_ref().map_or(&[][..], |code| code), reason.as_bytes()]);
         let deadline = Instant::now() + CLOSING;

@@ -54,6 +54,11 @@ impl RoomServer {
     }
 
     async fn start_with(urls: &str, layer: Layer) -> Self {
+        Self::start_living(urls, layer, 0).await
+    }
+
+    /// Starts a server whose sockets live this long.
+    async fn start_living(urls: &str, layer: Layer, life_max_ms: u64) -> Self {
         let folder = folder();
         let rooms: PathBuf = folder.path().join("rooms.toml");
         std::fs::write(&rooms, ROOMS).expect("written");
@@ -63,7 +68,8 @@ impl RoomServer {
             .with("bridge.prefix", layer.prefix)
             .with("bridge.serializer", layer.serializer)
             .with("bridge.encryption_keys", layer.keys.join(","))
-            .with("bridge.rooms", rooms.display());
+            .with("bridge.rooms", rooms.display())
+            .with("socket.life_max_ms", life_max_ms);
         Self { server: setup.start().await, _folder: folder }
     }
 
@@ -233,6 +239,14 @@ async fn only_users_on_pages_of_this_site_join_a_room() {
     }
     let page = send(site.server.address(), request("GET", "/ws/auctions/7/", &[own], "")).await;
     assert_eq!(page.outcome(), (400, "invalid_field"), "no handshake");
+}
+
+#[tokio::test]
+async fn a_socket_in_a_room_is_closed_when_it_has_lived_long_enough() {
+    let redis = Redis::start().await;
+    let site = Site::start_living(&redis.url(), Layer::CORE, 300).await;
+    let mut auction = site.socket("/ws/auctions/7/", &[]).await;
+    assert_eq!(next(&mut auction).await, Err(4005));
 }
 
 #[tokio::test]

@@ -99,6 +99,19 @@ async fn heartbeats_are_pings_that_browsers_answer_and_a_page_that_answers_none_
 }
 
 #[tokio::test]
+async fn a_page_whose_socket_has_lived_long_enough_is_closed_as_for_a_restart() {
+    let site = Site::start("accounting", &[("socket.life_max_ms", "300")]).await;
+    let ada = site.person(1).await;
+    let mut page = site.open("/ws/messages/", &ada).await;
+    let closed = loop {
+        if let Heard::Closed(code) = page.next().await {
+            break code;
+        }
+    };
+    assert_eq!(closed, 1012);
+}
+
+#[tokio::test]
 async fn frames_beyond_the_limits_close_with_the_codes_of_the_standard() {
     let site =
         Site::start("accounting", &[("limits.frame_bytes_max", "1000"), ("limits.frames_per_second_max", "2")]).await;
