@@ -76,6 +76,10 @@ pub(crate) struct SocketEntry {
     opened: Instant,
 }
 
+/// The path of a request as the client asked for it, where it was changed on the way.
+#[derive(Clone, Debug)]
+pub(crate) struct AskedPath(pub(crate) String);
+
 /// What the lines of a request and of its socket have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {

@@ -32,7 +32,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 pub use identity::{CallbackConfig, DjangoConfig, IdentityConfig, ProviderKind, SessionEngine};
 pub use layers::Layers;
-pub use listen::{ListenAddress, SocketMode, TlsConfig};
+pub use listen::{ListenAddress, RootPath, SocketMode, TlsConfig};
 pub use log::{LogAddresses, LogConfig, LogFormat};
 pub use mirror::{CompatConfig, MirrorConfig, TriggerMode};
 pub use setting::{Setting, SettingSource};
@@ -216,6 +216,8 @@ pub struct HttpConfig {
     pub http2: bool,
     /// Requests of one HTTP/2 connection in progress at once.
     pub streams_max: u32,
+    /// The path below which everything is served.
+    pub root_path: RootPath,
 }
 
 /// `[socket]`

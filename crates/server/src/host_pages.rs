@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn cookies_of_parlor_are_not_passed_on_and_none_is_shown() {
-        let page = page("sessionid=secret; parlor_session=own; __Host-parlor_session=own");
+        let page = page("sessionid=secret; parlor_session=own; __Host-parlor_session=own; __Secure-parlor_session=own");
         assert_eq!(page.cookies, b"sessionid=secret");
         assert_eq!(format!("{page:?}"), "PageHeaders { origin: \"https://site.example\", .. }");
     }

@@ -14,6 +14,7 @@ import { showBadge } from './ui/badge.js';
 import { h } from './ui/dom.js';
 import { listen } from './ui/events.js';
 import { addSprite, drawing } from './ui/icons.js';
+import { addressOf } from './ui/root.js';
 import { say } from './view/strings.js';
 import { loadLanguage } from './view/load-language.js';
 
@@ -27,7 +28,7 @@ const RETRY = { base: 1_000, most: 15_000 };
 const clock = realClock();
 const shelf = findShelf();
 /** @type {import('../sdk/http.js').Fetch} */
-const fetchIt = (input, init) => fetch(input, init);
+const fetchIt = (input, init) => fetch(addressOf(input), init);
 const http = new Http({ fetch: fetchIt, clock });
 
 /** Returns the browser's storage, or memory if there is none. */
@@ -84,12 +85,12 @@ function showInbox(me, site) {
     clock,
     fetch: fetchIt,
     socket: () => {
-      const address = new URL('/v1/socket', location.href);
+      const address = new URL(addressOf('/v1/socket'), location.href);
       address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
       return new WebSocket(address, 'parlor.v1');
     },
     storage: shelf,
-    uploadTransport: browserUploadTransport(me.id),
+    uploadTransport: browserUploadTransport(me.id, addressOf),
     blobStore: browserBlobStore(me.id),
     journal: browserJournal(me.id),
     onSessionEnd: () => void begin(),

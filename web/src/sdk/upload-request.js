@@ -13,12 +13,13 @@ import { NoAnswer, Problem } from './problem.js';
  * @typedef {(load: UploadRequest) => Promise<any>} UploadTransport
  */
 
-/** Returns the transport of the browser. @param {number} user the user of this page @returns {UploadTransport} */
-export function browserUploadTransport(user) {
+/** Returns the transport of the browser. @param {number} user the user of this page
+ * @param {(path: string) => string} addressOf where the server is @returns {UploadTransport} */
+export function browserUploadTransport(user, addressOf) {
   return ({ method, path, body, signal, onProgress }) => new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const lost = (/** @type {string} */ why) => () => reject(new NoAnswer(`${method} ${path}: ${why}`));
-    request.open(method, path);
+    request.open(method, addressOf(path));
     request.setRequestHeader('accept', 'application/json');
     request.setRequestHeader('parlor-user', String(user));
     if (body) request.setRequestHeader('content-type', 'application/octet-stream');

@@ -89,11 +89,14 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
         BoundAddress::Unix(_) => None,
     });
     let port = port.ok_or_else(|| CliError::usage("the demo needs an address and a port"))?;
+    let root = &server.app.config.http.root_path.0;
     print_line("Parlor's demo is a lost-and-found office. Open both links side by side:\n");
     for (name, login) in [("Ada", "ada"), ("Ben", "ben")] {
         // Browsers keep the part after the # across redirects.
         let first = seeded.first;
-        print_line(&format!("  Open as {name}   http://{login}.localhost:{port}/demo/{login}?{token}#/c/{first}"));
+        print_line(&format!(
+            "  Open as {name}   http://{login}.localhost:{port}{root}/demo/{login}?{token}#/c/{first}"
+        ));
     }
     print_line("");
     Ok(server)

@@ -313,12 +313,13 @@ async fn store_picture(app: &App, file: &str) -> Result<String, Problem> {
 }
 
 async fn put_item(app: &App, item: &StoryItem, people: &HashMap<String, UserId>) -> Result<ItemPage, Problem> {
-    let picture = format!("/v1/pictures/{}", store_picture(app, &item.picture).await?);
+    let root = &app.config.http.root_path.0;
+    let picture = format!("{root}/v1/pictures/{}", store_picture(app, &item.picture).await?);
     let context = Context {
         key: key(&item.id),
         title: item.title.clone(),
         detail: Some(item.detail.clone()),
-        url: Some(format!("/demo/items/{}", item.id)),
+        url: Some(format!("{root}/demo/items/{}", item.id)),
         image: Some(picture.clone()),
         status: Some(item.status.clone()),
         tone: item.tone,

@@ -45,7 +45,8 @@ pub(super) fn serve(load: impl FnOnce() -> Result<Config, CliError>, take_over: 
         let handover = if take_over { taken_over() } else { Handover::default() };
         let server = Box::pin(Server::start_with(config, Environment::real(), handover)).await.map_err(start_error)?;
         let scheme = if server.app.config.tls.certificate.is_some() { "https" } else { "http" };
-        let addresses: Vec<_> = server.addresses().iter().map(|address| url(scheme, address)).collect();
+        let addresses: Vec<_> =
+            server.addresses().iter().map(|address| url(scheme, address, &server.app.config)).collect();
         print_line(&format!("Parlor serves on {} (stop it with Ctrl+C or SIGTERM)", addresses.join(" and ")));
         if let Some(address) = server.metrics_address() {
             print_line(&format!("Its metrics are at http://{address}/metrics"));
@@ -66,9 +67,9 @@ fn taken_over() -> Handover {
     bundle.map_or_else(|_| Handover { is_restart: true, ..Handover::default() }, Bundle::unpack)
 }
 
-fn url(scheme: &str, address: &BoundAddress) -> String {
+fn url(scheme: &str, address: &BoundAddress, config: &Config) -> String {
     match address {
-        BoundAddress::Tcp(address) => format!("{scheme}://{address}"),
+        BoundAddress::Tcp(address) => format!("{scheme}://{address}{}", config.http.root_path.0),
         BoundAddress::Unix(_) => address.to_string(),
     }
 }

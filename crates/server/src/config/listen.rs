@@ -1,4 +1,4 @@
-//! Where and how the server listens: `listen`, `listen_mode` and `[tls]`.
+//! Where and how the server listens: `listen`, `listen_mode`, `[tls]` and `http.root_path`.
 
 use super::none_if_empty;
 use serde::{Deserialize, Deserializer, de};
@@ -31,6 +31,37 @@ pub struct TlsConfig {
     pub handshake_ms: u64,
     /// How long browsers use https only, in seconds; 0 means that they are not told to.
     pub hsts_s: u32,
+}
+
+/// The path below which everything is served; empty for the root of the origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootPath(pub String);
+
+/// The text is not a path below which to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidRootPath;
+
+impl fmt::Display for InvalidRootPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("expected a path such as /parlor, without a slash at its end, of letters, digits, - and _")
+    }
+}
+
+impl FromStr for RootPath {
+    type Err = InvalidRootPath;
+    fn from_str(text: &str) -> Result<Self, InvalidRootPath> {
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let is_path = text.strip_prefix('/').is_some_and(|path| path.split('/').all(is_name));
+        if text.is_empty() || is_path { Ok(Self(text.to_owned())) } else { Err(InvalidRootPath) }
+    }
+}
+
+impl<'de> Deserialize<'de> for RootPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 /// The permissions of unix sockets.
@@ -129,6 +160,16 @@ mod tests {
         for wrong in ["", "127.0.0.1", "unix:", "fd:2", "fd:x", "localhost:80", "127.0.0.1:80,", "Systemd"] {
             let error = Config::with(&[("listen", wrong)]).expect_err(wrong).to_string();
             assert!(error.contains("listen") && error.contains("unix:PATH"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_root_path_is_a_plain_path_or_nothing() {
+        for right in ["", "/parlor", "/a/b-c_9"] {
+            assert!(right.parse::<RootPath>().is_ok(), "{right}");
+        }
+        for wrong in ["/", "parlor", "/parlor/", "/a//b", "/a b", "/a%20b", "/.."] {
+            assert_eq!(wrong.parse::<RootPath>(), Err(InvalidRootPath), "{wrong}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! Invariant: a path names a file below the folder or nothing; no part of it begins with a dot.
 
 use super::{Edge, credentials::brings_cookie, errors::Refusal, static_file::File};
-use crate::theme::Theme;
+use crate::{config::RootPath, theme::Theme};
 use axum::{
     extract::{Path as UrlPath, State},
     http::{HeaderMap, Method, StatusCode, Uri, header},
@@ -40,14 +40,14 @@ const SIGNED_OUT: &str = "signed-out.html";
 #[derive(Debug)]
 pub(super) enum Pages {
     BuiltIn(HashMap<String, File>),
-    Folder(PathBuf),
+    Folder(PathBuf, RootPath),
 }
 
 impl Pages {
     /// Returns those compiled in, with a theme, or those of a folder, which are read for each request.
-    pub(super) fn new(folder: Option<&Path>, theme: &Theme) -> Self {
+    pub(super) fn new(folder: Option<&Path>, theme: &Theme, root: &RootPath) -> Self {
         if let Some(folder) = folder {
-            return Self::Folder(folder.to_owned());
+            return Self::Folder(folder.to_owned(), root.clone());
         }
         let mut files: HashMap<String, File> = BUILT_IN
             .iter()
@@ -60,7 +60,10 @@ impl Pages {
             dress(&mut files, theme);
         }
         for page in [INDEX, SIGNED_OUT] {
-            if let Some(file) = files.remove(page) {
+            if let Some(mut file) = files.remove(page) {
+                if !root.0.is_empty() {
+                    file = File::compressed(&rooted(&String::from_utf8_lossy(file.bytes()), root));
+                }
                 files.insert(page.to_owned(), file.by_cookie());
             }
         }
@@ -73,7 +76,7 @@ impl Pages {
         }
         match self {
             Self::BuiltIn(files) => files.get(path).cloned(),
-            Self::Folder(folder) => {
+            Self::Folder(folder, _) => {
                 let path = folder.join(path);
                 let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
                 read.ok()?.ok().map(|bytes| File::plain(bytes.into()))
@@ -86,8 +89,9 @@ impl Pages {
     async fn page(&self, is_in: bool) -> Option<File> {
         match self {
             Self::BuiltIn(_) => self.file(if is_in { INDEX } else { SIGNED_OUT }).await,
-            Self::Folder(_) => {
+            Self::Folder(_, root) => {
                 let page = self.file(INDEX).await?;
+                let page = File::plain(rooted(&String::from_utf8_lossy(page.bytes()), root).into());
                 let out = || File::plain(signed_out(&String::from_utf8_lossy(page.bytes())).into());
                 Some(if is_in { page } else { out() }.by_cookie())
             }
@@ -117,7 +121,8 @@ async fn index(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response,
     let is_in = brings_cookie(&edge.app, &headers);
     let sign_in_url = &edge.app.config.identity.sign_in_url;
     if !is_in && !edge.app.identity.has_accounts() && !sign_in_url.is_empty() {
-        let to = [(header::LOCATION, sign_in_url.replace("{return}", "%2F")), (header::VARY, "Cookie".to_owned())];
+        let back = format!("{}/", edge.app.config.http.root_path.0).replace('/', "%2F");
+        let to = [(header::LOCATION, sign_in_url.replace("{return}", &back)), (header::VARY, "Cookie".to_owned())];
         return Ok((StatusCode::SEE_OTHER, to).into_response());
     }
     let page = edge.shared.pages.page(is_in).await.ok_or(Code::NotFound)?;
@@ -150,15 +155,16 @@ fn media_type(path: &str) -> &'static str {
 }
 
 /// Answers any other path with a 404 page. The inbox is at `/` only, since its own URLs are behind a `#`.
-pub(super) fn other(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+pub(super) fn other(root: &RootPath, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_page = matches!(*method, Method::GET | Method::HEAD) && accepts.contains("text/html");
     if !is_page || uri.path().starts_with("/v1/") {
         return Refusal::from(Code::NotFound).into_response();
     }
-    let body = "<h1>Nothing is here</h1>\n<p>There is no page at this address. <a href=\"/\">To the inbox</a></p>\n";
+    let link = format!("<a href=\"{}/\">To the inbox</a>", root.0);
+    let body = format!("<h1>Nothing is here</h1>\n<p>There is no page at this address. {link}</p>\n");
     let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
-    (StatusCode::NOT_FOUND, kind, page("Nothing is here", body)).into_response()
+    (StatusCode::NOT_FOUND, kind, page("Nothing is here", &body)).into_response()
 }
 
 /// Serves the theme under a fixed name, for pages of a folder and for other applications.
@@ -207,6 +213,12 @@ pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// Puts the root path before the addresses in the head of the page.
+fn rooted(page: &str, root: &RootPath) -> String {
+    let root = &root.0;
+    page.replace("=\"/web/", &format!("=\"{root}/web/")).replace("=\"/theme.css", &format!("=\"{root}/theme.css"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +234,7 @@ mod tests {
     #[tokio::test]
     async fn a_path_never_leaves_the_folder() {
         let theme = Theme::of("#7a1f5c".parse().expect("a colour"));
-        let pages = Pages::new(Some(Path::new(env!("CARGO_MANIFEST_DIR"))), &theme);
+        let pages = Pages::new(Some(Path::new(env!("CARGO_MANIFEST_DIR"))), &theme, &RootPath(String::new()));
         assert!(pages.file("Cargo.toml").await.is_some() && pages.file("src/lib.rs").await.is_some());
         for path in ["", "..", "../Cargo.toml", "src/../Cargo.toml", "/etc/passwd", "src//lib.rs", ".git", "a\\b", "\0"]
         {

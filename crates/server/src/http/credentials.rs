@@ -70,10 +70,8 @@ pub(super) struct Anybody(pub(super) Caller);
 pub(super) struct SocketVisitor(pub(super) Caller);
 
 const COOKIE: &str = "parlor_session";
-const COOKIE_HTTPS: &str = "__Host-parlor_session";
 /// The cookie of a browser that has signed in before. It stays when the session ends.
 const DEVICE: &str = "parlor_device";
-const DEVICE_HTTPS: &str = "__Host-parlor_device";
 /// Browsers keep no cookie longer. The server ends sessions by their last use.
 const COOKIE_SECONDS: u32 = 400 * 24 * 60 * 60;
 const PARLOR_USER: HeaderName = HeaderName::from_static("parlor-user");
@@ -133,7 +131,7 @@ impl Caller {
         if self.by == Some(By::Bearer) {
             return self.failure.clone().map_or(Ok(self.actor), Err);
         }
-        let Some(token) = cookie(&parts.headers, is_https(app, parts)) else { return Ok(None) };
+        let Some(token) = cookie(app, &parts.headers, is_https(app, parts)) else { return Ok(None) };
         app.identity.find_session(&token).await
     }
 
@@ -144,7 +142,7 @@ impl Caller {
     pub(super) async fn client(&self, app: &App, parts: &Parts) -> Result<Client, Problem> {
         let headers = &parts.headers;
         let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
-        let device = cookie_named(headers, if is_https(app, parts) { DEVICE_HTTPS } else { DEVICE });
+        let device = cookie_named(headers, &cookie_name(app, DEVICE, is_https(app, parts)));
         // Anything else was not issued by this server.
         let device = device.filter(Token::is_well_formed);
         let previous = self.own_session(app, parts).await?;
@@ -160,7 +158,7 @@ async fn find(
     caller: &mut Caller,
 ) -> Option<Result<Option<Actor>, Problem>> {
     if provider == ProviderKind::Accounts {
-        let token = cookie(&parts.headers, is_https(app, parts))?;
+        let token = cookie(app, &parts.headers, is_https(app, parts))?;
         return Some(app.identity.find_session(&token).await);
     }
     let credential = app.identity.host()?.credential(provider, &cookie_lines(&parts.headers))?;
@@ -319,8 +317,19 @@ fn bearer(headers: &HeaderMap) -> Option<Token> {
     Some(Token(token.unwrap_or_default().to_owned()))
 }
 
-fn cookie(headers: &HeaderMap, is_https: bool) -> Option<Token> {
-    cookie_named(headers, if is_https { COOKIE_HTTPS } else { COOKIE })
+fn cookie(app: &App, headers: &HeaderMap, is_https: bool) -> Option<Token> {
+    cookie_named(headers, &cookie_name(app, COOKIE, is_https))
+}
+
+/// Returns the name of a cookie. By its prefix, browsers take it only from this host over https; with `__Host-` also only
+/// for all paths.
+fn cookie_name(app: &App, name: &str, is_https: bool) -> String {
+    let prefix = match (is_https, app.config.http.root_path.0.is_empty()) {
+        (false, _) => "",
+        (true, true) => "__Host-",
+        (true, false) => "__Secure-",
+    };
+    format!("{prefix}{name}")
 }
 
 fn cookie_named(headers: &HeaderMap, wanted: &str) -> Option<Token> {
@@ -339,7 +348,7 @@ fn cookie_lines(headers: &HeaderMap) -> Vec<&[u8]> {
 /// Returns whether a browser brings a session cookie, valid or not.
 pub(super) fn brings_cookie(app: &App, headers: &HeaderMap) -> bool {
     app.identity.providers().iter().any(|provider| match provider {
-        ProviderKind::Accounts => [false, true].into_iter().any(|is_https| cookie(headers, is_https).is_some()),
+        ProviderKind::Accounts => [false, true].into_iter().any(|is_https| cookie(app, headers, is_https).is_some()),
         host => {
             let credential = |sessions: &HostSessions| sessions.credential(*host, &cookie_lines(headers));
             app.identity.host().and_then(credential).is_some()
@@ -350,19 +359,21 @@ pub(super) fn brings_cookie(app: &App, headers: &HeaderMap) -> bool {
 /// Returns the headers that set the cookies of the session and of the browser.
 pub(super) fn cookies_for(app: &App, parts: &Parts, token: &Token, device: &Token) -> [HeaderValue; 2] {
     [
-        set_cookie(app, parts, [COOKIE, COOKIE_HTTPS], &token.0, COOKIE_SECONDS),
-        set_cookie(app, parts, [DEVICE, DEVICE_HTTPS], &device.0, COOKIE_SECONDS),
+        set_cookie(app, parts, COOKIE, &token.0, COOKIE_SECONDS),
+        set_cookie(app, parts, DEVICE, &device.0, COOKIE_SECONDS),
     ]
 }
 
 /// Returns the header that removes the session cookie.
 pub(super) fn no_cookie(app: &App, parts: &Parts) -> HeaderValue {
-    set_cookie(app, parts, [COOKIE, COOKIE_HTTPS], "", 0)
+    set_cookie(app, parts, COOKIE, "", 0)
 }
 
-fn set_cookie(app: &App, parts: &Parts, [plain, https]: [&str; 2], value: &str, seconds: u32) -> HeaderValue {
-    let (name, secure) = if is_https(app, parts) { (https, "; Secure") } else { (plain, "") };
-    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+fn set_cookie(app: &App, parts: &Parts, name: &str, value: &str, seconds: u32) -> HeaderValue {
+    let is_https = is_https(app, parts);
+    let (name, secure) = (cookie_name(app, name, is_https), if is_https { "; Secure" } else { "" });
+    let root = &app.config.http.root_path.0;
+    let cookie = format!("{name}={value}; Path={root}/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
     HeaderValue::from_str(&cookie).expect("a token is letters, digits, - and _")
 }
 

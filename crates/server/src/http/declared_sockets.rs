@@ -22,5 +22,5 @@ pub(super) async fn open_or_other(State(edge): State<Edge>, request: Request) ->
     if rooms::is_room(&edge.app, path) {
         return rooms::open(&edge, &mut parts).await.unwrap_or_else(|refusal| refusal);
     }
-    assets::other(&parts.method, &parts.uri, &parts.headers)
+    assets::other(&edge.app.config.http.root_path, &parts.method, &parts.uri, &parts.headers)
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use axum::{
     extract::{Path, State},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     response::{AppendHeaders, IntoResponse as _, Response},
     routing::{MethodRouter, get},
 };
@@ -60,13 +60,14 @@ async fn item(State(edge): State<Edge>, Path(id): Path<String>) -> Result<Respon
     let links = edge.shared.demo.as_ref().ok_or(Code::NotFound)?;
     let ItemPage { title, detail, status, picture } = links.items.get(&id).ok_or(Code::NotFound)?;
     let [title, detail, status] = [title, detail, status].map(|text| escaped(text));
+    let root = &edge.app.config.http.root_path.0;
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          </head>\n<body>\n<main>\n<h1>{title}</h1>\n<p><img src=\"{picture}\" alt=\"\" width=\"240\" height=\"240\"></p>\n\
          <p>{detail}. {status}.</p>\n<p>This page stands for one of your application. It has this link:</p>\n\
-         <p><a href=\"/#/open?type=item&amp;id={id}&amp;role=owner\">Write to the owner</a></p>\n\
-         <p><a href=\"/\">All messages</a></p>\n</main>\n</body>\n</html>\n"
+         <p><a href=\"{root}/#/open?type=item&amp;id={id}&amp;role=owner\">Write to the owner</a></p>\n\
+         <p><a href=\"{root}/\">All messages</a></p>\n</main>\n</body>\n</html>\n"
     );
     Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response())
 }
@@ -80,8 +81,8 @@ async fn sign_in(State(edge): State<Edge>, Path(name): Path<String>, parts: Part
     let user = *links.people.get(&name).ok_or(Code::NotFound)?;
     let caller = Caller::of(&edge.app, &parts).await;
     let home = [
-        (header::LOCATION, HeaderValue::from_static("/")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::LOCATION, format!("{}/", edge.app.config.http.root_path.0)),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     if caller.actor.is_some_and(|actor| actor.user == user) {
         return Ok((StatusCode::SEE_OTHER, home).into_response());

@@ -7,7 +7,7 @@ use super::{
     errors::{self, Refusal},
 };
 use crate::{
-    access_log::RequestEntry,
+    access_log::{AskedPath, RequestEntry},
     identity::{ClientKey, rate_limit::Remaining},
     listener::Peer,
     metrics,
@@ -47,11 +47,13 @@ pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: N
     let tries_to_sign_in = tries_to_sign_in(&request);
     let visit = edge.access_log.as_ref().map(|log| {
         let address = address_of(&edge.app, request.headers(), request.extensions());
-        log.visit(&id, request.uri().path(), address)
+        let asked = request.extensions().get::<AskedPath>();
+        log.visit(&id, asked.map_or(request.uri().path(), |asked| &asked.0), address)
     });
     if let Some(visit) = &visit {
         request.extensions_mut().insert(visit.clone());
     }
+    let entry = visit.map(|visit| visit.request(method, started));
     let (request, is_read) = bodies::watch(request);
     let mut counted = None;
     let answering = AssertUnwindSafe(answer(&edge, request, next, is_api, &mut counted));
@@ -78,8 +80,8 @@ pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: N
     let status = response.status().as_u16();
     edge.app.metrics.requests.get_or_create(&metrics::RequestLabels { method, status }).inc();
     edge.app.metrics.request_seconds.observe(started.elapsed().as_secs_f64());
-    match visit {
-        Some(visit) => logged(visit.request(method, started), response),
+    match entry {
+        Some(entry) => logged(entry, response),
         None => response,
     }
 }

@@ -27,6 +27,7 @@ mod openapi;
 mod pictures;
 mod presence;
 mod rooms;
+mod root_path;
 mod route;
 mod routes;
 mod schema;
@@ -67,7 +68,7 @@ impl Edge {
     pub fn new(app: Arc<App>, demo: Option<DemoLinks>) -> Self {
         let theme = Theme::of(app.config.accent);
         let shared = EdgeState {
-            pages: assets::Pages::new(app.config.web.as_deref(), &theme),
+            pages: assets::Pages::new(app.config.web.as_deref(), &theme, &app.config.http.root_path),
             theme,
             demo,
             openapi: openapi_document(),
@@ -123,11 +124,12 @@ pub fn router(edge: &Edge) -> Router {
     if edge.app.config.conformance_echo {
         router = router.route("/conformance/echo", conformance_echo::route());
     }
-    router
+    let router = router
         .fallback(declared_sockets::open_or_other)
         .method_not_allowed_fallback(|| async { errors::Refusal::from(Code::MethodNotAllowed) })
         .layer(from_fn_with_state(edge.clone(), middleware::pass))
-        .with_state(edge.clone())
+        .with_state(edge.clone());
+    root_path::mount(edge, router)
 }
 
 /// Returns the router of the metrics listener.

@@ -52,7 +52,7 @@ pub(super) fn document(routes: &[Route]) -> String {
             "headers": headers::components(),
             "securitySchemes": {
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "parlor_session",
-                           "description": "Set by signing in; named __Host-parlor_session on https."},
+                           "description": "Set by signing in; named __Host-parlor_session on https, or below a root path __Secure-parlor_session."},
                 "bearer": {"type": "http", "scheme": "bearer"},
             },
         },

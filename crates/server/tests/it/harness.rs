@@ -350,7 +350,7 @@ impl Drop for Server {
 /// Finds the port in the log.
 fn port_in(log: &str) -> Option<u16> {
     let url = log.rsplit_once("Parlor serves on ")?.1.split_once(char::is_whitespace)?.0;
-    let (_, address) = url.split_once("://")?;
+    let address = url.split("://").nth(1)?.split('/').next()?;
     address.rsplit(':').next()?.parse().ok()
 }
 

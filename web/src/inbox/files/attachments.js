@@ -13,6 +13,7 @@ import { splitFileName, describe, frameOf, gridOf, kindOf, progressOf } from '..
 import { icon } from '../ui/icons.js';
 import { formatNumber, say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
+import { addressOf } from '../ui/root.js';
 
 const BLUR_PX = 24;
 /** A larger animated picture stands still until it is opened. */
@@ -112,9 +113,9 @@ export class ParlorAttachments extends HTMLElement {
 function sourceOf(file) {
   const moves = file.media_type === 'image/gif';
   const still = moves && (matchMedia('(prefers-reduced-motion: reduce)').matches || file.bytes > MOVING_BYTES);
-  if (still && file.preview) return file.preview;
+  if (still && file.preview) return addressOf(file.preview);
   if (file.local) return objectUrlOf(file.local);
-  return (moves && !still ? file.url : file.preview) ?? file.url ?? '';
+  return addressOf((moves && !still ? file.url : file.preview) ?? file.url ?? '');
 }
 
 /** @param {string} source @param {AttachmentView} file @returns {HTMLImageElement} */
@@ -143,7 +144,7 @@ function playerOf(file) {
   const kind = kindOf(file);
   if (kind !== 'video' && kind !== 'audio') return null;
   const player = h(kind, {
-    controls: true, preload: 'none', src: file.url, 'aria-label': file.name, tabindex: -1,
+    controls: true, preload: 'none', src: addressOf(file.url ?? ''), 'aria-label': file.name, tabindex: -1,
   });
   const row = fileRow(file);
   const box = h('div', { class: `plays ${kind}` }, player, row);
@@ -163,7 +164,7 @@ function fileRow(file) {
   ];
   if (!file.url) return h('div', { class: 'bubble file', 'data-file': file.key }, ...parts);
   return h('a', {
-    class: 'bubble file', href: file.url, download: file.name, 'data-file': file.key, tabindex: -1,
+    class: 'bubble file', href: addressOf(file.url), download: file.name, 'data-file': file.key, tabindex: -1,
   }, ...parts, h('span', { class: 'get', 'aria-hidden': 'true' }, icon('save')));
 }
 

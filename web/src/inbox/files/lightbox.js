@@ -15,6 +15,7 @@ import { avatar } from '../ui/avatar.js';
 import { describe } from '../view/attachments.js';
 import { clockTime, dayName, fullTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
+import { addressOf } from '../ui/root.js';
 import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
 
@@ -112,7 +113,7 @@ export class Lightbox {
     this.#drawWhose({ sender, name, time, words });
     setText(this.#about, `${isolated(file.name)} · ${describe(file)}`);
     setText(this.#ears, dialogSay.pictureBy(say.pictureOf(index + 1, this.pictures.length, file.name), name, words));
-    setAttribute(this.#save, 'href', file.url);
+    setAttribute(this.#save, 'href', file.url ? addressOf(file.url) : file.url);
     setAttribute(this.#save, 'download', file.name);
     this.#drawPlace();
     const thumb = /** @type {HTMLElement|null} */ (this.#strip.querySelector('[aria-current]'));
@@ -177,7 +178,7 @@ export class Lightbox {
 
   /** @param {AttachmentView} file @returns {HTMLElement} */
   #large(file) {
-    const picture = h('img', { class: 'large', src: file.local ? objectUrlOf(file.local) : (file.url ?? ''),
+    const picture = h('img', { class: 'large', src: file.local ? objectUrlOf(file.local) : addressOf(file.url ?? ''),
       alt: file.name, draggable: 'false', decoding: 'async' });
     picture.addEventListener('error', () =>
       picture.replaceWith(h('p', { class: 'why', role: 'alert' }, dialogSay.pictureFailed)), { once: true });
@@ -246,7 +247,7 @@ class ParlorThumb extends HTMLElement {
 
 /** @param {AttachmentView} file @returns {string} */
 function small(file) {
-  return file.local ? objectUrlOf(file.local) : (file.preview ?? file.url ?? '');
+  return file.local ? objectUrlOf(file.local) : addressOf(file.preview ?? file.url ?? '');
 }
 
 customElements.define('parlor-thumb', ParlorThumb);

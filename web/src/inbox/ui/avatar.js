@@ -6,6 +6,7 @@
 import { h } from './dom.js';
 import { colourClass, initials } from '../view/format.js';
 import { icon } from './icons.js';
+import { addressOf } from './root.js';
 
 /** The avatar of a user, or of two members of a group, or the group's picture; with a dot for presence.
  * @param {User[]} users @param {{size?: number, pair?: boolean, picture?: string|null, dot?: 'online'|'idle'|''}} [how]
@@ -33,7 +34,7 @@ function skin(user) {
 
 /** @param {string} src @param {HTMLElement} instead what is shown when it cannot be loaded @returns {HTMLElement} */
 function framed(src, instead) {
-  const picture = h('img', { src, alt: '', decoding: 'async' });
+  const picture = h('img', { src: addressOf(src), alt: '', decoding: 'async' });
   const frame = h('span', { class: 'avatar-frame' }, picture);
   picture.addEventListener('error', () => frame.replaceWith(instead), { once: true });
   return frame;

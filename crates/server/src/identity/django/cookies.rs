@@ -2,7 +2,7 @@
 //! wins, and quoted values are unquoted as Python's `http.cookies` does.
 
 /// Cookies of Parlor itself, which are not passed on, begin with one of these.
-const OWN_COOKIES: [&[u8]; 2] = [b"parlor_", b"__Host-parlor_"];
+const OWN_COOKIES: [&[u8]; 3] = [b"parlor_", b"__Host-parlor_", b"__Secure-parlor_"];
 
 /// Returns all cookies in the lines of the header, to be passed on to the host: byte by byte, without those of Parlor.
 pub(crate) fn of_host(lines: &[&[u8]]) -> Vec<u8> {

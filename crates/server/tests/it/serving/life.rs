@@ -20,11 +20,11 @@ async fn lives_out(client: &mut Client) {
 
 #[tokio::test]
 async fn a_socket_that_has_lived_long_enough_is_closed_and_its_client_comes_back_without_loss() {
-    let server = Setup::new().with("socket.life_max_ms", 2000).start().await;
+    let server = Setup::new().with("socket.life_max_ms", 8000).start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let conversation = ada.open_direct(&ben).await.id;
     let mut client = ada.connect().await;
-    for round in 0..3 {
+    for round in 0..2 {
         lives_out(&mut client).await;
         let sent = ben.send(conversation, &format!("while nobody listens {round}")).await;
         client.connect().await.expect("it comes back");

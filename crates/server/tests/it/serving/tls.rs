@@ -165,7 +165,7 @@ async fn http2_serves_requests_side_by_side_and_refuses_none_for_a_missing_host(
 
 #[tokio::test]
 async fn an_answer_that_is_not_read_is_reset_and_the_connection_goes_on() {
-    let site = Secured::start(|setup| setup.with("http.write_ms", 500)).await;
+    let site = Secured::start(|setup| setup.with("http.write_ms", 1000)).await;
     let (mut client, _) = site.http2(0).await;
     let answer = timeout(SOON, client.send_request(get("/"))).await.expect("in time").expect("the head arrives");
     let end = timeout(SOON, answer.into_body().frame()).await.expect("it is reset").expect("no end without an error");
