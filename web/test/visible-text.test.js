@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { findInvisible, isBlank } from '../src/inbox/view/visible-text.js';
+import { findInvisible } from '../src/inbox/view/name-rules.js';
+import { isBlank } from '../src/inbox/view/visible-text.js';
 
 const fixture = JSON.parse(readFileSync(new URL('../../fixtures/visible.json', import.meta.url), 'utf8'));
 

@@ -21,7 +21,7 @@ import { dialogSay } from './view/dialog-strings.js';
 import { say, sentences } from './view/strings.js';
 import { changeError, pictureError, errorText } from './view/error-text.js';
 import { backButton } from './thread/thread.js';
-import { nameError } from './view/visible-text.js';
+import { nameError } from './view/name-rules.js';
 import { emit } from './ui/events.js';
 
 /** `before-paint.js` reads it. */

@@ -12,7 +12,7 @@ import { h, setAttribute, setText } from './ui/dom.js';
 import { icon, mark } from './ui/icons.js';
 import { dialogSay } from './view/dialog-strings.js';
 import { say, sentences } from './view/strings.js';
-import { nameError } from './view/visible-text.js';
+import { nameError } from './view/name-rules.js';
 import { errorText } from './view/error-text.js';
 import { emit } from './ui/events.js';
 

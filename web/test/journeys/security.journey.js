@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { oneLine, preview } from '../../src/inbox/view/markup.js';
 import { balanced } from '../../src/inbox/view/bidi.js';
-import { findInvisible } from '../../src/inbox/view/visible-text.js';
+import { findInvisible } from '../../src/inbox/view/name-rules.js';
 import { payloads } from './support/hostile-texts.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';

@@ -2,7 +2,7 @@
 //!
 //! A joiner has one between letters of Arabic and Indic scripts and within an emoji, a variation selector after an
 //! emoji or a Han character. Everywhere else what cannot be seen makes one name look like another.
-//! `web/src/inbox/view/visible-text.js` says the same, and `fixtures/visible.json` holds both to it.
+//! `visible-text.js` and `name-rules.js` in `web/src/inbox/view` say the same; `fixtures/visible.json` holds all to it.
 
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
 const ZERO_WIDTH_JOINER: char = '\u{200d}';

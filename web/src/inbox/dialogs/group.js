@@ -16,7 +16,7 @@ import { icon } from '../ui/icons.js';
 import { hintOf, openUserPicker } from './new-conversation.js';
 import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
-import { nameError } from '../view/visible-text.js';
+import { nameError } from '../view/name-rules.js';
 import { changeError, pictureError } from '../view/error-text.js';
 
 /**

@@ -11,7 +11,7 @@ import { icon } from '../ui/icons.js';
 import { isSearchable } from '../view/users.js';
 import { dialogSay } from '../view/dialog-strings.js';
 import { say, sentences } from '../view/strings.js';
-import { nameError } from '../view/visible-text.js';
+import { nameError } from '../view/name-rules.js';
 import { errorText } from '../view/error-text.js';
 
 /**
