@@ -1,15 +1,17 @@
-/** Where the server is: at the root of its origin, or below a path (`http.root_path`). The page is directly there. */
+/** Where the server is: at the root of its origin, or below a path (`http.root_path`), which the server puts before the
+ * address of the script. A proxy may show the page elsewhere, so its own address says nothing. */
 
 /** The path without its last slash; empty at the root of the origin. */
-export const ROOT = rootOf(globalThis.location?.pathname ?? '/');
+const ROOT = rootOf(globalThis.document?.querySelector('script[type=module]')?.getAttribute('src') ?? '');
 
-/** @param {string} pathname the path of the page @returns {string} */
-export function rootOf(pathname) {
-  return pathname.replace(/\/[^/]*$/, '');
+/** @param {string} script the address of the script, such as `/web/main.js` @returns {string} */
+export function rootOf(script) {
+  return /^(.*)\/web\//u.exec(script)?.[1] ?? '';
 }
 
-/** Returns the address of something of the server, which names it from its own root. Other addresses stay.
+/** Returns the address of something of the server, which names it from its own root. Files of the application beside it
+ * and other origins keep theirs.
  * @param {string} path @returns {string} */
 export function addressOf(path) {
-  return path.startsWith('/') ? ROOT + path : path;
+  return path.startsWith('/v1/') ? ROOT + path : path;
 }
