@@ -1,8 +1,10 @@
 //! The access log: a line for each request, and for the beginning and the end of each socket.
 //!
-//! Invariants: nobody waits for the disk: a thread writes the lines, and those that find its queue full are dropped and
-//! counted; no line contains the query of a URL, a header or a body; addresses are shortened unless the operator wants
-//! them whole.
+//! Invariants: nobody waits for the disk: a thread writes the lines; those that find its queue full, and those that the
+//! disk refuses, are dropped and counted; no line contains the query of a URL, a header or a body, or a character that
+//! a terminal would act on; addresses are shortened unless the operator wants them whole.
+
+mod writer;
 
 use crate::{
     address::shortened,
@@ -13,27 +15,26 @@ use crate::{
 use parlor_protocol::close::Close;
 use serde_json::{Map, Value, json};
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufWriter, Write},
-    iter,
+    fmt::Write as _,
+    io,
     net::IpAddr,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread,
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
+use writer::{Output, Writer, check_file};
 
 /// Lines that wait for the disk.
 const QUEUE_LINES: usize = 8192;
 /// Bytes of a path in a line; the rest is cut off.
 const PATH_BYTES_MAX: usize = 512;
-/// How often a file is looked for that was moved away.
-const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
+/// How often room in a full queue is looked for at the end.
+const END_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Where lines go. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,8 +55,8 @@ struct Shared {
 #[derive(Debug)]
 enum Entry {
     Line(String),
-    /// Says that everything before is written.
-    Answer(oneshot::Sender<()>),
+    /// Ends the thread, and says that everything before is written.
+    End(oneshot::Sender<()>),
 }
 
 /// A request, from which its line is made when its answer has been sent.
@@ -140,32 +141,56 @@ impl AccessLog {
     /// Opens the log, if there is to be one.
     ///
     /// # Errors
-    /// The file cannot be opened.
+    /// The file cannot be opened, or is not a regular file: a pipe that nobody reads would stop the start.
     pub fn open(config: &LogConfig, environment: &Environment, metrics: &Arc<Metrics>) -> io::Result<Option<Self>> {
-        let mut output = match config.access.as_str() {
+        let output = match config.access.as_str() {
             "" | "off" => return Ok(None),
             "on" => Output::Standard,
-            path => Output::file(Path::new(path))?,
+            path => Output::file(Path::new(path)).map_err(|error| named(path, &error))?,
         };
-        let (queue, entries) = sync_channel(QUEUE_LINES);
-        thread::Builder::new().name("access-log".to_owned()).spawn(move || write(&entries, &mut output))?;
-        let (environment, metrics) = (environment.clone(), metrics.clone());
-        let shared = Shared { queue, format: config.format, addresses: config.addresses, environment, metrics };
-        Ok(Some(Self { shared: Arc::new(shared) }))
+        Self::writing_to(output, config, environment, metrics).map(Some)
     }
 
-    /// Waits until everything so far is written, or could not be.
-    pub(crate) async fn written(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.shared.queue.try_send(Entry::Answer(answer)).is_ok() {
-            // A thread that has ended writes nothing more.
-            _ = answered.await;
+    /// Checks that the log can be opened, and makes no file.
+    ///
+    /// # Errors
+    /// See [`AccessLog::open`].
+    pub fn check(config: &LogConfig) -> io::Result<()> {
+        match config.access.as_str() {
+            "" | "off" | "on" => Ok(()),
+            path => check_file(Path::new(path)).map_err(|error| named(path, &error)),
         }
+    }
+
+    fn writing_to(
+        output: Output,
+        config: &LogConfig,
+        environment: &Environment,
+        metrics: &Arc<Metrics>,
+    ) -> io::Result<Self> {
+        let (queue, entries) = sync_channel(QUEUE_LINES);
+        let mut writer = Writer::new(output, metrics.clone());
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&entries))?;
+        let (environment, metrics) = (environment.clone(), metrics.clone());
+        let shared = Shared { queue, format: config.format, addresses: config.addresses, environment, metrics };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Ends the log when everything so far is written, or could not be. Later lines are dropped and counted.
+    pub(crate) async fn end(&self) {
+        let (answer, answered) = oneshot::channel();
+        let mut entry = Entry::End(answer);
+        while let Err(TrySendError::Full(back)) = self.shared.queue.try_send(entry) {
+            entry = back;
+            tokio::time::sleep(END_INTERVAL).await;
+        }
+        // A thread that has ended writes nothing more.
+        _ = answered.await;
     }
 
     /// Describes a request: its id, its path without the query, and the client's address.
     pub(crate) fn visit(&self, id: &str, path: &str, address: IpAddr) -> Visit {
-        let path = String::from_utf8_lossy(&path.as_bytes()[..path.len().min(PATH_BYTES_MAX)]).into_owned();
+        let path = escaped(&path.as_bytes()[..path.len().min(PATH_BYTES_MAX)]);
         Visit { log: self.clone(), id: id.to_owned(), path, address }
     }
 }
@@ -208,7 +233,7 @@ impl SocketEntry {
     /// Notes that the server closed it, with a code of its own protocol or a reason of another one.
     pub(crate) fn closed(&mut self, code: u16, reason: &str) {
         let known = Close::ALL.iter().find(|close| close.code() == code).map(|close| close.name());
-        self.reason = Some(known.unwrap_or(reason).to_owned());
+        self.reason = Some(escaped(known.unwrap_or(reason).as_bytes()));
     }
 }
 
@@ -223,79 +248,32 @@ fn milliseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where the thread writes.
-enum Output {
-    Standard,
-    File { path: PathBuf, file: BufWriter<File>, identity: (u64, u64), checked: Option<Instant> },
+/// Writes everything but visible ASCII as a URL does, so that a line stays one line of plain text.
+fn escaped(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len()), |mut text, byte| {
+        if byte.is_ascii_graphic() {
+            text.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
 }
 
-impl Output {
-    fn file(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).mode(0o640).open(path)?;
-        let found = file.metadata()?;
-        let identity = (found.dev(), found.ino());
-        Ok(Self::File { path: path.to_owned(), file: BufWriter::new(file), identity, checked: None })
-    }
-
-    fn write(&mut self, line: &str) -> io::Result<()> {
-        match self {
-            Self::Standard => writeln!(io::stdout().lock(), "{line}"),
-            Self::File { file, .. } => writeln!(file, "{line}"),
-        }
-    }
-
-    /// Passes everything on, and opens the file again if it was moved away.
-    fn flush(&mut self) -> io::Result<()> {
-        let Self::File { path, file, identity, checked } = self else { return Ok(()) };
-        file.flush()?;
-        if checked.is_some_and(|checked| checked.elapsed() < REOPEN_INTERVAL) {
-            return Ok(());
-        }
-        let is_same = std::fs::metadata(&*path).is_ok_and(|found| (found.dev(), found.ino()) == *identity);
-        if !is_same {
-            *self = Self::file(&path.clone())?;
-        }
-        if let Self::File { checked, .. } = self {
-            *checked = Some(Instant::now());
-        }
-        Ok(())
-    }
-}
-
-/// Writes lines until nobody can send any more.
-fn write(queue: &Receiver<Entry>, output: &mut Output) {
-    let mut is_failing = false;
-    while let Ok(first) = queue.recv() {
-        // A file that was moved away is noticed before its successor's first line.
-        let mut written = output.flush();
-        let mut answers = Vec::new();
-        for entry in iter::once(first).chain(queue.try_iter()) {
-            match entry {
-                Entry::Line(line) => written = written.and_then(|()| output.write(&line)),
-                Entry::Answer(answer) => answers.push(answer),
-            }
-        }
-        written = written.and_then(|()| output.flush());
-        for answer in answers {
-            // Nobody may wait any more.
-            _ = answer.send(());
-        }
-        match written {
-            Ok(()) => is_failing = false,
-            Err(error) if !is_failing => {
-                tracing::warn!(%error, "The access log cannot be written");
-                is_failing = true;
-            }
-            Err(_) => {}
-        }
-    }
+fn named(path: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("log.access = {path:?}: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
-    use std::{fs, net::Ipv4Addr};
+    use std::{
+        fs::{self, File, OpenOptions},
+        net::Ipv4Addr,
+        path::PathBuf,
+    };
 
     fn open(settings: &[(&'static str, &str)]) -> (AccessLog, Arc<Metrics>) {
         let config = Config::with(settings).expect("right").log;
@@ -332,31 +310,92 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_is_written_when_the_log_says_so() {
+    async fn everything_is_written_when_the_log_ends() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("access.log");
         let (log, _) = open(&[("log.access", path.to_str().expect("text"))]);
         for _ in 0..1000 {
             drop(log.visit("id", "/", Ipv4Addr::LOCALHOST.into()).request("GET", Instant::now()));
         }
-        log.written().await;
+        log.end().await;
         assert_eq!(fs::read_to_string(&path).expect("the file").lines().count(), 1000);
+    }
+
+    fn pipe(folder: &Path) -> PathBuf {
+        let path = folder.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        assert!(made.success());
+        path
+    }
+
+    fn write_to(file: File) -> (AccessLog, Arc<Metrics>) {
+        let (config, metrics) = (Config::default().log, Arc::new(Metrics::new()));
+        // It is not followed.
+        let output = Output::File { path: "/".into(), file, identity: (0, 0), checked: Some(Instant::now()) };
+        let log = AccessLog::writing_to(output, &config, &Environment::new(|| 0, |_| {}), &metrics);
+        (log.expect("a thread"), metrics)
     }
 
     #[test]
     fn lines_that_the_disk_does_not_take_are_dropped_and_counted_and_nobody_waits() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("pipe");
         // Nobody reads the pipe, which is full after 64 KiB, like a disk that hangs.
-        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
-        assert!(made.success());
-        let _reader = OpenOptions::new().read(true).write(true).open(&path).expect("opened");
-        let (log, metrics) = open(&[("log.access", path.to_str().expect("text"))]);
+        let pipe = OpenOptions::new().read(true).write(true).open(pipe(folder.path())).expect("opened");
+        let (log, metrics) = write_to(pipe);
         let visit = log.visit("id", &"/x".repeat(4096), Ipv4Addr::LOCALHOST.into());
         for _ in 0..2 * QUEUE_LINES {
             drop(visit.clone().request("GET", Instant::now()));
         }
         assert!(metrics.access_lines_dropped.get() > 0);
+    }
+
+    #[tokio::test]
+    async fn lines_that_a_full_disk_refuses_are_counted() {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let (log, metrics) = write_to(full);
+        for _ in 0..10 {
+            drop(log.visit("id", "/", Ipv4Addr::LOCALHOST.into()).request("GET", Instant::now()));
+        }
+        log.end().await;
+        assert_eq!(metrics.access_lines_dropped.get(), 10);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_an_error_before_the_start_and_no_file_is_made_for_the_check() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        pipe(folder.path());
+        let config = |path: &str| Config::with(&[("log.access", path)]).expect("right").log;
+        let environment = Environment::new(|| 0, |_| {});
+        for (wrong, why) in [(at("pipe"), "regular file"), (at(""), "regular file"), (at("no/access.log"), "No such")] {
+            let config = config(&wrong);
+            let opened = AccessLog::open(&config, &environment, &Arc::new(Metrics::new())).map(drop);
+            for refused in [AccessLog::check(&config), opened] {
+                let refused = refused.expect_err(&wrong).to_string();
+                assert!(refused.contains("log.access") && refused.contains(why), "{refused}");
+            }
+        }
+        let right = at("access.log");
+        AccessLog::check(&config(&right)).expect("it can be made");
+        assert!(!Path::new(&right).exists());
+        fs::write(&right, "old\n").expect("a file");
+        AccessLog::check(&config(&right)).expect("it can be written");
+        assert_eq!(fs::read_to_string(&right).expect("a file"), "old\n");
+    }
+
+    #[tokio::test]
+    async fn what_a_terminal_would_act_on_or_show_as_something_else_is_written_as_in_a_url() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("access.log");
+        let (log, _) = open(&[("log.access", path.to_str().expect("text"))]);
+        let visit = log.visit("id", "/\u{9b}31m\u{202e}é\u{7f}", Ipv4Addr::LOCALHOST.into());
+        visit.socket().closed(1008, "not today\nid");
+        log.end().await;
+        let text = fs::read_to_string(&path).expect("the file");
+        let shown = "id 127.0.0.0 /%C2%9B31m%E2%80%AE%C3%A9%7F";
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.lines().all(|line| line.contains(shown)), "{text}");
+        assert!(text.contains(" reason=not%20today%0Aid ms="), "{text}");
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub struct Metrics {
     pub bridge_sent: Counter,
     /// Messages between Parlor and the channel layer that were dropped, by reason.
     pub bridge_drops: Family<DropLabels, Counter>,
-    /// Lines of the access log that were dropped because the disk was too slow.
+    /// Lines of the access log that were dropped because the disk was too slow or refused them.
     pub access_lines_dropped: Counter,
     /// Tasks of the runtime that have not ended.
     pub tasks: Gauge,

@@ -208,7 +208,7 @@ impl Server {
             tracing::warn!("The store did not close within the grace");
         }
         if let Some(access_log) = &self.access_log
-            && timeout_at(deadline, access_log.written()).await.is_err()
+            && timeout_at(deadline, access_log.end()).await.is_err()
         {
             tracing::warn!("The access log was not written to its end");
         }

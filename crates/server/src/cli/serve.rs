@@ -2,6 +2,7 @@
 
 use super::{CliError, CliErrorKind, block_on, log, print_line};
 use crate::{
+    access_log::AccessLog,
     config::Config,
     data_folder,
     environment::Environment,
@@ -30,6 +31,7 @@ enum Next {
 pub(super) fn check(config: &Config) -> Result<(), CliError> {
     config.compat.profile.as_deref().map(Profile::load).transpose().map_err(CliError::usage)?;
     Tls::load(&config.tls, config.http.http2).map_err(CliError::usage)?;
+    AccessLog::check(&config.log).map_err(CliError::usage)?;
     print_line("The configuration is right.");
     Ok(())
 }
