@@ -77,7 +77,8 @@ struct StreamExecutor {
 /// An open stream.
 struct OpenStream(Arc<Streams>);
 
-/// The body of an answer, in small parts whose progress is watched.
+/// The body of an answer, in small parts whose progress is watched. The last byte is a part of its own: a part is written
+/// when there is room for its first byte, so nothing is left then that the reader has not made room for.
 struct WatchedBody {
     inner: Body,
     rest: Bytes,
@@ -172,7 +173,8 @@ impl HttpBody for WatchedBody {
                 },
             }
         }
-        let part = this.rest.split_to(this.rest.len().min(WINDOW_BYTES));
+        let but_one = this.rest.len().saturating_sub(1).max(1);
+        let part = this.rest.split_to(this.rest.len().min(but_one).min(WINDOW_BYTES));
         this.progress.parts.fetch_add(1, Ordering::AcqRel);
         this.progress.waits_for_reader.store(true, Ordering::Release);
         Poll::Ready(Some(Ok(Frame::data(part))))
@@ -219,8 +221,12 @@ pub(super) async fn serve(
         }
         () = streams.idle(shared.idle) => {
             served.as_mut().graceful_shutdown();
-            // A client that does not end it as well is not waited for.
-            timeout(shared.write, served).await.unwrap_or(Ok(()))
+            // A request that came at this moment is answered; a client that does not end the connection as well is not
+            // waited for.
+            tokio::select! {
+                ended = served => ended,
+                () = streams.idle(shared.write) => Ok(()),
+            }
         }
     }
 }
@@ -248,4 +254,30 @@ fn prepared(mut request: Request, peer: Peer) -> Request {
         request.headers_mut().insert(header::HOST, host);
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn an_answer_is_sent_in_small_parts_and_its_last_byte_alone() {
+        for (length, expected) in [
+            (0, vec![]),
+            (1, vec![1]),
+            (2, vec![1, 1]),
+            (WINDOW_BYTES, vec![WINDOW_BYTES - 1, 1]),
+            (2 * WINDOW_BYTES + 1, vec![WINDOW_BYTES, WINDOW_BYTES, 1]),
+        ] {
+            let mut body = WatchedBody::new(Body::from(vec![b'x'; length]));
+            assert_eq!(body.size_hint().exact(), Some(length as u64));
+            let mut parts = Vec::new();
+            while !body.is_end_stream() {
+                let frame = body.frame().await.expect("no end before it is said").expect("no error");
+                parts.push(frame.into_data().expect("data").len());
+            }
+            assert_eq!(parts, expected);
+        }
+    }
 }

@@ -175,11 +175,85 @@ async fn an_answer_that_is_not_read_is_reset_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
+async fn the_last_bytes_of_an_answer_are_watched_like_the_others() {
+    let change = |setup: Setup| setup.with("http.write_ms", 1000).with("log.filter", "info,parlor::listener=debug");
+    let site = Secured::start(change).await;
+    let (mut client, _) = site.http2(2).await;
+    let answer = timeout(SOON, client.send_request(get("/livez"))).await.expect("in time").expect("the head arrives");
+    // Two bytes have arrived, the others wait for more room, which is made by reading.
+    while !site.server.log().contains("a stream was reset") {
+        // waits for: the line in the log
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(timeout(SOON, answer.into_body().collect()).await.expect("in time").is_err());
+}
+
+#[tokio::test]
 async fn an_http2_connection_without_requests_ends() {
     let site = Secured::start(|setup| setup.with("http.head_ms", 500)).await;
     let (client, ended) = site.http2(1 << 20).await;
     timeout(SOON, ended).await.expect("the server ends it").expect("no panic");
     drop(client);
+}
+
+/// The types of frames, see RFC 9113, section 6.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+/// Flags.
+const ACK: u8 = 1;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+async fn write_frame(to: &mut TlsStream<TcpStream>, (kind, flags, stream): (u8, u8, u8), payload: &[u8]) {
+    let length = u8::try_from(payload.len()).expect("a short frame");
+    let head = [0, 0, length, kind, flags, 0, 0, 0, stream];
+    to.write_all(&[&head, payload].concat()).await.expect("written");
+}
+
+/// Reads a frame and returns its type, its flags and its payload.
+async fn read_frame(from: &mut TlsStream<TcpStream>) -> (u8, u8, Vec<u8>) {
+    let mut head = [0; 9];
+    timeout(SOON, from.read_exact(&mut head)).await.expect("in time").expect("the connection is open");
+    let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+    timeout(SOON, from.read_exact(&mut payload)).await.expect("in time").expect("the connection is open");
+    (head[3], head[4], payload)
+}
+
+#[tokio::test]
+async fn a_request_that_comes_at_the_end_of_an_idle_http2_connection_is_answered_however_slow_it_is() {
+    let change = |setup: Setup| setup.with("http.head_ms", 500).with("http.write_ms", 5000);
+    let site = Secured::start(|setup| change(setup).with("http.body_ms", 600_000)).await;
+    let mut stream = site.connect(&[b"h2"]).await.expect("a TLS connection");
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("written");
+    write_frame(&mut stream, (SETTINGS, 0, 0), &[]).await;
+    // The server ends the connection, of which this client has not heard.
+    loop {
+        match read_frame(&mut stream).await {
+            (GOAWAY, ..) => break,
+            (PING, 0, payload) => write_frame(&mut stream, (PING, ACK, 0), &payload).await,
+            _ => {}
+        }
+    }
+    // Fields of the static table, and values as they are: RFC 7541, sections 6.1 and 6.2.2.
+    let mut head = vec![0x80 | 3, 0x80 | 7];
+    for (name, value) in [(&[1][..], NAME), (&[4], "/v1/session"), (&[15, 31 - 15], "application/json")] {
+        head.extend([name, &[u8::try_from(value.len()).expect("short")], value.as_bytes()].concat());
+    }
+    write_frame(&mut stream, (HEADERS, END_HEADERS, 1), &head).await;
+    // One belongs to the end, the others come every half second while the request is open: longer than `http.write_ms`.
+    for _ in 0..13 {
+        let payload = loop {
+            if let (PING, 0, payload) = read_frame(&mut stream).await {
+                break payload;
+            }
+        };
+        write_frame(&mut stream, (PING, ACK, 0), &payload).await;
+    }
+    write_frame(&mut stream, (DATA, END_STREAM, 1), b"{}").await;
+    while read_frame(&mut stream).await.0 != HEADERS {}
 }
 
 #[tokio::test]
