@@ -7,6 +7,7 @@
 
 mod bind;
 mod http2;
+mod socket_file;
 mod stream;
 mod tls;
 

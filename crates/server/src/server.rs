@@ -7,13 +7,13 @@ use crate::{
     config::{Config, ListenAddress},
     data_folder::{self, DataFolder},
     environment::Environment,
-    handover::{Handover, Holding, bundle::Bundle},
+    handover::{HandedListener, Handover, Holding, bundle::Bundle},
     http::{self, DemoLinks, Edge},
     identity::actor::Actor,
     listener::{self, BoundAddress, ConnectionSlots, ListenError, Listener, Tls, TlsError},
     old_sockets,
 };
-use std::{io, net::SocketAddr, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -64,8 +64,8 @@ pub struct Server {
     metrics_address: Option<SocketAddr>,
     slots: Arc<ConnectionSlots>,
     stop: watch::Sender<bool>,
-    /// Each returns its listener, if it is handed over, with the setting that it is for.
-    listeners: Vec<JoinHandle<Option<(String, OwnedFd)>>>,
+    /// Each returns its listener, if it is handed over.
+    listeners: Vec<JoinHandle<Option<HandedListener>>>,
     tasks: Vec<JoinHandle<()>>,
     access_log: Option<AccessLog>,
     folder: DataFolder,
@@ -186,7 +186,7 @@ impl Server {
         packed.inspect_err(|error| tracing::warn!(%error, "Nothing can be handed over; sockets are closed")).ok()
     }
 
-    async fn shut_down(self) -> (Vec<(String, OwnedFd)>, DataFolder) {
+    async fn shut_down(self) -> (Vec<HandedListener>, DataFolder) {
         let grace = Duration::from_millis(self.app.config.stop.grace_ms);
         let deadline = Instant::now() + grace;
         self.stop.send_replace(true);
@@ -238,14 +238,14 @@ fn accept(
     router: axum::Router,
     slots: Arc<ConnectionSlots>,
     stop: watch::Receiver<bool>,
-) -> JoinHandle<Option<(String, OwnedFd)>> {
+) -> JoinHandle<Option<HandedListener>> {
     let app = app.clone();
     tokio::spawn(async move {
         let listener = listener::serve(listener, router, (&app.config, tls), slots, app.metrics.clone(), stop).await;
         if !app.holding.is_on() {
             return None;
         }
-        listener.into_descriptor()
+        listener.hand_over()
     })
 }
 

@@ -5,7 +5,7 @@
 //! listening sockets and the held ones. The state is JSON: a line that every version understands, its head, then a line
 //! for each held socket, in the order of the descriptors.
 
-use super::{CLOSE_FRAME, Handover, HeldSocket, SocketRecord};
+use super::{CLOSE_FRAME, HandedListener, Handover, HeldSocket, ListenerRecord, SocketRecord};
 use crate::listener::close_listeners;
 use rustix::{
     fs::{MemfdFlags, memfd_create},
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, IoSlice, IoSliceMut, Read as _, Seek as _, Write as _},
+    iter,
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -59,6 +60,20 @@ struct Head {
     has_lock: bool,
     /// The settings that the listening sockets are for.
     listeners: Vec<String>,
+    /// Device and inode of the file of each, if it has one.
+    #[serde(default)]
+    files: Vec<Option<(u64, u64)>>,
+}
+
+impl Head {
+    /// Takes the descriptors of the listening sockets.
+    fn listeners(&self, descriptors: &mut impl Iterator<Item = OwnedFd>) -> Vec<HandedListener> {
+        let files = self.files.iter().copied().chain(iter::repeat(None));
+        let records = self.listeners.iter().cloned().zip(files);
+        let records = records.map(|(setting, file)| ListenerRecord { setting, file });
+        let listeners = records.zip(descriptors).map(|(record, descriptor)| HandedListener { descriptor, record });
+        listeners.filter(|listener| is_listening(&listener.descriptor)).collect()
+    }
 }
 
 impl Bundle {
@@ -74,8 +89,13 @@ impl Bundle {
         let (sending, receiving) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(io::Error::from)?;
         let file = File::from(memfd_create("parlor-handover", MemfdFlags::CLOEXEC)?);
-        let (settings, listeners): (Vec<String>, Vec<OwnedFd>) = handover.listeners.into_iter().unzip();
-        let head = Head { version: VERSION, has_lock: handover.lock.is_some(), listeners: settings };
+        let mut head = Head { version: VERSION, has_lock: handover.lock.is_some(), listeners: vec![], files: vec![] };
+        let mut listeners = Vec::new();
+        for HandedListener { descriptor, record } in handover.listeners {
+            head.listeners.push(record.setting);
+            head.files.push(record.file);
+            listeners.push(descriptor);
+        }
         let mut head = serde_json::to_vec(&head)?;
         head.push(b'\n');
         let first = [file.as_fd()].into_iter().chain(handover.lock.iter().chain(&listeners).map(AsFd::as_fd));
@@ -139,8 +159,7 @@ impl Bundle {
         let head = read_head(&mut reader);
         if let Ok(head) = &head {
             handover.lock = if head.has_lock { descriptors.next() } else { None };
-            let listeners = head.listeners.iter().cloned().zip(descriptors.by_ref());
-            handover.listeners = listeners.filter(|(_, socket)| is_listening(socket)).collect();
+            handover.listeners = head.listeners(&mut descriptors);
         }
         let records = match head.and_then(|head| read_records(head.version, reader, descriptors.len())) {
             Ok(records) => records,
@@ -275,13 +294,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         let (sockets, peers) = held(1..=300);
-        let listeners = vec![("here".to_owned(), listener.into())];
+        let here = ListenerRecord { setting: "here".to_owned(), file: Some((1, u64::MAX)) };
+        let listeners = vec![HandedListener { descriptor: listener.into(), record: here.clone() }];
         let handover = Handover { listeners, sockets, ..Handover::default() };
         let handover = Bundle::pack(handover).expect("packed").unpack();
         assert!(handover.is_restart && handover.lock.is_none());
-        let [(setting, listener)] = handover.listeners.try_into().expect("one");
-        assert_eq!(setting, "here");
-        assert_eq!(TcpListener::from(listener).local_addr().expect("bound"), address);
+        let [listener] = handover.listeners.try_into().expect("one");
+        assert_eq!(listener.record, here);
+        assert_eq!(TcpListener::from(listener.descriptor).local_addr().expect("bound"), address);
         assert_eq!(handover.sockets.len(), 300);
         for (number, (socket, mut peer)) in (1..).zip(handover.sockets.into_iter().zip(peers)) {
             assert_eq!(format!("{:?}", socket.record), format!("{:?}", record(number)));

@@ -50,9 +50,24 @@ pub struct Handover {
     pub(crate) is_restart: bool,
     /// The lock of the data folder.
     pub(crate) lock: Option<OwnedFd>,
-    /// Listening sockets, with the setting that each is for.
-    pub(crate) listeners: Vec<(String, OwnedFd)>,
+    pub(crate) listeners: Vec<HandedListener>,
     pub(crate) sockets: Vec<HeldSocket>,
+}
+
+/// A listening socket that nobody accepts connections on at the moment.
+#[derive(Debug)]
+pub struct HandedListener {
+    pub(crate) descriptor: OwnedFd,
+    pub(crate) record: ListenerRecord,
+}
+
+/// What is known about a listening socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerRecord {
+    /// The entry of `listen` that it is for.
+    pub(crate) setting: String,
+    /// Device and inode of its file, if this server made one.
+    pub(crate) file: Option<(u64, u64)>,
 }
 
 /// A socket that nobody serves at the moment.

@@ -1,27 +1,32 @@
 //! Makes listening sockets: binds addresses and paths, and takes over inherited sockets.
 //!
-//! Invariants: a socket file is replaced only if nobody listens on it, and removed at the end only if it is still this
-//! process's. Inherited sockets are taken over before any other is opened. After a restart in place every socket comes
+//! Invariants: inherited sockets are taken over before any other is opened. After a restart in place every socket comes
 //! from the program before, and no number is adopted: what is open under it belongs to somebody already.
 
-use super::stream::RawStream;
-use crate::config::{ListenAddress, SocketMode};
+use super::{
+    socket_file::{SocketFile, bind_path, identity},
+    stream::RawStream,
+};
+use crate::{
+    config::{ListenAddress, SocketMode},
+    handover::{HandedListener, ListenerRecord},
+};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::{
     fmt, fs, io, mem,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::{
         fd::{BorrowedFd, OwnedFd},
-        unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+        unix::fs::MetadataExt as _,
     },
     path::{Path, PathBuf},
 };
-use tokio::net::{TcpListener, UnixListener, UnixSocket};
+use tokio::net::{TcpListener, UnixListener};
 
 /// The first descriptor that systemd passes.
 const SYSTEMD_FIRST: i32 = 3;
-/// Connections that wait to be accepted, as for TCP.
-const BACKLOG: u32 = 1024;
+/// The permission of others to write, which lets them connect.
+const OTHERS_WRITE: u32 = 0o002;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -57,37 +62,11 @@ pub struct ListenError {
     cause: io::Error,
 }
 
-/// The file of a unix socket, removed on drop.
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    /// Device and inode: another process may have replaced the file.
-    identity: (u64, u64),
-}
-
 impl fmt::Display for BoundAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(formatter, "{address}"),
             Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
-        }
-    }
-}
-
-impl SocketFile {
-    /// Takes care of the file of a socket of this process, and sets its permissions.
-    fn of(path: &Path, mode: SocketMode) -> io::Result<Self> {
-        let file = Self { path: path.to_owned(), identity: identity(path)? };
-        fs::set_permissions(path, fs::Permissions::from_mode(mode.0))?;
-        Ok(file)
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            // It may be gone already.
-            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -123,31 +102,45 @@ impl Listener {
         Ok(Self::new(setting, ListeningSocket::Tcp(TcpListener::from_std(listener)?)))
     }
 
-    /// Takes over a listening socket of the program before, and the file that it made.
-    fn resume(setting: &ListenAddress, mode: SocketMode, descriptor: OwnedFd) -> io::Result<Self> {
-        let mut listener = Self::adopt(setting, descriptor)?;
+    /// Takes over a listening socket of the program before, and the file that it made, if that is still there.
+    fn resume(setting: &ListenAddress, mode: SocketMode, handed: HandedListener) -> io::Result<Self> {
+        let mut listener = Self::adopt(setting, handed.descriptor)?;
         if let (ListenAddress::Unix(path), ListeningSocket::Unix(_, file)) = (setting, &mut listener.socket) {
-            *file = Some(SocketFile::of(path, mode)?);
+            if handed.record.file == identity(path).ok() {
+                *file = Some(SocketFile::of(path, mode)?);
+            } else {
+                tracing::warn!(address = %setting, "The file of the socket was replaced; nobody reaches this server by it");
+            }
         }
         Ok(listener)
+    }
+
+    /// Returns whether it is a unix socket to which every process of this machine can connect, and be trusted.
+    fn is_open_to_all(&self) -> bool {
+        let ListeningSocket::Unix(listener, _) = &self.socket else { return false };
+        let address = listener.local_addr().ok();
+        let path = address.as_ref().and_then(|address| address.as_pathname());
+        // Without a path there are no permissions. If nobody can look at the file, who connects is not known.
+        path.is_none_or(|path| fs::metadata(path).is_ok_and(|file| file.mode() & OTHERS_WRITE != 0))
     }
 
     pub(super) fn is_unix(&self) -> bool {
         matches!(self.socket, ListeningSocket::Unix(..))
     }
 
-    /// Gives the socket up, still listening, for the program that takes this one's place; with the setting that it is
-    /// for. Its file stays. None if the system refuses it.
-    pub(crate) fn into_descriptor(self) -> Option<(String, OwnedFd)> {
-        let descriptor = match self.socket {
-            ListeningSocket::Tcp(listener) => listener.into_std().ok()?.into(),
+    /// Gives the socket up, still listening, for the program that takes this one's place. Its file stays. None if the
+    /// system refuses it.
+    pub(crate) fn hand_over(self) -> Option<HandedListener> {
+        let (descriptor, file) = match self.socket {
+            ListeningSocket::Tcp(listener) => (listener.into_std().ok()?.into(), None),
             ListeningSocket::Unix(listener, file) => {
                 let descriptor = listener.into_std().ok()?.into();
+                let identity = file.as_ref().map(|file| file.identity);
                 mem::forget(file);
-                descriptor
+                (descriptor, identity)
             }
         };
-        Some((self.setting, descriptor))
+        Some(HandedListener { descriptor, record: ListenerRecord { setting: self.setting, file } })
     }
 
     /// Accepts a connection. A peer on a unix socket is on this machine.
@@ -172,7 +165,7 @@ impl Listener {
 pub async fn listen(
     addresses: &[ListenAddress],
     mode: SocketMode,
-    taken_over: Option<Vec<(String, OwnedFd)>>,
+    taken_over: Option<Vec<HandedListener>>,
 ) -> Result<Vec<Listener>, ListenError> {
     let is_restart = taken_over.is_some();
     let mut taken_over = taken_over.unwrap_or_default();
@@ -180,8 +173,8 @@ pub async fn listen(
     for address in addresses {
         let named = |cause| ListenError { address: address.clone(), cause };
         let mut resumed = Vec::new();
-        for descriptor in take(&mut taken_over, address) {
-            resumed.push(Listener::resume(address, mode, descriptor).map_err(named)?);
+        for handed in take(&mut taken_over, address) {
+            resumed.push(Listener::resume(address, mode, handed).map_err(named)?);
         }
         if resumed.is_empty() && address.is_inherited() {
             resumed = if is_restart { Err(not_of_the_program_before()) } else { inherited(address) }.map_err(named)?;
@@ -201,25 +194,34 @@ pub async fn listen(
         }
         let bound = match address {
             ListenAddress::Tcp(address) => TcpListener::bind(address).await.map(ListeningSocket::Tcp),
-            ListenAddress::Unix(path) => bind_path(path, mode),
+            ListenAddress::Unix(path) => {
+                bind_path(path, mode).map(|(listener, file)| ListeningSocket::Unix(listener, Some(file)))
+            }
             ListenAddress::Descriptor(_) | ListenAddress::Systemd => continue,
         };
         let bound = bound.map_err(|cause| ListenError { address: address.clone(), cause })?;
         listeners.push(Listener::new(address, bound));
+    }
+    for listener in listeners.iter().filter(|listener| listener.is_open_to_all()) {
+        let address = &listener.setting;
+        tracing::warn!(
+            address,
+            "All processes that reach the folder of this socket may connect, and are trusted as proxies"
+        );
     }
     Ok(listeners)
 }
 
 /// Takes the sockets of the program before that an entry is for: all of systemd's, otherwise one. One whose file is gone
 /// is closed, because nobody can connect to it.
-fn take(taken_over: &mut Vec<(String, OwnedFd)>, address: &ListenAddress) -> Vec<OwnedFd> {
+fn take(taken_over: &mut Vec<HandedListener>, address: &ListenAddress) -> Vec<HandedListener> {
     let setting = address.to_string();
     let mut found = Vec::new();
-    while let Some(at) = taken_over.iter().position(|(name, _)| *name == setting) {
-        let (_, descriptor) = taken_over.remove(at);
+    while let Some(at) = taken_over.iter().position(|handed| handed.record.setting == setting) {
+        let handed = taken_over.remove(at);
         let is_unreachable = matches!(address, ListenAddress::Unix(path) if identity(path).is_err());
         if !is_unreachable {
-            found.push(descriptor);
+            found.push(handed);
         }
         if *address != ListenAddress::Systemd {
             break;
@@ -229,15 +231,13 @@ fn take(taken_over: &mut Vec<(String, OwnedFd)>, address: &ListenAddress) -> Vec
 }
 
 /// Closes sockets of the program before, and removes the files that it made for them.
-pub(crate) fn close_listeners(unwanted: Vec<(String, OwnedFd)>) {
-    for (setting, descriptor) in unwanted {
-        drop(descriptor);
-        if let Ok(ListenAddress::Unix(path)) = setting.parse()
-            && is_stale(&path).unwrap_or(false)
-        {
-            // It may be gone already.
-            let _ = fs::remove_file(&path);
+pub(crate) fn close_listeners(unwanted: Vec<HandedListener>) {
+    for HandedListener { descriptor, record } in unwanted {
+        if let (Ok(ListenAddress::Unix(path)), Some(identity)) = (record.setting.parse(), record.file) {
+            // Before the socket is closed, since the number of the inode may be used again then.
+            drop(SocketFile { path, identity });
         }
+        drop(descriptor);
     }
 }
 
@@ -280,74 +280,12 @@ fn check(descriptor: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::Error::other("the inherited descriptor is not a listening socket"))
 }
 
-/// Listens on a path. The file of a process that has ended is replaced.
-fn bind_path(path: &Path, mode: SocketMode) -> io::Result<ListeningSocket> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Two processes that start at the same time must not replace each other's file.
-    let lock = fs::File::open(folder)?;
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
-    let socket = UnixSocket::new_stream()?;
-    match socket.bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path)? => {
-            fs::remove_file(path)?;
-            socket.bind(path)?;
-        }
-        bound => bound?,
-    }
-    // Before anybody can connect.
-    let file = SocketFile::of(path, mode)?;
-    Ok(ListeningSocket::Unix(socket.listen(BACKLOG)?, Some(file)))
-}
-
-/// Returns whether a file is a socket on which nobody listens.
-fn is_stale(path: &Path) -> io::Result<bool> {
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Ok(false);
-    }
-    let tried = std::os::unix::net::UnixStream::connect(path);
-    Ok(tried.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn unix(path: &Path) -> [ListenAddress; 1] {
         [ListenAddress::Unix(path.to_owned())]
-    }
-
-    #[tokio::test]
-    async fn a_socket_file_is_replaced_only_if_nobody_listens_and_is_removed_at_the_end() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("parlor.sock");
-        let mode = SocketMode(0o600);
-        // It stays behind, as after a crash.
-        drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
-        let first = listen(&unix(&path), mode, None).await.expect("the stale file is replaced");
-        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
-        assert_eq!(first[0].address().expect("known"), BoundAddress::Unix(path.clone()));
-        let refused = listen(&unix(&path), mode, None).await.expect_err("in use").to_string();
-        assert!(refused.contains("unix:") && refused.contains("in use"), "{refused}");
-        drop(first);
-        assert!(!path.exists());
-        fs::write(&path, "kept").expect("a file");
-        assert!(listen(&unix(&path), mode, None).await.is_err(), "a file that is no socket");
-        assert_eq!(fs::read_to_string(&path).expect("still there"), "kept");
-    }
-
-    #[tokio::test]
-    async fn the_file_of_another_process_is_not_removed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("parlor.sock");
-        let first = listen(&unix(&path), SocketMode(0o600), None).await.expect("bound");
-        fs::remove_file(&path).expect("somebody removes it");
-        let _second = listen(&unix(&path), SocketMode(0o600), None).await.expect("bound again");
-        drop(first);
-        assert!(path.exists());
     }
 
     #[tokio::test]
@@ -364,8 +302,8 @@ mod tests {
         assert!(refused.to_string().starts_with(&format!("cannot listen on fd:{connected}: ")), "{refused}");
     }
 
-    fn handed_over(listeners: Vec<Listener>) -> Vec<(String, OwnedFd)> {
-        listeners.into_iter().map(|listener| listener.into_descriptor().expect("given up")).collect()
+    fn handed_over(listeners: Vec<Listener>) -> Vec<HandedListener> {
+        listeners.into_iter().map(|listener| listener.hand_over().expect("given up")).collect()
     }
 
     #[tokio::test]
@@ -382,7 +320,7 @@ mod tests {
         let second = listen(&after, SocketMode(0o660), Some(handed_over(first))).await.expect("taken over");
         let found: Vec<_> = second.iter().map(|listener| listener.address().expect("known")).collect();
         assert_eq!(found, [addresses[2].clone(), addresses[0].clone()]);
-        assert_eq!(fs::metadata(&kept).expect("a file").permissions().mode() & 0o777, 0o660);
+        assert_eq!(fs::metadata(&kept).expect("a file").mode() & 0o777, 0o660);
         assert!(matches!(second[1].accept().await, Ok((RawStream::Unix(_), _))));
         assert!(!unwanted.exists());
         let BoundAddress::Tcp(closed) = addresses[3] else { panic!("a port") };
@@ -390,8 +328,29 @@ mod tests {
         fs::remove_file(&kept).expect("somebody removes it");
         let third = listen(&after, mode, Some(handed_over(second))).await.expect("bound again");
         std::os::unix::net::UnixStream::connect(&kept).expect("it can be reached again");
-        drop((waiting, third));
-        assert!(!kept.exists());
+        drop(waiting);
+        fs::remove_file(&kept).expect("somebody removes it");
+        let _other = std::os::unix::net::UnixListener::bind(&kept).expect("and listens there");
+        drop(listen(&after, mode, Some(handed_over(third))).await.expect("nothing prevents the start"));
+        assert!(kept.exists(), "it is not this server's any more");
+    }
+
+    #[tokio::test]
+    async fn a_socket_to_which_everybody_can_connect_is_recognised() {
+        use std::os::{linux::net::SocketAddrExt as _, unix::net};
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("parlor.sock");
+        for (mode, expected) in [(0o660, false), (0o666, true), (0o602, true)] {
+            let listeners = listen(&unix(&path), SocketMode(mode), None).await.expect("bound");
+            assert_eq!(listeners[0].is_open_to_all(), expected, "{mode:o}");
+        }
+        let name = folder.path().as_os_str().as_encoded_bytes();
+        let address = net::SocketAddr::from_abstract_name(name).expect("a name");
+        let inherited = net::UnixListener::bind_addr(&address).expect("bound").into();
+        assert!(Listener::adopt(&ListenAddress::Systemd, inherited).expect("a listening socket").is_open_to_all());
+        let port = [ListenAddress::Tcp("127.0.0.1:0".parse().expect("an address"))];
+        let listeners = listen(&port, SocketMode(0o666), None).await.expect("bound");
+        assert!(!listeners[0].is_open_to_all());
     }
 
     #[tokio::test]

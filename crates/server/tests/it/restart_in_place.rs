@@ -364,6 +364,25 @@ async fn a_program_that_gets_nothing_to_take_over_starts_as_usual() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_changed_is_listened_on_after_a_restart_and_pages_stay() {
+    let programs = folder();
+    let program = programs.path().join("parlor");
+    install(&program);
+    let Some(site) = Site::start(|setup| setup.with_program(&program)).await else { return };
+    let (mut ada, mut ben) = (site.page(1).await, site.page(2).await);
+    let listen = format!("0.0.0.0:{}", site.server.address().port());
+    // The arguments begin with the command and the address.
+    let changed = format!("shift 3; exec {} serve --listen {listen} \"$@\"", env!("CARGO_BIN_EXE_parlor"));
+    put_script(&program, &changed);
+    site.restart().await;
+    assert!(site.server.log().contains(&format!("{SERVES} http://{listen}")), "{}", site.server.log());
+    ada.send("from a page that was open").await;
+    ben.hear(1).await;
+    site.page(1).await.send("from a new one").await;
+    assert_eq!(ben.hear(2).await, ["from a page that was open", "from a new one"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_over_tls_is_closed_with_the_reason_and_one_over_a_unix_socket_stays() {
     let files = folder();
     let certificate = write_certificate(files.path());
