@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
-use writer::{Output, Writer, check_file};
+use writer::{LineWriter, LogOutput, check_file};
 
 /// Lines that wait for the disk.
 const QUEUE_LINES: usize = 8192;
@@ -39,11 +39,11 @@ const END_INTERVAL: Duration = Duration::from_millis(10);
 /// Where lines go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
-    shared: Arc<Shared>,
+    shared: Arc<LogContext>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct LogContext {
     queue: SyncSender<Entry>,
     format: LogFormat,
     addresses: LogAddresses,
@@ -62,7 +62,7 @@ enum Entry {
 /// A request, from which its line is made when its answer has been sent.
 #[derive(Debug)]
 pub(crate) struct RequestEntry {
-    visit: Visit,
+    visit: LoggedVisit,
     method: &'static str,
     status: u16,
     bytes: u64,
@@ -72,7 +72,7 @@ pub(crate) struct RequestEntry {
 /// A socket, from which its line is made when it ends.
 #[derive(Debug)]
 pub(crate) struct SocketEntry {
-    visit: Visit,
+    visit: LoggedVisit,
     reason: Option<String>,
     opened: Instant,
 }
@@ -83,14 +83,14 @@ pub(crate) struct AskedPath(pub(crate) String);
 
 /// What the lines of a request and of its socket have in common.
 #[derive(Clone, Debug)]
-pub(crate) struct Visit {
+pub(crate) struct LoggedVisit {
     log: AccessLog,
     id: String,
     path: String,
     address: IpAddr,
 }
 
-impl Visit {
+impl LoggedVisit {
     /// Begins the line of a request, which is written when the entry is dropped.
     pub(crate) fn request(self, method: &'static str, started: Instant) -> RequestEntry {
         RequestEntry { visit: self, method, status: 0, bytes: 0, started }
@@ -145,8 +145,8 @@ impl AccessLog {
     pub fn open(config: &LogConfig, environment: &Environment, metrics: &Arc<Metrics>) -> io::Result<Option<Self>> {
         let output = match config.access.as_str() {
             "" | "off" => return Ok(None),
-            "on" => Output::Standard,
-            path => Output::file(Path::new(path)).map_err(|error| named(path, &error))?,
+            "on" => LogOutput::Standard,
+            path => LogOutput::file(Path::new(path)).map_err(|error| named(path, &error))?,
         };
         Self::writing_to(output, config, environment, metrics).map(Some)
     }
@@ -163,16 +163,16 @@ impl AccessLog {
     }
 
     fn writing_to(
-        output: Output,
+        output: LogOutput,
         config: &LogConfig,
         environment: &Environment,
         metrics: &Arc<Metrics>,
     ) -> io::Result<Self> {
         let (queue, entries) = sync_channel(QUEUE_LINES);
-        let mut writer = Writer::new(output, metrics.clone());
+        let mut writer = LineWriter::new(output, metrics.clone());
         thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&entries))?;
         let (environment, metrics) = (environment.clone(), metrics.clone());
-        let shared = Shared { queue, format: config.format, addresses: config.addresses, environment, metrics };
+        let shared = LogContext { queue, format: config.format, addresses: config.addresses, environment, metrics };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -189,9 +189,9 @@ impl AccessLog {
     }
 
     /// Describes a request: its id, its path without the query, and the client's address.
-    pub(crate) fn visit(&self, id: &str, path: &str, address: IpAddr) -> Visit {
+    pub(crate) fn visit(&self, id: &str, path: &str, address: IpAddr) -> LoggedVisit {
         let path = escaped(&path.as_bytes()[..path.len().min(PATH_BYTES_MAX)]);
-        Visit { log: self.clone(), id: id.to_owned(), path, address }
+        LoggedVisit { log: self.clone(), id: id.to_owned(), path, address }
     }
 }
 
@@ -331,7 +331,7 @@ mod tests {
     fn write_to(file: File) -> (AccessLog, Arc<Metrics>) {
         let (config, metrics) = (Config::default().log, Arc::new(Metrics::new()));
         // It is not followed.
-        let output = Output::File { path: "/".into(), file, identity: (0, 0), checked: Some(Instant::now()) };
+        let output = LogOutput::File { path: "/".into(), file, identity: (0, 0), checked: Some(Instant::now()) };
         let log = AccessLog::writing_to(output, &config, &Environment::new(|| 0, |_| {}), &metrics);
         (log.expect("a thread"), metrics)
     }

@@ -44,12 +44,12 @@ fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 
 /// Where the thread writes.
 #[derive(Debug)]
-pub(super) enum Output {
+pub(super) enum LogOutput {
     Standard,
     File { path: PathBuf, file: File, identity: (u64, u64), checked: Option<Instant> },
 }
 
-impl Output {
+impl LogOutput {
     pub(super) fn file(path: &Path) -> io::Result<Self> {
         let file = open_file(OpenOptions::new().create(true).append(true).mode(0o640), path)?;
         let found = file.metadata()?;
@@ -81,8 +81,8 @@ impl Output {
 
 /// The thread that writes.
 #[derive(Debug)]
-pub(super) struct Writer {
-    output: Output,
+pub(super) struct LineWriter {
+    output: LogOutput,
     metrics: Arc<Metrics>,
     /// When it was last said that something fails.
     said: Option<Instant>,
@@ -90,8 +90,8 @@ pub(super) struct Writer {
     is_cut: bool,
 }
 
-impl Writer {
-    pub(super) fn new(output: Output, metrics: Arc<Metrics>) -> Self {
+impl LineWriter {
+    pub(super) fn new(output: LogOutput, metrics: Arc<Metrics>) -> Self {
         Self { output, metrics, said: None, is_cut: false }
     }
 

@@ -1,7 +1,7 @@
 //! The handshake of a WebSocket (RFC 6455, section 4.2), on paths that take one.
 
 use super::errors::Refusal;
-use crate::{access_log::Visit, ws::Upgrade};
+use crate::{access_log::LoggedVisit, ws::Upgrade};
 use axum::{
     body::Body,
     extract::FromRequestParts,
@@ -22,7 +22,7 @@ const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 /// A request to speak the WebSocket protocol from here on.
 pub(super) struct Handshake {
     upgrade: OnUpgrade,
-    visit: Option<Visit>,
+    visit: Option<LoggedVisit>,
     accept: HeaderValue,
     /// The subprotocols that the client offers.
     offers: Vec<String>,
@@ -79,7 +79,7 @@ impl Handshake {
         if let Some(protocol) = protocol {
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }
-        (response, Upgrade { on: self.upgrade, log: self.visit.map(Visit::socket) })
+        (response, Upgrade { on: self.upgrade, log: self.visit.map(LoggedVisit::socket) })
     }
 }
 

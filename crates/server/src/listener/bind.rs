@@ -4,7 +4,7 @@
 //! from the program before, and no number is adopted: what is open under it belongs to somebody already.
 
 use super::{
-    socket_file::{SocketFile, bind_path, identity},
+    socket_file::{BoundFile, bind_path, identity},
     stream::RawStream,
 };
 use crate::{
@@ -41,7 +41,7 @@ enum ListeningSocket {
     /// On an address.
     Tcp(TcpListener),
     /// On a path. The file is removed at the end, unless the socket is inherited.
-    Unix(UnixListener, Option<SocketFile>),
+    Unix(UnixListener, Option<BoundFile>),
 }
 
 /// Where a server can be reached.
@@ -107,7 +107,7 @@ impl Listener {
         let mut listener = Self::adopt(setting, handed.descriptor)?;
         if let (ListenAddress::Unix(path), ListeningSocket::Unix(_, file)) = (setting, &mut listener.socket) {
             if handed.record.file == identity(path).ok() {
-                *file = Some(SocketFile::of(path, mode)?);
+                *file = Some(BoundFile::of(path, mode)?);
             } else {
                 tracing::warn!(address = %setting, "The file of the socket was replaced; nobody reaches this server by it");
             }
@@ -235,7 +235,7 @@ pub(crate) fn close_listeners(unwanted: Vec<HandedListener>) {
     for HandedListener { descriptor, record } in unwanted {
         if let (Ok(ListenAddress::Unix(path)), Some(identity)) = (record.setting.parse(), record.file) {
             // Before the socket is closed, since the number of the inode may be used again then.
-            drop(SocketFile { path, identity });
+            drop(BoundFile { path, identity });
         }
         drop(descriptor);
     }

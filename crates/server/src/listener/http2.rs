@@ -45,7 +45,7 @@ const SHARING_MAX: u32 = 8;
 
 tokio::task_local! {
     /// The connection's streams and the progress of the one that a task runs.
-    static STREAM: (Arc<Streams>, Arc<Progress>);
+    static STREAM: (Arc<Streams>, Arc<AnswerProgress>);
 }
 
 /// The streams of a connection.
@@ -60,7 +60,7 @@ struct Streams {
 
 /// How far the answer of a stream is.
 #[derive(Debug, Default)]
-struct Progress {
+struct AnswerProgress {
     /// Parts that the connection took.
     parts: AtomicUsize,
     /// Whether a part was taken, and the reader must make room for the next one.
@@ -83,7 +83,7 @@ struct WatchedBody {
     inner: Body,
     rest: Bytes,
     streams: Arc<Streams>,
-    progress: Arc<Progress>,
+    progress: Arc<AnswerProgress>,
 }
 
 impl Streams {
@@ -100,7 +100,7 @@ impl Streams {
     }
 
     /// Waits until the reader of a stream has taken nothing for too long.
-    async fn stuck(&self, progress: &Progress, write: Duration) {
+    async fn stuck(&self, progress: &AnswerProgress, write: Duration) {
         let mut taken = progress.parts.load(Ordering::Acquire);
         loop {
             let sharing = self.sending.load(Ordering::Relaxed).clamp(1, SHARING_MAX);
@@ -131,7 +131,7 @@ impl Drop for OpenStream {
 
 impl<F: Future<Output: Send> + Send + 'static> Executor<F> for StreamExecutor {
     fn execute(&self, future: F) {
-        let (streams, write, progress) = (self.streams.clone(), self.write, Arc::<Progress>::default());
+        let (streams, write, progress) = (self.streams.clone(), self.write, Arc::<AnswerProgress>::default());
         let open = OpenStream::new(streams.clone());
         tokio::spawn(async move {
             let _open = open;

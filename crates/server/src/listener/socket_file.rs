@@ -23,13 +23,13 @@ const BACKLOG: u32 = 1024;
 
 /// The file of a unix socket, removed on drop.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(super) struct BoundFile {
     pub(super) path: PathBuf,
     /// Device and inode: another process may have replaced the file.
     pub(super) identity: (u64, u64),
 }
 
-impl SocketFile {
+impl BoundFile {
     /// Takes care of the file of a socket of this process, and sets its permissions.
     pub(super) fn of(path: &Path, mode: SocketMode) -> io::Result<Self> {
         let file = Self { path: path.to_owned(), identity: identity(path)? };
@@ -38,7 +38,7 @@ impl SocketFile {
     }
 }
 
-impl Drop for SocketFile {
+impl Drop for BoundFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // It may be gone already.
@@ -51,7 +51,7 @@ impl Drop for SocketFile {
 ///
 /// # Errors
 /// Another process listens there, or begins to at this moment; the file is no socket, or not allowed.
-pub(super) fn bind_path(path: &Path, mode: SocketMode) -> io::Result<(UnixListener, SocketFile)> {
+pub(super) fn bind_path(path: &Path, mode: SocketMode) -> io::Result<(UnixListener, BoundFile)> {
     let _lock = BindLock::take(path)?;
     let socket = UnixSocket::new_stream()?;
     match socket.bind(path) {
@@ -62,7 +62,7 @@ pub(super) fn bind_path(path: &Path, mode: SocketMode) -> io::Result<(UnixListen
         bound => bound?,
     }
     // Before anybody can connect.
-    let file = SocketFile::of(path, mode)?;
+    let file = BoundFile::of(path, mode)?;
     Ok((socket.listen(BACKLOG)?, file))
 }
 

@@ -37,10 +37,10 @@ pub(super) enum RawStream {
 
 /// A stream with its slot.
 #[derive(Debug)]
-pub(crate) struct TimedStream(Layer);
+pub(crate) struct TimedStream(StreamLayer);
 
 #[derive(Debug)]
-enum Layer {
+enum StreamLayer {
     Plain(Timed),
     Tls(Box<TlsStream<Timed>>),
 }
@@ -139,35 +139,35 @@ impl AsyncWrite for RawStream {
 
 impl TimedStream {
     pub(super) fn new(stream: RawStream, time: Duration, slot: ConnectionSlot) -> Self {
-        Self(Layer::Plain(Timed { stream, time, stuck: None, linger: None, _slot: slot }))
+        Self(StreamLayer::Plain(Timed { stream, time, stuck: None, linger: None, _slot: slot }))
     }
 
     /// Makes the handshake of TLS.
     pub(super) async fn with_tls(self, server: Arc<ServerConfig>) -> io::Result<Self> {
         match self.0 {
-            Layer::Plain(timed) => {
+            StreamLayer::Plain(timed) => {
                 let stream = TlsAcceptor::from(server).accept(timed).await?;
-                Ok(Self(Layer::Tls(Box::new(stream))))
+                Ok(Self(StreamLayer::Tls(Box::new(stream))))
             }
-            Layer::Tls(_) => Ok(self),
+            StreamLayer::Tls(_) => Ok(self),
         }
     }
 
     /// Whether the peer has chosen HTTP/2 in the handshake of TLS.
     pub(super) fn is_http2(&self) -> bool {
-        matches!(&self.0, Layer::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2"))
+        matches!(&self.0, StreamLayer::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2"))
     }
 
     /// Whether another program can go on with the connection: the state of TLS is in this process only.
     pub(crate) fn is_plain(&self) -> bool {
-        matches!(self.0, Layer::Plain(_))
+        matches!(self.0, StreamLayer::Plain(_))
     }
 
     /// Gives the connection up, and its slot. None if it is not plain, or the system refuses it.
     pub(crate) fn into_descriptor(self) -> Option<OwnedFd> {
         match self.0 {
-            Layer::Plain(timed) => timed.stream.into_descriptor().ok(),
-            Layer::Tls(_) => None,
+            StreamLayer::Plain(timed) => timed.stream.into_descriptor().ok(),
+            StreamLayer::Tls(_) => None,
         }
     }
 }
@@ -175,8 +175,8 @@ impl TimedStream {
 impl AsyncRead for TimedStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
-            Layer::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Layer::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            StreamLayer::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            StreamLayer::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
@@ -184,8 +184,8 @@ impl AsyncRead for TimedStream {
 impl AsyncWrite for TimedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
-            Layer::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Layer::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            StreamLayer::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            StreamLayer::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -195,8 +195,8 @@ impl AsyncWrite for TimedStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
-            Layer::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Layer::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            StreamLayer::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            StreamLayer::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
@@ -206,15 +206,15 @@ impl AsyncWrite for TimedStream {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
-            Layer::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Layer::Tls(stream) => Pin::new(stream).poll_flush(context),
+            StreamLayer::Plain(stream) => Pin::new(stream).poll_flush(context),
+            StreamLayer::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
-            Layer::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Layer::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            StreamLayer::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            StreamLayer::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::until_stopped;
 use crate::config::TlsConfig;
+use rustix::fs::OFlags;
 use rustls::{
     ServerConfig,
     crypto::ring,
@@ -15,8 +16,9 @@ use rustls::{
 };
 use sha2::{Digest as _, Sha256};
 use std::{
-    fs::File,
+    fs::OpenOptions,
     io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -44,7 +46,7 @@ pub enum TlsError {
 }
 
 /// The content of both files: certificate and key.
-type Content = (Vec<u8>, Vec<u8>);
+type PemFiles = (Vec<u8>, Vec<u8>);
 
 /// The certificate in use.
 #[derive(Debug)]
@@ -119,14 +121,14 @@ impl Tls {
 }
 
 impl Certificate {
-    async fn read(self: Arc<Self>) -> Result<Content, TlsError> {
+    async fn read(self: Arc<Self>) -> Result<PemFiles, TlsError> {
         let path = self.certificate.clone();
         // The files may be on a slow disk.
         let read = tokio::task::spawn_blocking(move || read(&self.certificate, &self.key)).await;
         read.unwrap_or_else(|_| Err(TlsError::Content(path, "reading it failed")))
     }
 
-    fn replace(&self, content: &Content) {
+    fn replace(&self, content: &PemFiles) {
         match parse(&self.certificate, &self.key, content) {
             Ok(pair) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
@@ -143,21 +145,28 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Content, TlsError> {
-    let read = |path: &Path| {
-        let mut content = Vec::new();
-        let file = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut content));
-        file.map_err(|error| TlsError::File(path.to_owned(), error)).map(|_| content)
-    };
+fn read(certificate: &Path, key: &Path) -> Result<PemFiles, TlsError> {
+    let read = |path: &Path| read_file(path).map_err(|error| TlsError::File(path.to_owned(), error));
     Ok((read(certificate)?, read(key)?))
 }
 
-fn digest((certificate, key): &Content) -> [u8; 32] {
+/// Reads a regular file: a pipe would be waited for.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut content = Vec::new();
+    file.take(FILE_BYTES_MAX).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+fn digest((certificate, key): &PemFiles) -> [u8; 32] {
     let length = certificate.len().to_be_bytes();
     Sha256::new().chain_update(length).chain_update(certificate).chain_update(key).finalize().into()
 }
 
-fn parse(certificate: &Path, key: &Path, content: &Content) -> Result<CertifiedKey, TlsError> {
+fn parse(certificate: &Path, key: &Path, content: &PemFiles) -> Result<CertifiedKey, TlsError> {
     let unreadable = |path: &Path, what| TlsError::Content(path.to_owned(), what);
     let chain = CertificateDer::pem_slice_iter(&content.0).collect::<Result<Vec<_>, _>>();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
@@ -218,6 +227,8 @@ mod tests {
         assert!(refusal(&mixed).contains("tls.certificate and tls.key"), "{}", refusal(&mixed));
         let swapped = TlsConfig { certificate: config.key.clone(), key: config.certificate.clone(), ..config.clone() };
         assert!(refusal(&swapped).ends_with("key.pem: no certificates in PEM format"), "{}", refusal(&swapped));
+        let folder = TlsConfig { key: Some(one.path().to_owned()), ..config.clone() };
+        assert!(refusal(&folder).ends_with("it is not a regular file"), "{}", refusal(&folder));
         let absent = TlsConfig { key: Some(one.path().join("absent.pem")), ..config };
         assert!(refusal(&absent).contains("absent.pem: "), "{}", refusal(&absent));
     }

@@ -244,7 +244,7 @@ async fn only_users_on_pages_of_this_site_join_a_room() {
 #[tokio::test]
 async fn a_socket_in_a_room_is_closed_when_it_has_lived_long_enough() {
     let redis = Redis::start().await;
-    let site = Site::start_living(&redis.url(), Layer::CORE, 300).await;
+    let site = RoomServer::start_living(&redis.url(), Layer::CORE, 300).await;
     let mut auction = site.socket("/ws/auctions/7/", &[]).await;
     assert_eq!(next(&mut auction).await, Err(4005));
 }
