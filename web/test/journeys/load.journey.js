@@ -57,6 +57,7 @@ test('a lazy module that cannot be loaded shows an error and loads on the next a
   runJourney(async ({ server, browser }) => {
     const ada = await UserPage.open(browser, server.links.ada);
     await ada.page.route(/\/web\/later-/u, (route) => route.abort());
+    await ada.page.reload();
     await ada.page.getByRole('button', { name: 'New conversation' }).click();
     await ada.page.getByText('This could not be loaded.').waitFor();
     await ada.page.unroute(/\/web\/later-/u);

@@ -164,6 +164,32 @@ test('a notification opens its conversation; do not disturb and quiet hours are 
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
+test('what arrives without a connection, while the server starts again, is one notification and one sound', () =>
+  runJourney(async ({ server, browser }) => {
+    const ada = await openRecording(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
+    const { page } = ada;
+    await switchOn(ada, 'granted');
+    const idsOf = (/** @type {UserPage} */ one) => one.page.evaluate(async () => {
+      const { conversations } = await (await fetch('/v1/conversations')).json();
+      return /** @type {number[]} */ (conversations.map((/** @type {{id: number}} */ { id }) => id));
+    });
+    const hers = await idsOf(ada);
+    const ids = (await idsOf(ben)).filter((id) => hers.includes(id));
+    assert.ok(ids.length > 1, String(ids));
+    await ada.context.setOffline(true);
+    await page.locator('parlor-inbox[data-offline]').waitFor();
+    await server.stop('SIGKILL');
+    await server.start();
+    for (const id of ids) await ben.sendMessages(id, ['Missed', 'Missed, too']);
+    await ada.context.setOffline(false);
+    const { notes } = await until(() => noticed(page), (all) => all.notes.length > 0 && all.sounds > 0, 'a notice', 40_000);
+    assert.equal(notes.length, 1, JSON.stringify(notes));
+    assert.match(notes[0].title, new RegExp(`^\\d+ new messages in ${ids.length} conversations$`, 'u'));
+    assert.equal((await noticed(page)).sounds, 1);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
+  }));
+
 test('the browser’s own notifications and sounds are used, and a refusal by the browser is explained', () =>
   runJourney(async ({ server, browser }) => {
     const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } });

@@ -1,6 +1,6 @@
 /**
  * Loads parts of the inbox on first use. What a page shows at once is loaded with the page; menus and dialogs at the
- * latest with the first click or key (`inbox.js`), so that they open without a connection, too.
+ * latest when the browser has nothing else to do (`inbox.js`), so that they open without a connection, too.
  */
 import { say } from '../view/strings.js';
 import { toast } from './toast.js';
