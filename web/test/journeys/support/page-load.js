@@ -99,14 +99,15 @@ function observePaints() {
   Object.assign(window, { paint: () => paint });
 }
 
-/** Returns the scripts, style sheets and other parts of the page. @param {Load} one @returns {LoadedRequest[]} */
+/** Returns the scripts, style sheets and other parts of the page, without the script that is loaded when the browser has
+ * nothing else to do. @param {Load} one @returns {LoadedRequest[]} */
 export function assets({ requests }) {
-  return requests.filter(({ url }) => /\/(?:web|theme)/u.test(new URL(url).pathname));
+  return requests.filter(({ url }) => /\/(?:web\/(?!later-)|theme)/u.test(new URL(url).pathname));
 }
 
-/** Returns the bytes on the wire, without sockets and profile pictures, whose number depends on the demo.
- * @param {Load} one @returns {number} */
+/** Returns the bytes on the wire, without the script for later, sockets and profile pictures, whose number depends on
+ * the demo. @param {Load} one @returns {number} */
 export function bytes({ requests }) {
-  const own = requests.filter(({ url }) => !new URL(url).pathname.startsWith('/v1/pictures/'));
+  const own = requests.filter(({ url }) => !/^\/(?:v1\/pictures\/|web\/later-)/u.test(new URL(url).pathname));
   return own.reduce((sum, one) => sum + one.bytes, 0);
 }
