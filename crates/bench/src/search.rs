@@ -51,7 +51,7 @@ const KINDS: [&str; 6] =
     ["a rare word", "a common word", "a prefix", "a prefix of two letters", "two characters", "two words"];
 
 /// The writers, the searching users, and their groups.
-struct Searchers {
+struct SearchLoad {
     writers: Vec<BenchUser>,
     searchers: Vec<BenchUser>,
     /// The groups of each writer.
@@ -71,8 +71,8 @@ pub(crate) async fn run(bench: &Bench, messages: u64, queries: usize) -> Result<
     for enabled in ["false", "true"] {
         let data = bench.data(&format!("search-{enabled}"));
         let server = serve(bench, &data, enabled)?;
-        let crowd = Searchers::make(&server).await?;
-        rates.push(fill(&server, &crowd, words.clone(), COMPARED.min(messages), 1).await?.rate);
+        let load = SearchLoad::make(&server).await?;
+        rates.push(fill(&server, &load, words.clone(), COMPARED.min(messages), 1).await?.rate);
         server.stop()?;
     }
     rows.push(Row {
@@ -83,8 +83,8 @@ pub(crate) async fn run(bench: &Bench, messages: u64, queries: usize) -> Result<
     });
     let data = bench.data("search");
     let server = serve(bench, &data, "true")?;
-    let crowd = Searchers::make(&server).await?;
-    let filled = fill(&server, &crowd, words.clone(), messages, 2).await?;
+    let load = SearchLoad::make(&server).await?;
+    let filled = fill(&server, &load, words.clone(), messages, 2).await?;
     let began = Instant::now();
     caught_up(&server).await?;
     rows.push(Row {
@@ -104,7 +104,7 @@ pub(crate) async fn run(bench: &Bench, messages: u64, queries: usize) -> Result<
         measured: grouped(bytes("search.db") / messages as f64),
         detail: format!("the database's {}", grouped(bytes("parlor.db") / messages as f64)),
     });
-    for (count, searcher) in SEARCHERS.iter().zip(&crowd.searchers) {
+    for (count, searcher) in SEARCHERS.iter().zip(&load.searchers) {
         for kind in KINDS {
             rows.push(measure(&server, searcher, *count, kind, &words, queries).await?);
         }
@@ -117,7 +117,7 @@ fn serve(bench: &Bench, data: &Path, enabled: &str) -> Result<Server> {
     bench.serve_with(data, &[("PARLOR_SEARCH_ENABLED", enabled), ("PARLOR_METRICS_TOKEN", TOKEN)])
 }
 
-impl Searchers {
+impl SearchLoad {
     async fn make(server: &Server) -> Result<Self> {
         let mut writers = users::make(server.address, WRITERS + SEARCHERS.len()).await?;
         let searchers = writers.split_off(WRITERS);
@@ -143,12 +143,12 @@ impl Searchers {
 }
 
 /// Lets every writer send its share.
-async fn fill(server: &Server, crowd: &Searchers, words: Rc<Words>, messages: u64, seed: u64) -> Result<FillResult> {
+async fn fill(server: &Server, load: &SearchLoad, words: Rc<Words>, messages: u64, seed: u64) -> Result<FillResult> {
     let (acknowledged, mut writing) = (Rc::new(Cell::new(0)), JoinSet::new());
     let began = Instant::now();
-    for (place, writer) in crowd.writers.iter().enumerate() {
+    for (place, writer) in load.writers.iter().enumerate() {
         let socket = connections::open(server.address, writer, place, None).await?;
-        let conversations = crowd.conversations[place].clone();
+        let conversations = load.conversations[place].clone();
         let chance = Rng::new(seed * 1000 + place as u64);
         let share = messages / WRITERS as u64;
         writing.spawn_local(write(socket, conversations, words.clone(), chance, share, acknowledged.clone()));
