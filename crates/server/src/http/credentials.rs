@@ -269,13 +269,11 @@ fn own_origin(app: &App, parts: &Parts) -> Option<Origin> {
 }
 
 fn is_https(app: &App, parts: &Parts) -> bool {
-    match &app.config.public_url {
-        Some(public) => public.is_https,
-        None => {
-            let Peer { is_proxy, is_tls, .. } = peer(&parts.extensions);
-            is_tls || (is_proxy && first_word(&parts.headers, &FORWARDED_PROTO) == Some("https"))
-        }
+    if let Some(public) = &app.config.public_url {
+        return public.is_https;
     }
+    let Peer { is_proxy, is_tls, .. } = peer(&parts.extensions);
+    is_tls || (is_proxy && first_word(&parts.headers, &FORWARDED_PROTO) == Some("https"))
 }
 
 /// Returns the other end of the connection; without a listener, a stranger.

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a connection without an open stream ends in bounded time; a stream whose reader takes nothing of its
 //! answer is reset, and the others go on; streams, windows, headers and resets are limited.
-//! Absent on purpose: WebSockets (browsers open a connection of HTTP/1.1 for them), push, priorities.
+//! Absent on purpose: `WebSocket`s (browsers open a connection of HTTP/1.1 for them), push, priorities.
 
 use super::{ListenerContext, Peer, stream::WINDOW_BYTES, until_stopped};
 use crate::listener::TimedStream;

@@ -323,7 +323,7 @@ mod tests {
             (RawStream::Tcp(tcp), &mut tcp_peer),
         ] {
             let slot = slots.take([10, 0, 0, 1].into(), false).expect("a free slot");
-            let mut stream = TimedStream::new(raw, Duration::from_secs(60), slot);
+            let mut stream = TimedStream::new(raw, Duration::from_mins(1), slot);
             stream.write_all(b"be").await.expect("written");
             peer.write_all(b"fore").await.expect("written");
             let descriptor = stream.into_descriptor().expect("given up");

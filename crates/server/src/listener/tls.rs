@@ -51,8 +51,8 @@ type PemFiles = (Vec<u8>, Vec<u8>);
 /// The certificate in use.
 #[derive(Debug)]
 struct Certificate {
-    certificate: PathBuf,
-    key: PathBuf,
+    chain_path: PathBuf,
+    key_path: PathBuf,
     current: RwLock<Arc<CertifiedKey>>,
     /// The digest of the files at the start.
     first: [u8; 32],
@@ -77,8 +77,8 @@ impl Tls {
         let content = read(certificate, key)?;
         let pair = parse(certificate, key, &content)?;
         let certificate = Arc::new(Certificate {
-            certificate: certificate.clone(),
-            key: key.clone(),
+            chain_path: certificate.clone(),
+            key_path: key.clone(),
             current: RwLock::new(Arc::new(pair)),
             first: digest(&content),
         });
@@ -122,14 +122,14 @@ impl Tls {
 
 impl Certificate {
     async fn read(self: Arc<Self>) -> Result<PemFiles, TlsError> {
-        let path = self.certificate.clone();
+        let path = self.chain_path.clone();
         // The files may be on a slow disk.
-        let read = tokio::task::spawn_blocking(move || read(&self.certificate, &self.key)).await;
+        let read = tokio::task::spawn_blocking(move || read(&self.chain_path, &self.key_path)).await;
         read.unwrap_or_else(|_| Err(TlsError::Content(path, "reading it failed")))
     }
 
     fn replace(&self, content: &PemFiles) {
-        match parse(&self.certificate, &self.key, content) {
+        match parse(&self.chain_path, &self.key_path, content) {
             Ok(pair) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
                 info!("The certificate was loaded again");

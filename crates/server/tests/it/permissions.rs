@@ -246,7 +246,7 @@ async fn resumed(user: &TestUser) -> Socket {
 }
 
 /// All callers and the targets.
-struct Callers {
+struct Fixture {
     /// In the order of [`WHO`].
     callers: Vec<Caller>,
     target: TestUser,
@@ -254,7 +254,7 @@ struct Callers {
     upload: FileId,
 }
 
-impl Callers {
+impl Fixture {
     async fn new(server: &Server) -> Self {
         let (target, stranger) = (server.user("target").await, server.user("stranger").await);
         let mut callers = Vec::new();
@@ -339,7 +339,7 @@ async fn every_command_is_allowed_or_refused_by_role() {
     let named: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
     assert_eq!(named, NAMES.into_iter().collect(), "every command has a row, and every row a command");
     let server = Setup::new().with("limits.frames_per_second_max", 10_000).start().await;
-    let mut fixture = Callers::new(&server).await;
+    let mut fixture = Fixture::new(&server).await;
     for row in &rows {
         let targets = fixture.group(2).await;
         assert_eq!(type_of(&(row.command)(&targets)), row.name);
@@ -354,7 +354,7 @@ async fn every_command_is_allowed_or_refused_by_role() {
 #[tokio::test]
 async fn every_command_is_refused_before_the_resume() {
     let server = Server::start().await;
-    let fixture = Callers::new(&server).await;
+    let fixture = Fixture::new(&server).await;
     let targets = fixture.group(4).await;
     let user = &fixture.callers[4].user;
     let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");

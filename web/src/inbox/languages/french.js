@@ -1,6 +1,5 @@
 /**
  * French. It addresses people as "vous" and avoids words with a gender for them.
- *
  * @import {DialogTexts, Language, Texts} from './language.js'
  * @import {Tools} from './tools.js'
  */

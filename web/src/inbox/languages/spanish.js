@@ -1,6 +1,5 @@
 /**
  * Spanish, for all countries. It addresses people as "tú" and avoids words with a gender for them.
- *
  * @import {DialogTexts, Language, Texts} from './language.js'
  * @import {Tools} from './tools.js'
  */

@@ -7,7 +7,7 @@ use parlor_client::{
 };
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Waits until the server closes a client's socket.
 async fn lives_out(client: &mut Client) {
