@@ -7,6 +7,7 @@ use crate::config::SocketMode;
 use rustix::{
     fs::{FlockOperation, OFlags, flock},
     io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with},
 };
 use std::{
     ffi::OsString,
@@ -113,8 +114,10 @@ fn is_stale(path: &Path) -> io::Result<bool> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Ok(false);
     }
-    let tried = std::os::unix::net::UnixStream::connect(path);
-    Ok(tried.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+    // A process that listens but accepts nothing would make a blocking connect wait for it.
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    Ok(connect(&socket, &SocketAddrUnix::new(path)?) == Err(Errno::CONNREFUSED))
 }
 
 /// Device and inode.
@@ -142,6 +145,23 @@ mod tests {
         fs::write(&path, "kept").expect("a file");
         assert!(bind_path(&path, mode).is_err(), "a file that is no socket");
         assert_eq!(fs::read_to_string(&path).expect("still there"), "kept");
+    }
+
+    #[test]
+    fn a_process_that_accepts_nothing_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("parlor.sock");
+        let socket =
+            socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket");
+        let address = SocketAddrUnix::new(&path).expect("an address");
+        rustix::net::bind(&socket, &address).expect("bound");
+        rustix::net::listen(&socket, 0).expect("it listens");
+        // With no room for others, this one fills it.
+        let _waiting = std::os::unix::net::UnixStream::connect(&path).expect("connected");
+        let (answer, answered) = std::sync::mpsc::channel();
+        std::thread::spawn(move || answer.send(is_stale(&path)));
+        let is_stale = answered.recv_timeout(std::time::Duration::from_mins(1)).expect("an answer");
+        assert!(!is_stale.expect("a socket"));
     }
 
     #[tokio::test]
