@@ -148,32 +148,32 @@ fn compare(files: &[&File]) -> Vec<Finding> {
     let language = Regex::new(r"@param \{Tools<'([a-z]+)'>\}").expect("a regular expression");
     let english = |name: &str| {
         let file = files.iter().find(|file| file.path == format!("{CATALOGUES}{name}"))?;
-        let tokens = tokens(&file.text);
-        let open = tokens.windows(2).position(|pair| pair[0].is_word("return") && pair[1].is_mark("{"))?;
-        Some(keys(&tokens, open + 1))
+        Some(texts_in(&tokens(&file.text)))
     };
-    let wanted = [("texts", english("english.js")), ("dialogs", english("english-dialogs.js"))];
+    let (first_load, dialogs) = (english("english.js"), english("english-dialogs.js"));
     let mut findings = Vec::new();
     for file in files {
         let Some(code) = language.captures(&file.text).map(|found| found[1].to_owned()) else { continue };
         let tokens = tokens(&file.text);
         findings.extend(wrong_plurals(file, &tokens, &code));
-        if code == "en" {
-            continue;
-        }
-        for (name, english) in &wanted {
-            let Some(english) = english else { continue };
-            let is_begin =
-                |three: &[ScriptToken]| three[0].is_word(name) && three[1].is_mark("=") && three[2].is_mark("{");
-            let open = tokens.windows(3).position(is_begin);
-            let own = open.map(|open| keys(&tokens, open + 2)).unwrap_or_default();
-            let missing = english.keys().filter(|key| !own.contains_key(*key));
-            findings.extend(missing.map(|key| file.finding(1, format!("`{key}` is missing in the {name}"))));
-            let needless = own.iter().filter(|(key, _)| !english.contains_key(*key));
-            findings.extend(needless.map(|(key, line)| file.finding(*line, format!("`{key}` is not in English"))));
-        }
+        let english = if file.path.ends_with("-dialogs.js") { &dialogs } else { &first_load };
+        let Some(english) = english else { continue };
+        let own = texts_in(&tokens);
+        let missing = english.keys().filter(|key| !own.contains_key(*key));
+        findings.extend(missing.map(|key| file.finding(1, format!("`{key}` is missing"))));
+        let needless = own.iter().filter(|(key, _)| !english.contains_key(*key));
+        findings.extend(needless.map(|(key, line)| file.finding(*line, format!("`{key}` is not in English"))));
     }
     findings
+}
+
+/// The keys of a catalogue: of its object `texts`, or else of the object that it returns.
+fn texts_in(tokens: &[ScriptToken]) -> BTreeMap<String, usize> {
+    let is_named = |three: &[ScriptToken]| three[0].is_word("texts") && three[1].is_mark("=") && three[2].is_mark("{");
+    let named = tokens.windows(3).position(is_named).map(|at| at + 2);
+    let is_returned = |pair: &[ScriptToken]| pair[0].is_word("return") && pair[1].is_mark("{");
+    let open = named.or_else(|| tokens.windows(2).position(is_returned).map(|at| at + 1));
+    open.map(|open| keys(tokens, open)).unwrap_or_default()
 }
 
 fn wrong_plurals(file: &File, tokens: &[ScriptToken], code: &str) -> Vec<Finding> {
@@ -241,39 +241,40 @@ mod tests {
     const ENGLISH: &str = "/** @param {Tools<'en'>} tools */\nexport function english({ plural }) {\n  return {\n    \
                            a: 'A',\n    b: { c: 'C' },\n    d: (n) => plural(n, { one: '# d', other: '# ds' }),\n  };\n}\n";
 
-    fn found(language: &str) -> Vec<String> {
-        let dialogs = "export function englishDialogs() {\n  return { e: 'E' };\n}\n";
+    fn found(language: &str, its_dialogs: &str) -> Vec<String> {
+        let dialogs =
+            "/** @param {Tools<'en'>} tools */\nexport function englishDialogs() {\n  return { e: 'E' };\n}\n";
         let files = [
             ("web/src/inbox/languages/english.js", ENGLISH),
             ("web/src/inbox/languages/english-dialogs.js", dialogs),
             ("web/src/inbox/languages/other.js", language),
+            ("web/src/inbox/languages/other-dialogs.js", its_dialogs),
         ];
         check(&Tree::of(&files)).into_iter().map(|finding| format!("{}: {}", finding.line, finding.what)).collect()
     }
 
     #[test]
     fn a_language_has_the_keys_of_english() {
-        let good = "/** @param {Tools<'de'>} tools */\nexport function german({ plural }) {\n  const d = 1;\n  \
-                    const texts = {\n    b: { c: 'C' }, d,\n    a: 'A',\n  };\n  const dialogs = { e: 'E' };\n}\n";
-        assert_eq!(found(good), [""; 0]);
-        let bad = good.replace("c: 'C'", "x: 'C'").replace("e: 'E'", "");
+        let texts = "/** @param {Tools<'de'>} tools */\nexport function german({ plural }) {\n  const d = 1;\n  \
+                     const texts = {\n    b: { c: 'C' }, d,\n    a: 'A',\n  };\n  return { texts };\n}\n";
+        let dialogs = "/** @param {Tools<'de'>} tools */\nexport function germanDialogs() {\n  return { e: 'E' };\n}\n";
+        assert_eq!(found(texts, dialogs), [""; 0]);
         assert_eq!(
-            found(&bad),
-            ["1: `b.c` is missing in the texts", "5: `b.x` is not in English", "1: `e` is missing in the dialogs"]
+            found(&texts.replace("c: 'C'", "x: 'C'"), &dialogs.replace("e: 'E'", "")),
+            ["1: `b.c` is missing", "5: `b.x` is not in English", "1: `e` is missing"]
         );
     }
 
     #[test]
     fn a_plural_has_the_forms_of_its_language() {
         let texts = "const texts = { a: 'A', b: { c: 'C' },\nd: (n) => plural(n, { one: '#', other: '#' }) };\n";
-        let rest = "const dialogs = { e: 'E' };\n";
         for (code, wanted) in [
             ("de", &[][..]),
             ("ar", &["3: the plural forms of `ar` are few, many, one, other, two, zero"]),
             ("ja", &["3: the plural forms of `ja` are other"]),
             ("xx", &["1: tidy does not know the plural forms of `xx`"]),
         ] {
-            assert_eq!(found(&format!("/** @param {{Tools<'{code}'>}} tools */\n{texts}{rest}")), wanted);
+            assert_eq!(found(&format!("/** @param {{Tools<'{code}'>}} tools */\n{texts}"), ""), wanted);
         }
     }
 }
