@@ -1,5 +1,6 @@
-//! Joins modules into one script, and modules that are imported dynamically into another. A module that imports nothing
-//! and that the first script imports dynamically, such as the texts of a language, becomes a script of its own.
+//! Joins modules into one script, and modules that are imported dynamically into another. A module that the first script
+//! imports dynamically and that shares nothing with others, such as the texts of a language, becomes a script of its own,
+//! together with its imports.
 //!
 //! Each module becomes a function called in place: `const $3=(()=>{const{b:c}=$1;…return{a}})();`. The order is the one
 //! in which a browser runs them. The later script is a function of the modules in the first one, which are passed to it
@@ -27,8 +28,8 @@ pub(crate) struct Bundle<'source> {
     numbers: BTreeMap<&'source str, usize>,
     /// The number of modules that run at once; the others are loaded later.
     first: usize,
-    /// The modules that are scripts of their own, by number.
-    alone: BTreeSet<usize>,
+    /// The modules that are scripts of their own, by number, with those that only they import, dependencies first.
+    alone: BTreeMap<usize, Vec<usize>>,
     /// The modules that are imported dynamically and are no scripts of their own, by number.
     given: BTreeSet<usize>,
     private_names: PrivateNames<'source>,
@@ -104,24 +105,21 @@ impl<'source> Bundle<'source> {
         let tokens: Vec<_> = modules.iter().flat_map(Module::tokens).collect();
         let private_names = minify::private_names(&tokens);
         let local_names = local_names(&modules);
-        let alone = modules[..first].iter().flat_map(Module::later).map(|(to, _)| numbers[to]);
-        let imported: BTreeSet<&str> =
-            modules.iter().flat_map(|module| &module.imports).map(|import| import.from.as_str()).collect();
-        let is_alone = |module: &Module<'_>| {
-            let gives_only = module.imports.is_empty() && module.later().next().is_none();
-            gives_only && !module.exports.is_empty() && !imported.contains(module.path)
-        };
-        let alone: BTreeSet<usize> = alone.filter(|number| is_alone(&modules[*number])).collect();
+        let alone = alone(&modules, &numbers, first);
         let later = modules.iter().flat_map(Module::later).map(|(path, _)| numbers[path]);
-        let given = later.filter(|number| !alone.contains(number)).collect();
+        let given = later.filter(|number| !alone.contains_key(number)).collect();
         Ok(Self { modules, numbers, first, alone, given, private_names, local_names })
     }
 
     /// The modules that are scripts of their own: the number, the path and the script of each.
     pub(crate) fn alone(&self) -> impl Iterator<Item = (usize, &'source str, String)> {
-        self.alone.iter().map(|number| {
+        self.alone.iter().map(|(number, parts)| {
+            let mut script = String::new();
+            for part in parts {
+                self.write(&self.modules[*part], &mut script);
+            }
             let module = &self.modules[*number];
-            let mut script = String::from("export default");
+            script.push_str("export default");
             self.write_value(module, &mut script);
             (*number, module.path, script)
         })
@@ -130,7 +128,9 @@ impl<'source> Bundle<'source> {
     /// The modules of the later script.
     fn joined_later(&self) -> impl Iterator<Item = &Module<'source>> {
         let later = self.modules.iter().enumerate().skip(self.first);
-        later.filter(|(number, _)| !self.alone.contains(number)).map(|(_, module)| module)
+        let is_apart =
+            |number: &usize| self.alone.iter().any(|(alone, parts)| alone == number || parts.contains(number));
+        later.filter(move |(number, _)| !is_apart(number)).map(|(_, module)| module)
     }
 
     /// The script of the modules loaded later, if there are any.
@@ -188,7 +188,7 @@ impl<'source> Bundle<'source> {
         let number = self.numbers[path];
         let place = self.modules[number].exports.iter().position(|export| *export == name);
         match place {
-            Some(place) if !self.alone.contains(&number) && !self.given.contains(&number) => minify::short(place),
+            Some(place) if !self.alone.contains_key(&number) && !self.given.contains(&number) => minify::short(place),
             _ => name.to_owned(),
         }
     }
@@ -228,7 +228,7 @@ impl<'source> Bundle<'source> {
                 }
                 Piece::Later(path, _) => {
                     let number = self.numbers[path.as_str()];
-                    let from = if self.alone.contains(&number) {
+                    let from = if self.alone.contains_key(&number) {
                         format!("$i({number})")
                     } else if self.numbers[module.path] < self.first {
                         format!("$l().then(l=>l.${number})")
@@ -245,6 +245,41 @@ impl<'source> Bundle<'source> {
         }
         into.push_str("})();\n");
     }
+}
+
+/// Finds the modules that become scripts of their own: the first script imports them dynamically, and nothing else uses
+/// them or what they import.
+fn alone(modules: &[Module<'_>], numbers: &BTreeMap<&str, usize>, first: usize) -> BTreeMap<usize, Vec<usize>> {
+    let importers = |wanted: usize| {
+        let all = modules.iter().enumerate();
+        all.filter(move |(_, module)| module.imports.iter().any(|import| numbers[import.from.as_str()] == wanted))
+    };
+    let roots: BTreeSet<usize> =
+        modules[..first].iter().flat_map(Module::later).map(|(path, _)| numbers[path]).collect();
+    let with_parts = roots.iter().map(|root| {
+        let mut all = BTreeSet::from([*root]);
+        let mut pending = vec![*root];
+        while let Some(number) = pending.pop() {
+            let imports = modules[number].imports.iter().map(|import| numbers[import.from.as_str()]);
+            pending.extend(imports.filter(|import| all.insert(*import)));
+        }
+        (*root, all)
+    });
+    let shares_nothing = |(root, all): &(usize, BTreeSet<usize>)| {
+        let is_own = |number: &usize| {
+            let module = &modules[*number];
+            let is_imported_outside = importers(*number).any(|(importer, _)| !all.contains(&importer));
+            let is_given =
+                number != root && modules.iter().flat_map(Module::later).any(|(to, _)| numbers[to] == *number);
+            *number >= first && module.later().next().is_none() && !is_imported_outside && !is_given
+        };
+        !modules[*root].exports.is_empty() && all.iter().all(is_own)
+    };
+    // Numbers are in the order of dependencies.
+    with_parts
+        .filter(shares_nothing)
+        .map(|(root, all)| (root, all.into_iter().filter(|number| *number != root).collect()))
+        .collect()
 }
 
 /// Short names for what each module declares.
@@ -334,6 +369,25 @@ mod tests {
         assert!(main.contains("$a={2:\"./c-1.js\"}") && main.contains("$i(2);"), "{main}");
         let later = bundle.later().expect("there is a later script");
         assert!(later.contains("const a=3") && !later.contains("return 2"), "{later}");
+    }
+
+    #[test]
+    fn a_script_of_its_own_has_what_only_it_imports() {
+        let sources = sources(&[
+            ("a.js", "import('./b.js');\nimport('./d.js');\nimport('./f.js');\n"),
+            ("b.js", "import { c } from './c.js';\nexport const b = c;\n"),
+            ("c.js", "export const c = 1;\n"),
+            ("d.js", "import { e } from './e.js';\nexport const d = e;\n"),
+            ("e.js", "export const e = 3;\n"),
+            ("f.js", "import { e } from './e.js';\nexport const f = e;\n"),
+        ]);
+        let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
+        let alone: Vec<_> = bundle.alone().collect();
+        let script = "const $1=(()=>{const a=1;\nreturn{a}})();\n\
+                      export default(()=>{const{a:b}=$1;const a=b;\nreturn{b:a}})();\n";
+        assert_eq!(alone, [(2, "b.js", script.to_owned())], "d.js and f.js share e.js");
+        let later = bundle.later().expect("there is a later script");
+        assert!(later.contains("const a=3") && !later.contains("const a=1"), "{later}");
     }
 
     #[test]
