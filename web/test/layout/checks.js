@@ -136,7 +136,7 @@ export function findLayoutIssues({ isTouch, reversingText }) {
     };
     if (document.elementFromPoint(x, y) && !reach(0)) {
       const at = document.elementFromPoint(x, y);
-      if (at && !at.closest('.pill, .unread-bar, .message-controls, .toast, .floating-day, .emoji-list')) report(one, `is covered by ${name(at)}`);
+      if (at && !at.closest('.pill, .unread-bar, .message-controls, .toast, .floating-day, .emoji-list, .completion')) report(one, `is covered by ${name(at)}`);
       continue;
     }
     if (box.height >= minimum) continue;

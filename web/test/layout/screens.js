@@ -177,6 +177,11 @@ export const SCREENS = [
     await driver.type('.subject-field', 'A subject');
     await driver.type('.composer .text', 'Several\nlines\nof\nan\nanswer\nthat\nis\nlong');
   } },
+  { name: 'emoji by name', enter: async ({ all }) => {
+    await driver.openThread(all);
+    await driver.type('.composer .text', 'Bring :umb');
+    await driver.until(() => driver.has('.completion .item'), 'the names');
+  } },
   { name: 'text too long', only: 'wide', enter: async ({ all }) => {
     await driver.openThread(all);
     await driver.type('.composer .text', 'too long '.repeat(1_300));

@@ -2,7 +2,7 @@
  * The emoji picker: frequent ones first, with search by word and arrow keys.
  */
 import { h, setAttribute, setText } from '../ui/dom.js';
-import { emojiName } from '../view/emoji.js';
+import { emojiName, loadEmojiNames } from '../view/emoji.js';
 import { findEmoji, groups } from '../view/emoji-search.js';
 import { icon } from '../ui/icons.js';
 import { closeOnOutsideClick, placeBeside } from '../ui/menu.js';
@@ -54,6 +54,8 @@ class EmojiPicker {
     this.element = h('div', { class: 'emoji' },
       h('label', { class: 'search' }, icon('search', { small: true }), this.#search), this.#list, this.#note);
     this.#draw();
+    // The search looks in the names of the user's language, too.
+    void loadEmojiNames().then(() => this.#search.value.trim() !== '' && this.#draw());
   }
 
   /** Where the keyboard would cover half of it, the field is not focused at first. */
@@ -81,11 +83,16 @@ class EmojiPicker {
   #part(title, emoji) {
     return h('section', { 'aria-label': title }, h('h3', { 'aria-hidden': 'true' }, title),
       h('div', { class: 'grid' }, ...emoji.map((one) => {
-        const name = emojiName(one);
-        return h('button', {
-          type: 'button', tabindex: -1, 'aria-label': name, title: name,
-          'aria-pressed': this.choosing.chosen.has(one) ? 'true' : null, onclick: () => this.choosing.choose(one),
+        const button = h('button', {
+          type: 'button', tabindex: -1, 'aria-pressed': this.choosing.chosen.has(one) ? 'true' : null,
+          onclick: () => this.choosing.choose(one),
         }, one);
+        const named = (/** @type {string} */ name) => {
+          setAttribute(button, 'aria-label', name);
+          setAttribute(button, 'title', name);
+        };
+        named(emojiName(one, named));
+        return button;
       })));
   }
 

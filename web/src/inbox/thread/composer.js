@@ -5,6 +5,7 @@
  *
  * Invariant: while a message is edited the draft is kept, and comes back afterwards.
  *
+ * @import {EmojiCompletion} from './emoji-completion.js'
  * @import {ParlorUploadTray} from '../files/upload-tray.js'
  * @import {ComposerMode, ComposerView} from '../view/thread.js'
  */
@@ -25,6 +26,9 @@ const PASTE_FACTOR = 2;
 /** The length of a name in the hint of the field. */
 const NAME_SIGNS = 16;
 const FINGERS = matchMedia('(pointer: coarse)');
+/** What loads the completion of emoji names: a colon and a letter before the caret. */
+const COLON = /[:：]\p{L}[^\s:：]*$/u;
+const COLON_CHARS = 40;
 
 export class ParlorComposer extends HTMLElement {
   #input = h('textarea', {
@@ -62,6 +66,8 @@ export class ParlorComposer extends HTMLElement {
   #drawnMode = '';
   /** @type {ComposerView|null} */
   #view = null;
+  /** @type {EmojiCompletion|null} */
+  #completion = null;
 
   connectedCallback() {
     if (!this.firstChild) this.append(this.#form, this.#closed);
@@ -125,7 +131,10 @@ export class ParlorComposer extends HTMLElement {
     setAttribute(this.#input, 'placeholder', say.writeTo(shortened(view.name)));
     setAttribute(this.#input, 'enterkeyhint', this.#enterSends ? 'send' : 'enter');
     const edits = this.#edits;
-    if (fresh) this.note('');
+    if (fresh) {
+      this.note('');
+      this.#completion?.close();
+    }
     if (fresh || was?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
     if (edits && edits.trouble !== was?.trouble) this.note(edits.trouble);
     this.#drawMode(view.mode);
@@ -222,6 +231,21 @@ export class ParlorComposer extends HTMLElement {
     if (this.#edits) this.#edited();
     else emit(this, 'parlor-draft', { text: this.#input.value });
     this.#fit();
+    this.#complete();
+  }
+
+  /** Offers emoji whose name is being written. */
+  #complete() {
+    const { selectionStart: caret, value } = this.#input;
+    if (this.#completion) {
+      this.#completion.update();
+    } else if (COLON.test(value.slice(Math.max(0, caret - COLON_CHARS), caret))) {
+      // Without it the colon stays a colon; the next letter tries again.
+      void import('./emoji-completion.js').then((part) => {
+        this.#completion ??= new part.EmojiCompletion(this.#input, () => this.#changed());
+        this.#completion.update();
+      }).catch(() => {});
+    }
   }
 
   #edited() {
@@ -265,7 +289,7 @@ export class ParlorComposer extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #key(event) {
     // Code 229: some browsers end composing with the very key that they report.
-    if (event.isComposing || event.keyCode === 229) return;
+    if (event.isComposing || event.keyCode === 229 || this.#completion?.key(event)) return;
     const held = event.ctrlKey || event.metaKey;
     if (event.key === 'Enter' && !event.shiftKey && (held || this.#enterSends)) {
       event.preventDefault();

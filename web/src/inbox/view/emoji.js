@@ -2,29 +2,46 @@
  * Names of emoji, and the emoji that a user uses often.
  */
 import { languageOf } from '../languages/language.js';
-import { USUAL, bare, names } from './emoji-names.js';
+import { USUAL, bare, learnWords, localWords, nameIn, names } from './emoji-names.js';
 import { say } from './strings.js';
 
 const OFTEN = [...USUAL.keys()];
 /** The number of remembered emoji. */
 const REMEMBERED = 24;
 
-/** Returns the name of an emoji, or the emoji itself if it has none here or the names are in another language: screen
- * readers know it. The first emoji without a name loads the whole list. @param {string} emoji
- * @param {(name: string) => void} [later] receives the name once the list has loaded @returns {string} */
+/** The words of emoji in each language but English. @type {Record<string, () => Promise<string[]>>} */
+const loaders = {
+  de: () => import('../languages/german-emoji.js').then(({ emojiLines }) => emojiLines),
+  es: () => import('../languages/spanish-emoji.js').then(({ emojiLines }) => emojiLines),
+  fr: () => import('../languages/french-emoji.js').then(({ emojiLines }) => emojiLines),
+  ar: () => import('../languages/arabic-emoji.js').then(({ emojiLines }) => emojiLines),
+  zh: () => import('../languages/chinese-emoji.js').then(({ emojiLines }) => emojiLines),
+  ja: () => import('../languages/japanese-emoji.js').then(({ emojiLines }) => emojiLines),
+};
+
+/** Returns the name of an emoji, or the emoji itself if it has none or the names have not loaded: screen readers know
+ * it. The first emoji without a name loads the names. @param {string} emoji
+ * @param {(name: string) => void} [later] receives the name once the names have loaded @returns {string} */
 export function emojiName(emoji, later = () => {}) {
-  if (languageOf(say.locale) !== 'en') return emoji;
-  const name = names.get(bare(emoji));
-  if (name === undefined) void loadNames().then(() => later(names.get(bare(emoji)) ?? emoji));
+  const name = knownName(emoji);
+  if (name === undefined) void loadEmojiNames().then(() => later(knownName(emoji) ?? emoji));
   return name ?? emoji;
+}
+
+/** @param {string} emoji @returns {string|undefined} */
+function knownName(emoji) {
+  if (languageOf(say.locale) === 'en') return names.get(bare(emoji));
+  const words = localWords.get(bare(emoji));
+  return words === undefined ? undefined : nameIn(words);
 }
 
 /** @type {Promise<unknown>|null} */
 let loading = null;
 
-/** Loads the names with the picker; after a failure the next emoji retries. @returns {Promise<unknown>} */
-function loadNames() {
-  loading ??= import('./emoji-search.js').catch(() => {
+/** Loads the names in the user's language; after a failure the next call retries. @returns {Promise<unknown>} */
+export function loadEmojiNames() {
+  const load = loaders[languageOf(say.locale)];
+  loading ??= (load ? load().then(learnWords) : import('./emoji-search.js')).catch(() => {
     loading = null;
   });
   return loading;
