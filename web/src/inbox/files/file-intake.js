@@ -4,6 +4,7 @@
 import { h, setText } from '../ui/dom.js';
 import { kindOf, sizeOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
+import { parseHtml } from '../ui/inert-html.js';
 import { say } from '../view/strings.js';
 
 /** @typedef {(files: File[], folders: number) => void} ReceiveFiles */
@@ -15,12 +16,17 @@ export function chooseFiles(take) {
   input.click();
 }
 
-/** Returns the pasted files, without the picture that office programs copy along with their text.
- * @param {ClipboardEvent} event @param {number} now @returns {File[]} */
+/** Returns the pasted files, without the picture that office programs copy along with their text. Who copies a picture
+ * of a page copies HTML without text. @param {ClipboardEvent} event @param {number} now @returns {File[]} */
 export function pastedFiles(event, now) {
   const data = event.clipboardData;
-  if (!data || (data.types.includes('text/plain') && data.types.includes('text/html'))) return [];
+  if (!data || data.files.length === 0 || hasText(data.getData('text/html'))) return [];
   return [...data.files].map((file) => named(file, now));
+}
+
+/** @param {string} html @returns {boolean} */
+function hasText(html) {
+  return html !== '' && parseHtml(html)?.textContent.trim() !== '';
 }
 
 /** Browsers give every pasted picture the same name. @param {File} file @param {number} now @returns {File} */

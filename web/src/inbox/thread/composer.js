@@ -23,6 +23,8 @@ const COUNT_FROM = 500;
 const SUBJECT_COUNT_FROM = 40;
 /** Pasted text that exceeds the limit by this factor is refused: laying it out would freeze the page. */
 const PASTE_FACTOR = 2;
+/** HTML that says more than its plain text. */
+const RICH = /<(?:a|b|code|em|i|li|pre|strong|td)[\s>]/iu;
 /** The length of a name in the hint of the field. */
 const NAME_SIGNS = 16;
 const FINGERS = matchMedia('(pointer: coarse)');
@@ -334,9 +336,29 @@ export class ParlorComposer extends HTMLElement {
   #pasted(event) {
     if (this.#isTooMuch(event, event.clipboardData)) return;
     const files = this.#edits ? [] : pastedFiles(event, Date.now());
-    if (files.length === 0) return;
+    const html = event.clipboardData?.getData('text/html') ?? '';
+    const plain = event.clipboardData?.getData('text/plain') ?? '';
+    if (files.length === 0 && html !== '' && (plain === '' || RICH.test(html))) void this.#paste(html, plain);
+    else if (files.length > 0) this.#take(files);
+    else return;
     event.preventDefault();
-    this.#take(files);
+  }
+
+  /** Inserts HTML as text. @param {string} html @param {string} plain what is inserted if that cannot be done */
+  async #paste(html, plain) {
+    const { conversation } = this.#view ?? {};
+    const text = await import('./pasted-text.js').then((part) => part.textOfHtml(html)).catch(() => null) || plain;
+    const most = this.#view?.charsMax ?? Infinity;
+    if (conversation !== this.#view?.conversation) return;
+    if (text.length > most * PASTE_FACTOR) {
+      this.note(say.pasteTooLong(formatNumber(text.length), formatNumber(most)));
+      return;
+    }
+    this.#input.focus({ preventScroll: true });
+    // The command can be undone by the user. It is not in every browser.
+    if (document.execCommand('insertText', false, text)) return;
+    this.#input.setRangeText(text, this.#input.selectionStart, this.#input.selectionEnd, 'end');
+    this.#changed();
   }
 
   /** @param {File[]} files */

@@ -133,9 +133,10 @@ export class EmojiCompletion {
   #place(from) {
     const caret = caretBox(this.field, from);
     const { width, height } = this.#list.getBoundingClientRect();
+    const edge = /** @type {HTMLElement} */ (this.field.parentElement).getBoundingClientRect();
     const isRtl = getComputedStyle(this.field).direction === 'rtl';
     const left = isRtl ? caret.x - width + EDGE_PX : caret.x - EDGE_PX;
-    this.#list.style.left = `${Math.max(EDGE_PX, Math.min(left, innerWidth - width - EDGE_PX))}px`;
+    this.#list.style.left = `${Math.max(edge.left, Math.min(left, edge.right - width))}px`;
     this.#list.style.top = `${Math.max(EDGE_PX, caret.y - height - GAP_PX)}px`;
   }
 
