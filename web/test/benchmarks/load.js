@@ -5,7 +5,7 @@
  *
  * @import {Load} from '../journeys/support/page-load.js'
  */
-import { assets, bytes, load, openSignedIn } from '../journeys/support/page-load.js';
+import { assets, bytes, laterAssets, load, openSignedIn } from '../journeys/support/page-load.js';
 import { runJourney } from '../journeys/support/journey.js';
 
 const RUNS = Number(process.env.RUNS ?? 5);
@@ -32,7 +32,9 @@ process.exit(0);
 function printLoads(what, all) {
   const median = (/** @type {(one: Load) => number} */ of) => all.map(of).sort((a, b) => a - b)[Math.floor(all.length / 2)];
   const network = (/** @type {Load} */ one) => one.requests.filter(({ cached }) => !cached).length;
-  print(`${what}: ${median(network)} requests, ${(median(bytes) / 1_000).toFixed(1)} kB; of assets `
+  const later = (/** @type {Load} */ one) => laterAssets(one).reduce((sum, script) => sum + script.bytes, 0);
+  print(`${what}: ${median(network)} requests, ${(median(bytes) / 1_000).toFixed(1)} kB, and `
+    + `${(median(later) / 1_000).toFixed(1)} kB when idle; of assets `
     + `${median((one) => assets(one).filter(({ cached }) => !cached).length)}; first paint `
     + `${Math.round(median((one) => one.paint.first))} ms, list ${Math.round(median((one) => one.paint.list))} ms, `
     + `largest paint ${Math.round(median((one) => one.paint.largest))} ms, shift `

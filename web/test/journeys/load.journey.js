@@ -4,11 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assets, bytes, load, openSignedIn } from './support/page-load.js';
+import { assets, bytes, laterAssets, load, openSignedIn } from './support/page-load.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 
 const BYTES_MAX = 100_000;
+/** The script with menus and dialogs, which an idle page loads. */
+const LATER_BYTES_MAX = 50_000;
 /** The style sheet, the script that runs before the first paint, the main script and the icon. */
 const ASSETS_MAX = 4;
 const SHIFT_MAX = 0.02;
@@ -24,7 +26,11 @@ test('the inbox loads with few requests and bytes, loads from the cache the next
       assert.ok(names.length > 2 && names.length <= ASSETS_MAX, `${where}: ${names.join(', ')}`);
       for (const one of assets(cold)) assert.equal(one.encoding, 'br', one.url);
       if (path === '/') assert.ok(bytes(cold) < BYTES_MAX, `${where}: ${bytes(cold)} bytes`);
+      const later = laterAssets(cold);
+      assert.deepEqual(later.map(({ encoding }) => encoding), ['br'], `${where}: one script for later`);
+      assert.ok(later[0].bytes < LATER_BYTES_MAX, `${where}: ${later[0].bytes} bytes for later`);
       const warm = await load(context, url);
+      assert.deepEqual(laterAssets(warm).filter(({ cached }) => !cached), [], `${where}: nor the script for later`);
       assert.deepEqual(assets(warm).filter(({ cached }) => !cached), [], `${where}: nothing is requested again`);
       for (const { paint } of [cold, warm]) {
         assert.ok(paint.shift < SHIFT_MAX, `${where}: ${paint.shift} by ${paint.shifted.join(', ')}`);

@@ -106,3 +106,32 @@ test('on a phone the list fits above the line, and a touch inserts', () =>
     assert.equal(await page.locator('.completion').isVisible(), false);
     assert.deepEqual(ada.errors, []);
   }));
+
+for (const [width, phone] of /** @type {const} */ ([[390, true], [320, true], [1280, false]])) {
+  test(`the hint of the field ends with the name, or with an ellipsis where it does not fit, at ${width} px`, () =>
+    runJourney(async (place) => {
+      const { ada, ben } = await openBoth(place, { ...(phone ? PHONE : {}), viewport: { width, height: 800 } });
+      for (const name of ['Wolfeschlegelsteinhausenbergerdorff', 'ありがとうございました皆様がたへありがとう', 'WWWWWWWWWWWWWWWWWWW', 'Ben']) {
+        await ben.page.evaluate((own) => fetch('/v1/me', {
+          method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name: own }),
+        }), name);
+        const read = () => field(ada).evaluate((one) => {
+          const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
+          const style = getComputedStyle(one);
+          pen.font = style.font;
+          const hint = /** @type {HTMLTextAreaElement} */ (one).placeholder;
+          const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+          return { hint, room, width: pen.measureText(hint).width, height: one.clientHeight };
+        });
+        const seen = await until(read, ({ hint }) => hint.startsWith(`Write to ${name.slice(0, 3)}`), name);
+        assert.ok(seen.width <= seen.room && seen.height < 48, JSON.stringify(seen));
+        const isCut = seen.hint !== `Write to ${name}`;
+        assert.equal(seen.hint.endsWith('…'), isCut, seen.hint);
+        // As much is shown as fits.
+        if (isCut) assert.ok(seen.width > seen.room - 24 || seen.hint.length >= 48, JSON.stringify(seen));
+        if (width === 1280) assert.equal(isCut, false);
+      }
+      await ada.takeScreenshot(`hint ${width}`);
+      assert.deepEqual([...ada.errors, ...ben.errors], []);
+    }));
+}

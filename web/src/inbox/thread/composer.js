@@ -11,6 +11,7 @@
  */
 import '../files/upload-tray.js';
 import { h, setAttribute, setText } from '../ui/dom.js';
+import { ComposerHint } from './composer-hint.js';
 import { emit, listen } from '../ui/events.js';
 import { prepend } from './draft.js';
 import { icon } from '../ui/icons.js';
@@ -25,8 +26,6 @@ const SUBJECT_COUNT_FROM = 40;
 const PASTE_FACTOR = 2;
 /** HTML that says more than its plain text. */
 const RICH = /<(?:a|b|code|em|i|li|pre|strong|td)[\s>]/iu;
-/** The length of a name in the hint of the field. */
-const NAME_SIGNS = 16;
 const FINGERS = matchMedia('(pointer: coarse)');
 /** What loads the completion of emoji names: a colon and a letter before the caret. */
 const COLON = /[:：]\p{L}[^\s:：]*$/u;
@@ -40,6 +39,7 @@ export class ParlorComposer extends HTMLElement {
     onpaste: (/** @type {ClipboardEvent} */ event) => this.#pasted(event),
     ondrop: (/** @type {DragEvent} */ event) => this.#isTooMuch(event, event.dataTransfer),
   });
+  #hint = new ComposerHint(this.#input);
   #tray = /** @type {ParlorUploadTray} */ (document.createElement('parlor-upload-tray'));
   #attach = h('button', {
     class: 'tool attach', type: 'button', 'aria-label': say.attach, title: say.attachHint,
@@ -130,7 +130,7 @@ export class ParlorComposer extends HTMLElement {
     if (view.closed !== null && this.#closed.textContent !== view.closed) {
       this.#closed.replaceChildren(icon('lock', { small: true }), h('span', {}, view.closed));
     }
-    setAttribute(this.#input, 'placeholder', say.writeTo(shortened(view.name)));
+    this.#hint.update(view.name);
     setAttribute(this.#input, 'enterkeyhint', this.#enterSends ? 'send' : 'enter');
     const edits = this.#edits;
     if (fresh) {
@@ -386,13 +386,6 @@ export class ParlorComposer extends HTMLElement {
     this.#subject.value = '';
     this.#input.focus({ preventScroll: true });
   }
-}
-
-/** Cuts a name to the length that a field shows, since a hint is not ellipsized. @param {string} name
- * @returns {string} */
-function shortened(name) {
-  const signs = [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name)];
-  return signs.length <= NAME_SIGNS ? name : `${signs.slice(0, NAME_SIGNS).map((one) => one.segment).join('').trim()}…`;
 }
 
 /** Counts characters as the server does: by code points. @param {string} text @returns {number} */

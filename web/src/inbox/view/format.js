@@ -8,6 +8,8 @@ import { say } from './strings.js';
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
+/** @type {Map<string, Intl.RelativeTimeFormat>} */
+const relativeFormats = new Map();
 
 /** @param {Intl.DateTimeFormatOptions} options @param {number} time @returns {string} */
 function format(options, time) {
@@ -73,7 +75,12 @@ export function dayName(time, now) {
 
 /** Returns "5 min ago". @param {number} value @param {Intl.RelativeTimeFormatUnit} unit @returns {string} */
 export function relativeTime(value, unit) {
-  return new Intl.RelativeTimeFormat(say.locale, { style: 'short' }).format(value, unit);
+  let made = relativeFormats.get(say.locale);
+  if (!made) {
+    made = new Intl.RelativeTimeFormat(say.locale, { style: 'short' });
+    relativeFormats.set(say.locale, made);
+  }
+  return made.format(value, unit);
 }
 
 /** Returns the full date and time, for a tooltip. @param {number} time @returns {string} */

@@ -99,15 +99,28 @@ function observePaints() {
   Object.assign(window, { paint: () => paint });
 }
 
-/** Returns the scripts, style sheets and other parts of the page, without the script that is loaded when the browser has
- * nothing else to do. @param {Load} one @returns {LoadedRequest[]} */
+/** The script that is loaded when the browser has nothing else to do. */
+const LATER = /^\/web\/later-/u;
+
+/** Returns the scripts, style sheets and other parts of the page, without the script for later. @param {Load} one
+ * @returns {LoadedRequest[]} */
 export function assets({ requests }) {
-  return requests.filter(({ url }) => /\/(?:web\/(?!later-)|theme)/u.test(new URL(url).pathname));
+  return requests.filter(({ url }) => /^\/(?:web\/|theme)/u.test(pathOf(url)) && !LATER.test(pathOf(url)));
+}
+
+/** Returns the requests of the script for later. @param {Load} one @returns {LoadedRequest[]} */
+export function laterAssets({ requests }) {
+  return requests.filter(({ url }) => LATER.test(pathOf(url)));
 }
 
 /** Returns the bytes on the wire, without the script for later, sockets and profile pictures, whose number depends on
  * the demo. @param {Load} one @returns {number} */
 export function bytes({ requests }) {
-  const own = requests.filter(({ url }) => !/^\/(?:v1\/pictures\/|web\/later-)/u.test(new URL(url).pathname));
+  const own = requests.filter(({ url }) => !/^\/v1\/pictures\//u.test(pathOf(url)) && !LATER.test(pathOf(url)));
   return own.reduce((sum, one) => sum + one.bytes, 0);
+}
+
+/** @param {string} url @returns {string} */
+function pathOf(url) {
+  return new URL(url).pathname;
 }
