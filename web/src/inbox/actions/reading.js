@@ -14,6 +14,7 @@ import { listen } from '../ui/events.js';
 import { findMessage } from './find-message.js';
 import { say } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
+import { whenLoaded } from '../ui/lazy-load.js';
 
 /** @typedef {import('./find-message.js').Outcome} Outcome */
 /** @typedef {MessagePlace & {quiet?: boolean, keep?: boolean}} JumpTarget `quiet`: it need not stand out, and what is beside
@@ -51,8 +52,17 @@ export class ReadingActions {
       }),
       'parlor-trim': ({ first, last }) => withOpen((id) => client.sync.threads.trim(id, first, last)),
       'parlor-jump': (place) => withOpen((id) => void this.goTo({ conversation: id, ...place })),
+      'parlor-go-to-day': () => withOpen((id) => this.#goToDay(id)),
       'parlor-seen': ({ seq }) => withOpen((id) => this.#markRead(id, seq)),
     }, signal);
+  }
+
+  /** Lets the user choose a day. @param {number} id */
+  #goToDay(id) {
+    void whenLoaded(this.host, import('./go-to-day.js'), ({ openGoToDay }) => openGoToDay({
+      host: this.host, client: this.client, conversation: id, isOpen: () => this.open() === id,
+      goTo: (seq, quiet) => void this.goTo({ conversation: id, seq, quiet }),
+    }));
   }
 
   /** Jumps to a message. @param {JumpTarget} target */

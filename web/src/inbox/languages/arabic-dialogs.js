@@ -139,6 +139,8 @@ export function arabicDialogs({ capped, number, plural }) {
     untilDay: (day) => `حتى ${day}`,
     betweenDays: (from, until) => `من ${from} حتى ${until}`,
     apply: 'تطبيق',
+    toDay: 'الانتقال إلى اليوم',
+    nothingSince: (day) => `لم يُكتب شيء هنا منذ ${day}.`,
     results: 'الرسائل',
     foundCount: (count, more) => `النتائج: ${number(count)}${more ? '+' : ''}`,
     searchFailed: 'لم ينجح البحث. لم يستجب الخادم.',

@@ -91,6 +91,7 @@ export function arabic(tools) {
     newPill: fresh,
     toLatest: 'الأحدث',
     toLatestFull: 'الانتقال إلى أحدث رسالة',
+    goToDay: 'الانتقال إلى يوم',
     arrived: (name, text) => `${name}: ${text}`,
     arrivedMany: messages,
     jumpMissed: {

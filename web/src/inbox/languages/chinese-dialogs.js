@@ -127,6 +127,8 @@ export function chineseDialogs({ capped, number, plural }) {
     untilDay: (day) => `到 ${day} 为止`,
     betweenDays: (from, until) => `${from} 至 ${until}`,
     apply: '应用',
+    toDay: '跳转',
+    nothingSince: (day) => `${day}以来这里没有新内容。`,
     results: '消息',
     foundCount: (count, more) => `找到 ${number(count)}${more ? '+' : ''} 条`,
     searchFailed: '搜索失败，服务器没有响应。',

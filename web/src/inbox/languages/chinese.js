@@ -70,6 +70,7 @@ export function chinese(tools) {
     newPill: (count) => capped(count, { other: '# 条新消息' }),
     toLatest: '最新',
     toLatestFull: '跳转到最新消息',
+    goToDay: '跳转到某一天',
     arrived: (name, text) => `${name}：${text}`,
     arrivedMany: (count) => capped(count, { other: '# 条新消息' }),
     jumpMissed: {

@@ -139,6 +139,8 @@ export function englishDialogs({ capped, number, plural }) {
     untilDay: (/** @type {string} */ day) => `Until ${day}`,
     betweenDays: (/** @type {string} */ from, /** @type {string} */ until) => `${from} to ${until}`,
     apply: 'Apply',
+    toDay: 'Go to day',
+    nothingSince: (/** @type {string} */ day) => `Nothing was written here since ${day}.`,
     results: 'Messages',
     foundCount: (/** @type {number} */ count, /** @type {boolean} */ more) => `${number(count)}${more ? '+' : ''} found`,
     searchFailed: 'The search did not work. The server did not answer.',

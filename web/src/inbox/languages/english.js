@@ -69,6 +69,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
     newPill: (/** @type {number} */ count) => capped(count, { one: '# new', other: '# new' }),
     toLatest: 'Latest',
     toLatestFull: 'Jump to the latest message',
+    goToDay: 'Go to a day',
     arrived: (/** @type {string} */ name, /** @type {string} */ text) => `${name}: ${text}`,
     arrivedMany: (/** @type {number} */ count) => capped(count, { one: '# new message', other: '# new messages' }),
     jumpMissed: {

@@ -129,6 +129,8 @@ export function frenchDialogs({ capped, number, plural }) {
     untilDay: (day) => `Jusqu’au ${day}`,
     betweenDays: (from, until) => `${from} au ${until}`,
     apply: 'Appliquer',
+    toDay: 'Aller au jour',
+    nothingSince: (day) => `Rien n’a été écrit ici depuis le ${day}.`,
     results: 'Messages',
     foundCount: (count, more) => `Résultats : ${number(count)}${more ? '+' : ''}`,
     searchFailed: 'La recherche a échoué. Le serveur n’a pas répondu.',

@@ -87,6 +87,7 @@ export function french(tools) {
     newPill: fresh,
     toLatest: 'Dernier',
     toLatestFull: 'Aller au dernier message',
+    goToDay: 'Aller à un jour',
     arrived: (name, text) => `${name} : ${text}`,
     arrivedMany: messages,
     jumpMissed: {

@@ -131,6 +131,8 @@ export function germanDialogs({ capped, number, plural }) {
     untilDay: (day) => `Bis ${day}`,
     betweenDays: (from, until) => `${from} bis ${until}`,
     apply: 'Anwenden',
+    toDay: 'Zum Tag',
+    nothingSince: (day) => `Seit dem ${day} wurde hier nichts geschrieben.`,
     results: 'Nachrichten',
     foundCount: (count, more) => `${number(count)}${more ? '+' : ''} gefunden`,
     searchFailed: 'Die Suche hat nicht funktioniert. Der Server hat nicht geantwortet.',

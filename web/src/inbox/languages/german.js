@@ -72,6 +72,7 @@ export function german(tools) {
     newPill: (count) => capped(count, { one: '# neue', other: '# neue' }),
     toLatest: 'Neueste',
     toLatestFull: 'Zur neuesten Nachricht',
+    goToDay: 'Zu einem Tag gehen',
     arrived: (name, text) => `${name}: ${text}`,
     arrivedMany: (count) => capped(count, { one: '# neue Nachricht', other: '# neue Nachrichten' }),
     jumpMissed: {

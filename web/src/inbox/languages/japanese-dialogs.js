@@ -126,6 +126,8 @@ export function japaneseDialogs({ capped, number, plural }) {
     untilDay: (day) => `${day} まで`,
     betweenDays: (from, until) => `${from} から ${until}`,
     apply: '適用',
+    toDay: '移動',
+    nothingSince: (day) => `${day}以降、ここには何も書かれていません。`,
     results: 'メッセージ',
     foundCount: (count, more) => `${number(count)}${more ? '+' : ''} 件`,
     searchFailed: '検索できませんでした。サーバーから応答がありません。',

@@ -73,6 +73,7 @@ export function japanese(tools) {
     newPill: (count) => capped(count, { other: '新着 # 件' }),
     toLatest: '最新',
     toLatestFull: '最新のメッセージへ移動',
+    goToDay: '日付へ移動',
     arrived: (name, text) => `${name}: ${text}`,
     arrivedMany: (count) => capped(count, { other: '新着メッセージ # 件' }),
     jumpMissed: {

@@ -136,6 +136,8 @@ export function spanishDialogs({ capped, number, plural }) {
     untilDay: (day) => `Hasta ${day}`,
     betweenDays: (from, until) => `${from} a ${until}`,
     apply: 'Aplicar',
+    toDay: 'Ir al día',
+    nothingSince: (day) => `Aquí no se ha escrito nada desde el ${day}.`,
     results: 'Mensajes',
     foundCount: (count, more) => `Resultados: ${number(count)}${more ? '+' : ''}`,
     searchFailed: 'La búsqueda falló. El servidor no respondió.',

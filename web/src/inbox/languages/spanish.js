@@ -83,6 +83,7 @@ export function spanish(tools) {
     newPill: fresh,
     toLatest: 'Último',
     toLatestFull: 'Ir al último mensaje',
+    goToDay: 'Ir a un día',
     arrived: (name, text) => `${name}: ${text}`,
     arrivedMany: messages,
     jumpMissed: {

@@ -1,15 +1,21 @@
 /**
- * The day of the visible messages, shown above them while the user scrolls, unless a day separator is there.
+ * The day of the visible messages, shown above them while the user scrolls, unless a day separator is there. A touch leads
+ * to another day; a pointer scrolls through it.
  */
 import { dayName } from '../view/format.js';
+import { emit } from '../ui/events.js';
 import { h, setText } from '../ui/dom.js';
+import { say } from '../view/strings.js';
 
 const STAYS_MS = 1_200;
 /** A separator this close to the upper edge says the same. */
 const NEAR_PX = 64;
 
 export class FloatingDay {
-  element = h('div', { class: 'floating-day', 'aria-hidden': true });
+  element = h('div', {
+    class: 'floating-day', 'aria-hidden': true, title: say.goToDay,
+    onclick: () => emit(this.element, 'parlor-go-to-day'),
+  });
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
 

@@ -49,12 +49,22 @@ class ParlorDivider extends HTMLElement {
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.className = { day: 'day', unread: 'unread-from', system: 'line' }[block.type];
-    setAttribute(this, 'role', block.type === 'system' ? null : 'separator');
-    setAttribute(this, 'aria-label', block.type === 'system' ? null : block.text);
+    const isUnread = block.type === 'unread';
+    setAttribute(this, 'role', isUnread ? 'separator' : null);
+    setAttribute(this, 'aria-label', isUnread ? block.text : null);
     // A separator's content is not read out; its name is.
-    if (block.type !== 'system') this.replaceChildren(h('span', {}, block.text));
+    if (isUnread) this.replaceChildren(h('span', {}, block.text));
+    else if (block.type === 'day') this.replaceChildren(dayButton(this, block.text));
     else this.replaceChildren(...block.phrase.map((one) => (typeof one === 'string' ? one : firm(one.firm))));
   }
+}
+
+/** Returns the name of a day, which leads to another one. @param {HTMLElement} from @param {string} text
+ * @returns {HTMLElement} */
+function dayButton(from, text) {
+  return h('button', {
+    type: 'button', tabindex: -1, title: say.goToDay, 'aria-haspopup': 'dialog', onclick: () => emit(from, 'parlor-go-to-day'),
+  }, text);
 }
 
 /** @param {string} name @returns {HTMLElement} */

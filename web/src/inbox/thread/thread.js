@@ -27,8 +27,12 @@ export class ParlorThread extends HTMLElement {
     class: 'tool', type: 'button', 'aria-label': say.searchHere, title: say.searchHereHint,
     onclick: () => emit(this, 'parlor-search-here', {}),
   }, icon('search'));
+  #goToDay = h('button', {
+    class: 'tool only-wide', type: 'button', 'aria-label': say.goToDay, title: say.goToDay, 'aria-haspopup': 'dialog',
+    onclick: () => emit(this, 'parlor-go-to-day'),
+  }, icon('calendar'));
   #head = h('div', { class: 'thread-head' }, backButton(this), this.#avatarSlot,
-    h('div', { class: 'person' }, this.#name, this.#note), this.#search, this.#members);
+    h('div', { class: 'person' }, this.#name, this.#note), this.#goToDay, this.#search, this.#members);
   #card = h('div', { class: 'card-place' });
   #messageList = /** @type {ParlorMessageList} */ (document.createElement('parlor-message-list'));
   #instead = h('div', { class: 'instead', tabindex: -1 });
@@ -144,6 +148,7 @@ export class ParlorThread extends HTMLElement {
     this.#note.classList.toggle('is-online', !view.offline && dot === 'online');
     this.#note.hidden = note === '';
     this.#search.hidden = !view.known;
+    this.#goToDay.hidden = !view.known;
     this.#members.hidden = !view.isGroup;
     setAttribute(this.#members, 'aria-label', say.membersOf(view.people));
     setAttribute(this.#members, 'title', say.members);

@@ -42,6 +42,7 @@
  *   'parlor-trim': {first: number, last: number},
  *   'parlor-jump': {seq: number} & JumpOptions,
  *   'parlor-jump-to-edge': {first: boolean},
+ *   'parlor-go-to-day': None,
  *   'parlor-seen': {seq: number},
  *   'parlor-message-menu': MessageTarget,
  *   'parlor-pick-reaction': MessageTarget,

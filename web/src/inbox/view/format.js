@@ -73,6 +73,11 @@ export function dayName(time, now) {
   return format(/** @type {Intl.DateTimeFormatOptions} */ (options), time);
 }
 
+/** Returns "20 November 2026". @param {number} time @returns {string} */
+export function longDay(time) {
+  return format({ dateStyle: 'long' }, time);
+}
+
 /** Returns "5 min ago". @param {number} value @param {Intl.RelativeTimeFormatUnit} unit @returns {string} */
 export function relativeTime(value, unit) {
   let made = relativeFormats.get(say.locale);
