@@ -51,6 +51,12 @@ test('emoji are completed by name above the line; arrows, Enter, Tab, Escape, th
     assert.equal(await chosen(ada), 'closed umbrella');
     await page.keyboard.press('Tab');
     assert.equal(await field(ada).evaluate((one) => document.activeElement === one), true, 'the focus stays');
+    await page.keyboard.press('Control+z');
+    assert.match(await field(ada).inputValue(), /:umbr$/u, 'the user can undo it');
+    await page.keyboard.press('End');
+    await typeName(ada, 'e');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
     await typeName(ada, ' :thumbs');
     await page.keyboard.press('Enter');
     await page.keyboard.type(' :tada:');
@@ -93,6 +99,7 @@ test('on a phone the list fits above the line, and a touch inserts', () =>
     const { ada } = await openBoth(place, PHONE);
     const { page } = ada;
     await field(ada).tap();
+    assert.equal(await field(ada).getAttribute('enterkeyhint'), 'enter', 'the keyboard shows the key for a new line');
     await typeName(ada, 'Hello :ca');
     const list = await page.locator('.completion').boundingBox();
     const box = await field(ada).boundingBox();

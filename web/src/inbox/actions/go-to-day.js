@@ -17,15 +17,18 @@ import { say } from '../view/strings.js';
  *   goTo: (seq: number, quiet: boolean) => void,
  * }} parts `isOpen`: the conversation is still on the screen */
 export function openGoToDay({ host, client, conversation, isOpen, goTo }) {
-  const field = h('input', { type: 'date', required: true, max: dayOf(client.clock.now()), oninput: () => setText(note, '') });
-  const go = h('button', { class: 'button main', type: 'submit' }, dialogSay.toDay);
+  const field = h('input', {
+    type: 'date', required: true, max: dayOf(client.clock.now()), oninput: () => setText(note, ''),
+  });
+  let isFinding = false;
   const note = h('p', { class: 'note', role: 'status' });
   const dialog = openDialog(host, say.goToDay, h('form', {
     onsubmit: (/** @type {Event} */ event) => {
       event.preventDefault();
-      if (!go.disabled) void find();
+      if (!isFinding) void find();
     },
-  }, h('label', { class: 'field' }, dialogSay.filterDate, field), note, h('footer', {}, go)));
+  }, h('label', { class: 'field' }, dialogSay.filterDate, field), note,
+  h('footer', {}, h('button', { class: 'button main', type: 'submit' }, dialogSay.toDay))));
   dialog.classList.add('picker');
   field.focus();
 
@@ -33,7 +36,7 @@ export function openGoToDay({ host, client, conversation, isOpen, goTo }) {
     const row = client.state.conversations.get(conversation);
     const time = new Date(`${field.value}T00:00`).getTime();
     if (!row || Number.isNaN(time)) return;
-    go.disabled = true;
+    isFinding = true;
     setText(note, say.loadingMessages);
     const isWished = () => dialog.open && isOpen();
     try {
@@ -50,7 +53,7 @@ export function openGoToDay({ host, client, conversation, isOpen, goTo }) {
     } catch (error) {
       setText(note, errorText(error));
     } finally {
-      go.disabled = false;
+      isFinding = false;
     }
   };
 }

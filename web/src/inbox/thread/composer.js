@@ -17,6 +17,7 @@ import { prepend } from './draft.js';
 import { icon } from '../ui/icons.js';
 import { formatNumber, say } from '../view/strings.js';
 import { chooseFiles, pastedFiles } from '../files/file-intake.js';
+import { insertText } from '../ui/insert-text.js';
 import { isBlank } from '../view/visible-text.js';
 
 /** How near the limit the remaining characters are counted. */
@@ -244,7 +245,7 @@ export class ParlorComposer extends HTMLElement {
     } else if (COLON.test(value.slice(Math.max(0, caret - COLON_CHARS), caret))) {
       // Without it the colon stays a colon; the next letter tries again.
       void import('./emoji-completion.js').then((part) => {
-        this.#completion ??= new part.EmojiCompletion(this.#input, () => this.#changed());
+        this.#completion ??= new part.EmojiCompletion(this.#input);
         this.#completion.update();
       }).catch(() => {});
     }
@@ -313,11 +314,7 @@ export class ParlorComposer extends HTMLElement {
     emit(this, 'parlor-pick-emoji', {
       at: this.#emoji.getBoundingClientRect(),
       back: words,
-      choose: (/** @type {string} */ emoji) => {
-        words.focus({ preventScroll: true });
-        words.setRangeText(emoji, start, end, 'end');
-        this.#changed();
-      },
+      choose: (/** @type {string} */ emoji) => insertText(words, emoji, start, end),
     });
   }
 
@@ -354,11 +351,7 @@ export class ParlorComposer extends HTMLElement {
       this.note(say.pasteTooLong(formatNumber(text.length), formatNumber(most)));
       return;
     }
-    this.#input.focus({ preventScroll: true });
-    // The command can be undone by the user. It is not in every browser.
-    if (document.execCommand('insertText', false, text)) return;
-    this.#input.setRangeText(text, this.#input.selectionStart, this.#input.selectionEnd, 'end');
-    this.#changed();
+    insertText(this.#input, text, this.#input.selectionStart, this.#input.selectionEnd);
   }
 
   /** @param {File[]} files */

@@ -12,6 +12,7 @@ import { emojiCodeBefore } from '../view/emoji-code.js';
 import { emojiNamed, findEmoji } from '../view/emoji-search.js';
 import { dialogSay } from '../view/dialog-strings.js';
 import { caretBox } from '../ui/caret.js';
+import { insertText } from '../ui/insert-text.js';
 import { say } from '../view/strings.js';
 
 const SHOWN_MAX = 6;
@@ -32,10 +33,9 @@ export class EmojiCompletion {
   /** Where the name begins for which the list was closed, or -1. */
   #leftAt = -1;
 
-  /** @param {HTMLTextAreaElement} field @param {() => void} changed */
-  constructor(field, changed) {
+  /** @param {HTMLTextAreaElement} field */
+  constructor(field) {
     this.field = field;
-    this.changed = changed;
     field.after(this.#list, this.#status);
     field.addEventListener('blur', () => this.close());
     for (const name of ['click', 'keyup']) field.addEventListener(name, () => this.#isOpen && this.update());
@@ -145,8 +145,6 @@ export class EmojiCompletion {
     const { value, selectionStart: caret } = this.field;
     const code = emojiCodeBefore(value, caret);
     this.close();
-    if (!code) return;
-    this.field.setRangeText(emoji, code.from, caret, 'end');
-    this.changed();
+    if (code) insertText(this.field, emoji, code.from, caret);
   }
 }
