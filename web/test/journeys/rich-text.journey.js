@@ -31,6 +31,7 @@ function paste(page, data, picture = false) {
 const TEXTS = {
   'a link with words': ['See <a href="https://wien.example/karlsplatz">the map</a>, please.', 'See the map (https://wien.example/karlsplatz), please.'],
   'a link that is its own text': ['At <a href="https://wien.example/">wien.example</a>!', 'At https://wien.example/!'],
+  'a link that is cut off': ['<a href="https://wien.example/karlsplatz/1">wien.example/karls…</a> <a href="https://a.example/">more…</a>', 'https://wien.example/karlsplatz/1 more… (https://a.example/)'],
   'a link without words': ['<a href="https://wien.example/a"><img src="https://wien.example/a.png" alt="A photo"></a>', 'https://wien.example/a'],
   'an address': ['<a href="mailto:ada@a.example?subject=x">ada@a.example</a> or <a href="mailto:ben@a.example">Ben</a>', 'ada@a.example or Ben (ben@a.example)'],
   'links that are none': [
@@ -50,7 +51,7 @@ const TEXTS = {
   'emphasis that the markup cannot say': ['un<b>believ</b>able, 2<b>*</b>3, <b>—</b>, <b>a<br>b</b>', 'unbelievable, 2*3, —, a\nb'],
   'the wrapper of an office suite': ['<b style="font-weight:normal" id="docs-internal-guid-1"><p>Plain</p></b>', 'Plain'],
   'hidden text': [
-    '<style>p{}</style><p>Seen<span style="display:none"> not</span><span hidden> nor</span><span style="font-size: 0"> this</span><!-- nor this --><script>alert(1)</script><template>x</template></p>',
+    '<style>p{}</style><p>Seen<span style="display:none"> not</span><span hidden> nor</span><span style="font-size: 0"> this</span><span style="position: absolute; left: -9999px">far</span><span class="x sr-only">spoken</span><span style="color: red; clip: rect(0 0 0 0)">cut</span><!-- nor this --><script>alert(1)</script><template>x</template></p>',
     'Seen',
   ],
   'emoji that are pictures': ['Hi <img alt="🙂" src="https://a.example/1.png"><img alt="A cat" src="https://a.example/2.png">', 'Hi 🙂'],

@@ -19,7 +19,13 @@ const SKIPPED = new Set(['button', 'canvas', 'embed', 'head', 'iframe', 'input',
 const APART = new Set(['blockquote', 'dl', 'figure', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'ol', 'p', 'pre', 'table', 'ul']);
 const BLOCKS = new Set(['address', 'article', 'aside', 'body', 'center', 'dd', 'details', 'div', 'dt', 'fieldset', 'figcaption', 'footer',
   'form', 'header', 'hr', 'li', 'main', 'nav', 'section', 'summary', 'tr']);
-const HIDDEN = /(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|opacity\s*:\s*0(?:\.0+)?\s*(?:;|$|!)|font-size\s*:\s*0(?:px|pt|em)?\s*(?:;|$|!))/iu;
+const HIDDEN = new RegExp(`(?:^|;)\\s*(?:${[
+  'display\\s*:\\s*none', 'visibility\\s*:\\s*(?:hidden|collapse)', 'mso-hide\\s*:\\s*all', 'opacity\\s*:\\s*0(?:\\.0+)?\\s*(?:;|$|!)',
+  'font-size\\s*:\\s*0(?:px|pt|em)?\\s*(?:;|$|!)', 'clip\\s*:\\s*rect\\(\\s*[01]', 'clip-path\\s*:\\s*inset\\(\\s*(?:50|100)%',
+  '(?:left|top|text-indent)\\s*:\\s*-\\d{3,}',
+].join('|')})`, 'iu');
+/** The usual classes of text for screen readers alone. */
+const HIDDEN_CLASS = /(?:^|\s)(?:visually-hidden|sr-only|screen-reader-text)(?:\s|$)/u;
 const NORMAL = /font-(?:weight\s*:\s*(?:normal|[1-4]00)|style\s*:\s*normal)/iu;
 
 /** Stand for markup until it is known what is beside them. */
@@ -194,7 +200,7 @@ class Writer {
     const words = this.#parts.slice(from).join('').replace(MARKS, '').trim();
     if (words === '') {
       this.#add(url);
-    } else if (bare(words) === bare(url)) {
+    } else if (isShortFor(words, url)) {
       this.#parts.length = this.#firstWord(from);
       this.#parts.push(url);
     } else {
@@ -254,7 +260,8 @@ class Writer {
 
 /** @param {Element} element @returns {boolean} */
 function isHidden(element) {
-  return SKIPPED.has(element.localName) || element.hasAttribute('hidden') || HIDDEN.test(element.getAttribute('data-style') ?? '');
+  return SKIPPED.has(element.localName) || element.hasAttribute('hidden') || HIDDEN.test(element.getAttribute('data-style') ?? '')
+    || HIDDEN_CLASS.test(element.getAttribute('class') ?? '');
 }
 
 /** Returns the URL of a link on the web or of an e-mail address, as a message shows it. @param {string} href
@@ -276,6 +283,14 @@ function decoded(text) {
   } catch {
     return text;
   }
+}
+
+/** Returns whether a text is a URL without its beginning, or cut off with an ellipsis. @param {string} words
+ * @param {string} url @returns {boolean} */
+function isShortFor(words, url) {
+  if (!words.endsWith('…')) return bare(words) === bare(url);
+  const begun = bare(words.slice(0, -1));
+  return begun.length > 3 && bare(url).startsWith(begun);
 }
 
 /** Returns what a URL and its usual short form have in common. @param {string} url @returns {string} */
