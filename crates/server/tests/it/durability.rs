@@ -2,39 +2,17 @@
 //! the checker finds every acknowledged message once, in one order, without gaps, on every client and at the end.
 
 use crate::{
-    harness::{Rng, Server, TestUser, assert_clean, budget, unique},
-    writers::{SharedState, WriterOptions, final_read, spawn_writer},
+    harness::{Rng, Server, TestUser, assert_clean, budget},
+    writers::{SharedState, WriterOptions, conversations, final_read, members_of, spawn_writer},
 };
 use parlor_client::history::{
-    checker::{Members, check},
+    checker::check,
     record::{Record, Recorder},
 };
 use parlor_protocol::ids::ConversationId;
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 const USERS: usize = 50;
-
-/// All users, in five groups of ten and 25 pairs.
-async fn conversations(users: &[TestUser]) -> Vec<(ConversationId, Vec<usize>)> {
-    let everyone: Vec<usize> = (0..users.len()).collect();
-    let groups = everyone.chunks(10).chain(everyone.chunks(2)).chain([&everyone[..]]);
-    let mut opened = Vec::new();
-    for members in groups {
-        let owner = &users[members[0]];
-        let others: Vec<_> = members[1..].iter().map(|index| &users[*index]).collect();
-        let id = match others.as_slice() {
-            [other] => owner.open_direct(other).await.id,
-            others => owner.group(&format!("group {}", unique()), others).await,
-        };
-        opened.push((id, members.to_vec()));
-    }
-    opened
-}
-
-fn members_of(opened: &[(ConversationId, Vec<usize>)], users: &[TestUser]) -> Members {
-    let ids = |members: &Vec<usize>| members.iter().map(|index| users[*index].id.0).collect::<BTreeSet<_>>();
-    opened.iter().map(|(conversation, members)| (conversation.0, ids(members))).collect()
-}
 
 /// How the server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +44,10 @@ async fn assert_all_recovered(end: ServerEnd, times: usize) {
     for index in 0..USERS {
         users.push(server.user(&format!("person{index}-")).await);
     }
-    let opened = conversations(&users).await;
+    let opened = conversations(&users, 10).await;
 
     let shared = SharedState::new(USERS);
-    let options = WriterOptions { pause_ms: 120, cancels_percent: 10, converges: true };
+    let options = WriterOptions { pause_ms: 120, cancels_percent: 10, reconnects_percent: 0, converges: true };
     let mut crowd = Vec::new();
     for (index, user) in users.iter().enumerate() {
         let mine = opened.iter().filter(|(_, members)| members.contains(&index)).map(|(id, _)| *id).collect();

@@ -6,6 +6,7 @@ mod batched_changes;
 mod bridge;
 mod channel_layer;
 mod clock_changes;
+mod cluster;
 mod convergence;
 mod database_outages;
 mod django_host;

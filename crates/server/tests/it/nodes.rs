@@ -1,7 +1,7 @@
 //! Several nodes on one PostgreSQL and one Redis.
 
 use crate::{
-    harness::{Server, Setup, TestUser, signal},
+    harness::{Server, Setup, TestUser},
     raw_http::ask,
     redis::Redis,
 };
@@ -132,9 +132,8 @@ async fn a_frozen_redis_delays_messages_between_nodes_and_nothing_else() {
     let mut sent = Vec::new();
     let mut of_ben = reader(&nodes.ben, nodes.conversation).await;
     nodes.send(&mut of_ben, &mut sent, "before").await;
-    let pid = nodes.redis.pid().await;
     let watch = format!("/v1/presence?users={}", nodes.ada.id);
-    signal(pid, "STOP");
+    nodes.redis.signal("STOP");
     nodes.send(&mut of_ben, &mut sent, "meanwhile").await;
     let mut late = reader(&nodes.ben, nodes.conversation).await;
     nodes.send(&mut late, &mut sent, "to a new socket").await;
@@ -144,7 +143,7 @@ async fn a_frozen_redis_delays_messages_between_nodes_and_nothing_else() {
     for presence in watches.expect("in time") {
         presence.expect("presence is read without Redis");
     }
-    signal(pid, "CONT");
+    nodes.redis.signal("CONT");
     nodes.until_ready("ok").await;
     nodes.send(&mut of_ben, &mut sent, "after").await;
     nodes.until_received(&mut late, &sent).await;

@@ -56,6 +56,11 @@ impl Postgres {
         format!("postgres://parlor@127.0.0.1:{}/{name}", self.port)
     }
 
+    /// Returns where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Encrypts connections from now on, if the client wants it.
     pub(crate) fn use_certificate(&self, certificate: &str, key: &str) {
         for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {

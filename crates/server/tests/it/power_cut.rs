@@ -79,7 +79,7 @@ async fn cut(durability: &str, rng: &mut Rng) -> Result<CutResult, String> {
     disk.sync()?;
 
     let shared = SharedState::new(users.len());
-    let options = WriterOptions { pause_ms: 3, cancels_percent: 0, converges: false };
+    let options = WriterOptions { pause_ms: 3, cancels_percent: 0, reconnects_percent: 0, converges: false };
     let writers: Vec<_> = users
         .iter()
         .map(|user| spawn_writer(user, vec![conversation], &shared, options, Rng::new(rng.next())))

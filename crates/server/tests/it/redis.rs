@@ -1,6 +1,6 @@
 //! A Redis server of a test. It ends with this process.
 
-use crate::harness::{folder, tool};
+use crate::harness::{folder, signal, tool, until_stopped};
 use std::{
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
@@ -25,11 +25,13 @@ pub(crate) fn is_installed() -> bool {
 pub(crate) struct Redis {
     folder: TempDir,
     running: Option<(Child, ChildStdin)>,
+    /// Its process id.
+    process: u32,
 }
 
 impl Redis {
     pub(crate) async fn start() -> Self {
-        let mut redis = Self { folder: folder(), running: None };
+        let mut redis = Self { folder: folder(), running: None, process: 0 };
         redis.restart().await;
         redis
     }
@@ -38,7 +40,8 @@ impl Redis {
         format!("unix://{}", self.socket().display())
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Returns where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
 
@@ -60,6 +63,7 @@ impl Redis {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         self.running = Some((child, alive));
+        self.process = self.pid().await;
     }
 
     /// Kills it.
@@ -71,8 +75,16 @@ impl Redis {
         }
     }
 
+    /// Sends a signal to it.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.process, name);
+        if name == "STOP" {
+            until_stopped(&self.process.to_string());
+        }
+    }
+
     /// Returns its process id.
-    pub(crate) async fn pid(&self) -> u32 {
+    async fn pid(&self) -> u32 {
         let info: String = self.run(&["INFO", "server"]).await;
         let pid = info.lines().find_map(|line| line.strip_prefix("process_id:"));
         pid.and_then(|pid| pid.trim().parse().ok()).expect("it says its process id")

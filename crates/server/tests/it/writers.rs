@@ -3,10 +3,13 @@
 //! Each has one unacknowledged send at a time and repeats it after reconnecting until its outcome is known, or cancels
 //! it with `message.cancel`.
 
-use crate::harness::{Rng, TestUser};
+use crate::harness::{Rng, TestUser, unique};
 use parlor_client::{
     error::Error,
-    history::record::{Op, Outcome, Record, Recorder},
+    history::{
+        checker::Members,
+        record::{Op, Outcome, Record, Recorder},
+    },
     http::Api,
     sync::Client,
 };
@@ -17,6 +20,7 @@ use parlor_protocol::{
     reply::{Cancelled, MessagePage},
 };
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -24,6 +28,30 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{sync::Barrier, task::JoinHandle};
+
+/// Opens a group for each so many users, a direct conversation for each two, and a group of all; returns each with the
+/// positions of its members.
+pub(crate) async fn conversations(users: &[TestUser], group: usize) -> Vec<(ConversationId, Vec<usize>)> {
+    let everyone: Vec<usize> = (0..users.len()).collect();
+    let groups = everyone.chunks(group).chain(everyone.chunks(2)).chain([&everyone[..]]);
+    let mut opened = Vec::new();
+    for members in groups {
+        let owner = &users[members[0]];
+        let others: Vec<_> = members[1..].iter().map(|index| &users[*index]).collect();
+        let id = match others.as_slice() {
+            [other] => owner.open_direct(other).await.id,
+            others => owner.group(&format!("group {}", unique()), others).await,
+        };
+        opened.push((id, members.to_vec()));
+    }
+    opened
+}
+
+/// Returns the members of conversations, for the checker.
+pub(crate) fn members_of(opened: &[(ConversationId, Vec<usize>)], users: &[TestUser]) -> Members {
+    let ids = |members: &Vec<usize>| members.iter().map(|index| users[*index].id.0).collect::<BTreeSet<_>>();
+    opened.iter().map(|(conversation, members)| (conversation.0, ids(members))).collect()
+}
 
 /// State shared by the writers and the test.
 #[derive(Clone)]
@@ -77,6 +105,8 @@ pub(crate) struct WriterOptions {
     pub(crate) pause_ms: u64,
     /// The percentage of sends of unknown outcome that are cancelled instead of repeated.
     pub(crate) cancels_percent: usize,
+    /// The percentage of rounds after which a user connects again, perhaps to another node.
+    pub(crate) reconnects_percent: usize,
     /// Whether to wait for the server at the end and record the final view.
     pub(crate) converges: bool,
 }
@@ -144,6 +174,9 @@ impl Writer {
             // If the connection ends meanwhile, the next round notices.
             let _ended = self.client.run_for(pause).await;
             self.record_shown();
+            if self.rng.percent(self.options.reconnects_percent) {
+                self.client.disconnect();
+            }
         }
         if self.options.converges {
             self.shared.all_written.wait().await;

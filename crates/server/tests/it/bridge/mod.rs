@@ -4,7 +4,7 @@ mod events;
 pub(crate) mod processes;
 
 use crate::{
-    harness::{Server, Setup, folder, signal, unique},
+    harness::{Server, Setup, folder, unique},
     raw_http::{HANDSHAKE, RawResponse, ask, request, send},
     redis::Redis,
 };
@@ -195,12 +195,11 @@ async fn a_frozen_redis_delays_no_socket() {
         let mut django = Django::start(&python, &redis, layer).await;
         let cookie = site.cookie().await;
         let mut codes = site.socket("/ws/account-codes/", &[("cookie", &cookie)]).await;
-        let pid = redis.pid().await;
-        signal(pid, "STOP");
+        redis.signal("STOP");
         let mut auction = site.socket("/ws/auctions/7/", &[]).await;
         say(&mut codes, r#"{"type": "ping"}"#).await;
         assert_eq!(next(&mut codes).await, Ok(json!({"type": "pong"})), "{layer:?}");
-        signal(pid, "CONT");
+        redis.signal("CONT");
         let message = json!({"type": "auction.bid", "data": {"amount": 1}});
         let deadline = Instant::now() + LONG;
         loop {
