@@ -65,7 +65,7 @@ impl Probe {
 
 /// Sends a message, again and again until it is accepted, and returns its text.
 async fn until_sent(sender: &TestUser, conversation: ConversationId, deadline: Instant) -> String {
-    let text = format!("probe {}", unique());
+    let text = format!("probe-{}", unique());
     let api = sender.api.clone().with_timeout(ATTEMPT);
     while let Err(error) = api.post_message(conversation, &text, &text).await {
         assert!(Instant::now() < deadline, "{} accepts nothing: {error}", api.address());
