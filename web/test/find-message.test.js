@@ -28,8 +28,8 @@ beforeEach(async () => {
 
 const loaded = () => harness.state.threads.get(conversation)?.messages.map((one) => one.seq) ?? [];
 
-/** @param {number} seq @param {() => boolean} [isWished] */
-function find(seq, isWished = () => true) {
+/** @param {number} seq @param {() => boolean} [isStillNeeded] */
+function find(seq, isStillNeeded = () => true) {
   /** @type {any} */
   const client = {
     state: harness.state,
@@ -43,7 +43,7 @@ function find(seq, isWished = () => true) {
       if (show) harness.sync.applyInput({ kind: 'messages', conversation: id, ...looked });
     },
   };
-  return findMessage(client, { conversation, seq }, isWished);
+  return findMessage(client, { conversation, seq }, isStillNeeded);
 }
 
 test('a loaded message is found without a request, and another one with the answer', async () => {

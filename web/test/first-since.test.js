@@ -35,7 +35,7 @@ function serverOf(rows, most = 100) {
 /** @param {Row[]} rows @param {number} time @param {number} [most] */
 function search(rows, time, most) {
   const { load, requests } = serverOf(rows, most);
-  const found = firstSince({ load, first: 1, last: rows.at(-1)?.seq ?? 0, time, isWished: () => true });
+  const found = firstSince({ load, first: 1, last: rows.at(-1)?.seq ?? 0, time, isStillNeeded: () => true });
   return { found, requests };
 }
 
@@ -69,7 +69,7 @@ test('deleted and hidden messages are passed over, unless there are no others ne
 
 test('it ends when the user gives up', async () => {
   const { load, requests } = serverOf(Array.from({ length: 1_000 }, (_, at) => ({ seq: at + 1, at })));
-  const found = firstSince({ load, first: 1, last: 1_000, time: 500, isWished: () => requests.length < 2 });
+  const found = firstSince({ load, first: 1, last: 1_000, time: 500, isStillNeeded: () => requests.length < 2 });
   assert.equal(await found, null);
   assert.equal(requests.length, 2);
 });

@@ -171,13 +171,13 @@ export class ParlorSettings extends HTMLElement {
     const name = this.#name.input.value.trim();
     const trouble = nameError(name);
     if (trouble !== '') {
-      this.#name.tell(trouble);
+      this.#name.showError(trouble);
       return;
     }
     await this.#during(this.#saveName, say.save, async () => {
       await this.account?.update({ name });
       setText(this.#saveName, dialogSay.saved);
-    }, (error) => this.#name.tell(changeError(error)));
+    }, (error) => this.#name.showError(changeError(error)));
   }
 
   #upload() {
@@ -202,13 +202,13 @@ export class ParlorSettings extends HTMLElement {
     event.preventDefault();
     const empty = [this.#current, this.#next].find((one) => one.input.value === '');
     if (empty) {
-      empty.tell(say.fieldEmpty);
+      empty.showError(say.fieldEmpty);
       empty.input.focus();
       return;
     }
     const least = this.client?.limits.password_chars_min ?? 8;
     if ([...this.#next.input.value].length < least) {
-      this.#next.tell(dialogSay.passwordShort(least));
+      this.#next.showError(dialogSay.passwordShort(least));
       this.#next.input.focus();
       return;
     }
@@ -221,9 +221,9 @@ export class ParlorSettings extends HTMLElement {
       void this.#loadSessions();
     }, (error) => {
       const code = error instanceof Problem ? error.code : '';
-      if (code === 'wrong_password') this.#current.tell(dialogSay.passwordWrong);
-      else if (code === 'too_many') this.#current.tell(dialogSay.tooMany);
-      else this.#next.tell(changeError(error));
+      if (code === 'wrong_password') this.#current.showError(dialogSay.passwordWrong);
+      else if (code === 'too_many') this.#current.showError(dialogSay.tooMany);
+      else this.#next.showError(changeError(error));
     });
   }
 

@@ -22,21 +22,21 @@ class NoCookie extends Error {}
 let fields = 0;
 
 /** Returns a field with its label and its error. @param {string} words @param {Record<string, string>} attributes
- * @returns {{box: HTMLElement, input: HTMLInputElement, tell: (why: string) => void}} */
+ * @returns {{box: HTMLElement, input: HTMLInputElement, showError: (why: string) => void}} */
 export function field(words, attributes) {
   const id = `field-${(fields += 1)}`;
   const why = h('span', { class: 'why', id: `${id}-why`, role: 'alert', hidden: true });
   const input = h('input', { id, ...attributes });
   const box = h('div', { class: 'field' }, h('label', { for: id }, words), input, why);
-  const tell = (/** @type {string} */ text) => {
+  const showError = (/** @type {string} */ text) => {
     why.hidden = text === '';
     why.replaceChildren(...(text ? [icon('alert', { small: true }), h('span', {}, text)] : []));
     box.classList.toggle('wrong', text !== '');
     setAttribute(input, 'aria-invalid', text ? 'true' : null);
     setAttribute(input, 'aria-describedby', text ? why.id : null);
   };
-  input.addEventListener('input', () => tell(''));
-  return { box, input, tell };
+  input.addEventListener('input', () => showError(''));
+  return { box, input, showError };
 }
 
 export class ParlorSignIn extends HTMLElement {
@@ -101,10 +101,10 @@ export class ParlorSignIn extends HTMLElement {
     event.preventDefault();
     const shown = this.#signsUp ? [this.#name, this.#login, this.#password] : [this.#login, this.#password];
     const empty = shown.filter((one) => one.input.value === '');
-    for (const one of empty) one.tell(say.fieldEmpty);
+    for (const one of empty) one.showError(say.fieldEmpty);
     const trouble = this.#signsUp && this.#name.input.value !== '' ? nameError(this.#name.input.value) : '';
     if (trouble !== '') {
-      this.#name.tell(trouble);
+      this.#name.showError(trouble);
       empty.push(this.#name);
     }
     if (this.#busy || !this.http) return;
@@ -124,7 +124,7 @@ export class ParlorSignIn extends HTMLElement {
       });
       emit(this, 'parlor-signed-in', { me });
     } catch (error) {
-      this.#tell(error);
+      this.#showError(error);
     } finally {
       this.#busy = false;
       this.#draw();
@@ -132,15 +132,15 @@ export class ParlorSignIn extends HTMLElement {
   }
 
   /** @param {unknown} error */
-  #tell(error) {
+  #showError(error) {
     if (error instanceof NoCookie) {
-      this.#password.tell(dialogSay.cookiesBlocked);
+      this.#password.showError(dialogSay.cookiesBlocked);
       this.#go.focus();
       return;
     }
     const code = error instanceof Problem ? error.code : 'lost';
     if (code === 'name_taken') {
-      this.#login.tell(dialogSay.nameTaken);
+      this.#login.showError(dialogSay.nameTaken);
       this.#login.input.focus();
       return;
     }
@@ -152,7 +152,7 @@ export class ParlorSignIn extends HTMLElement {
       lost: say.noServer,
       ...(limit !== undefined && this.#signsUp ? { invalid_field: dialogSay.passwordShort(limit) } : {}),
     };
-    this.#password.tell(words[code] ?? sentences(dialogSay.signInFailed, errorText(error)));
+    this.#password.showError(words[code] ?? sentences(dialogSay.signInFailed, errorText(error)));
     this.#password.input.focus();
     this.#password.input.select();
   }

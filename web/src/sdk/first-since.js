@@ -16,16 +16,16 @@ const PAGES_MAX = 4;
 /** Returns the first message since a time that can be shown, or else one that was deleted; null if there is none, or the
  * user has given up. @param {{
  *   load: (where: Where & {limit: number}) => Promise<MessagePage>, first: number, last: number, time: number,
- *   isWished: () => boolean,
+ *   isStillNeeded: () => boolean,
  * }} search `first` and `last` are the `seq`s of the user's history; `time` is in milliseconds
  * @returns {Promise<Message|null>} */
-export async function firstSince({ load, first, last, time, isWished }) {
+export async function firstSince({ load, first, last, time, isStillNeeded }) {
   const isBefore = (/** @type {Message} */ one) => Date.parse(one.created_at) < time;
   let [from, to] = [first, last + 1];
   while (to - from > PAGE_ROWS) {
     const middle = Math.floor((from + to) / 2);
     const { messages: [one] } = await load({ around: middle, limit: 1 });
-    if (!one || !isWished()) return null;
+    if (!one || !isStillNeeded()) return null;
     if (isBefore(one)) from = Math.max(one.seq, middle) + 1;
     // Nothing is left of what came before it.
     else if (one.seq > middle) [from, to] = [one.seq, one.seq];
@@ -35,7 +35,7 @@ export async function firstSince({ load, first, last, time, isWished }) {
   let second = null;
   for (let [after, pages] = [from - 1, 0]; pages < PAGES_MAX; pages += 1) {
     const { messages, next } = await load({ after, limit: PAGE_ROWS });
-    if (!isWished()) return null;
+    if (!isStillNeeded()) return null;
     const since = messages.filter((one) => !isBefore(one));
     const shown = since.find((one) => !one.deleted && !one.hidden);
     if (shown) return shown;

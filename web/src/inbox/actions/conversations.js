@@ -29,13 +29,13 @@ export function startConversation(host, client, opened) {
 }
 
 /** @param {Client} client @param {number} id @returns {GroupView|null} */
-export function groupView({ state, ephemeral: passing }, id) {
+export function groupView({ state, ephemeral }, id) {
   const conversation = state.conversations.get(id);
   if (!conversation) return null;
   return {
     conversation,
     faces: avatarUsers(state, conversation),
     known: (user) => latestUser(state, user),
-    dot: (user) => dotOf(passing.presence(user)),
+    dot: (user) => dotOf(ephemeral.presence(user)),
   };
 }

@@ -16,15 +16,15 @@ import { messageAt } from '../../sdk/state/messages.js';
  * @typedef {'there'|'deleted'|'hidden'|'before'|'gone'|'left'|'lost'} Outcome
  */
 
-/** @param {Client} client @param {MessagePlace} place @param {() => boolean} isWished when it is answered
+/** @param {Client} client @param {MessagePlace} place @param {() => boolean} isStillNeeded when it is answered
  * @returns {Promise<Outcome>} */
-export async function findMessage(client, { conversation, seq }, isWished) {
+export async function findMessage(client, { conversation, seq }, isStillNeeded) {
   const { state, user } = client;
   const row = state.conversations.get(conversation);
   if (row && seq < historyFrom(row, user)) return 'before';
   const thread = state.threads.get(conversation);
-  const held = thread && messageAt(thread, seq);
-  const known = held === null ? 'gone' : held ? judge(held) : 'there';
+  const loaded = thread && messageAt(thread, seq);
+  const known = loaded === null ? 'gone' : loaded ? judge(loaded) : 'there';
   if (known !== 'there' || thread?.messages.some((one) => one.seq === seq)) return known;
   try {
     const looked = await client.loadAround(conversation, seq);
@@ -32,7 +32,7 @@ export async function findMessage(client, { conversation, seq }, isWished) {
     const message = messages.find((one) => one.seq === seq);
     if (!message) return messages.length > 0 && messages[0].seq > seq ? 'before' : 'gone';
     const outcome = judge(message);
-    client.applyPage(conversation, looked, outcome === 'there' && isWished());
+    client.applyPage(conversation, looked, outcome === 'there' && isStillNeeded());
     return outcome;
   } catch (error) {
     return error instanceof Problem && error.status === 404 ? 'left' : 'lost';

@@ -38,13 +38,13 @@ export function openGoToDay({ host, client, conversation, isOpen, goTo }) {
     if (!row || Number.isNaN(time)) return;
     isFinding = true;
     setText(note, say.loadingMessages);
-    const isWished = () => dialog.open && isOpen();
+    const isStillNeeded = () => dialog.open && isOpen();
     try {
       const found = await firstSince({
         load: (where) => client.request({ type: 'message.list', conversation, ...where }),
-        first: historyFrom(row, client.user), last: row.last_seq, time, isWished,
+        first: historyFrom(row, client.user), last: row.last_seq, time, isStillNeeded,
       });
-      if (!isWished()) return;
+      if (!isStillNeeded()) return;
       setText(note, found ? '' : dialogSay.nothingSince(longDay(time)));
       if (found) {
         dialog.close();

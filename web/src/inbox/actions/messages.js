@@ -49,9 +49,9 @@ export class MessageActions {
   /** @returns {Parameters<typeof listen>[1]} */
   #handlers() {
     return {
-      'parlor-message-menu': (held) => this.#withTarget(held.element.seq, (menus, place) => menus.open(place, held)),
-      'parlor-pick-reaction': (held) =>
-        this.#withTarget(held.element.seq, (menus, place) => menus.pickReaction(place, held)),
+      'parlor-message-menu': (target) => this.#withTarget(target.element.seq, (menus, place) => menus.open(place, target)),
+      'parlor-pick-reaction': (target) =>
+        this.#withTarget(target.element.seq, (menus, place) => menus.pickReaction(place, target)),
       'parlor-pick-emoji': ({ at, back, choose }) => this.#withMenus((menus) => menus.pickEmoji(at, back, choose)),
       'parlor-react': ({ seq, emoji, on }) => this.react(seq, emoji, on),
       'parlor-reply': ({ seq }) => this.reply(seq),
@@ -138,12 +138,12 @@ export class MessageActions {
     return thread ? visibleMessages(thread).map((one) => this.client.pendingReactions.withPending(one)) : [];
   }
 
-  /** Returns the last message that meets a condition. @param {(message: Message) => boolean} holds
+  /** Returns the last message that meets a condition. @param {(message: Message) => boolean} matches
    * @returns {Message|undefined} */
-  #last(holds) {
+  #last(matches) {
     const id = this.open();
     if (id === null) return undefined;
-    return this.#messages(id).findLast((one) => !one.hidden && !one.deleted && !one.system && holds(one));
+    return this.#messages(id).findLast((one) => !one.hidden && !one.deleted && !one.system && matches(one));
   }
 
   /** @param {Message} message @returns {boolean} */

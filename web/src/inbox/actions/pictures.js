@@ -22,10 +22,10 @@ export function showPicture(inbox, { client, open, thread }, { seq, file }) {
   const opener = /** @type {HTMLElement|null} */ (document.activeElement);
   let { messages } = client.state.threads.get(id) ?? {};
   const stop = client.subscribe(() => {
-    const held = client.state.threads.get(id)?.messages;
-    if (held === messages) return;
-    messages = held;
-    const isGone = (/** @type {number} */ seq) => !!held?.some((one) => one.seq === seq && (one.deleted || one.hidden));
+    const loaded = client.state.threads.get(id)?.messages;
+    if (loaded === messages) return;
+    messages = loaded;
+    const isGone = (/** @type {number} */ seq) => !!loaded?.some((one) => one.seq === seq && (one.deleted || one.hidden));
     box.update(picturesOf(client, id), isGone);
   });
   const box = new Lightbox(inbox, {

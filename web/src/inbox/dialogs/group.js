@@ -120,11 +120,11 @@ export class GroupDialog {
    * @returns {PersonView[]} */
   #rows(mine) {
     const { conversation, known, dot } = this.#view;
-    const held = new Map(conversation.members.map((one) => [one.user.id, one]));
-    for (const one of this.#isLarge() ? this.#pages : []) if (!held.has(one.user.id)) held.set(one.user.id, one);
+    const members = new Map(conversation.members.map((one) => [one.user.id, one]));
+    for (const one of this.#isLarge() ? this.#pages : []) if (!members.has(one.user.id)) members.set(one.user.id, one);
     const me = this.client.user;
     const rank = (/** @type {Member} */ one) => ROLES.indexOf(one.role) * 2 + (one.user.id === me ? 0 : 1);
-    return [...held.values()].sort((a, b) => rank(a) - rank(b)).map((member) => ({
+    return [...members.values()].sort((a, b) => rank(a) - rank(b)).map((member) => ({
       member,
       user: known(member.user),
       dot: dot(member.user.id),

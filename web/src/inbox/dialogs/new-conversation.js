@@ -34,7 +34,7 @@ class Picker {
   #chosen = [];
   /** @type {User[]} */
   #found = [];
-  #asked = 0;
+  #requestId = 0;
   #busy = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
@@ -68,7 +68,7 @@ class Picker {
   }
 
   async #find() {
-    const asked = (this.#asked += 1);
+    const requestId = (this.#requestId += 1);
     const query = this.#search.value.trim();
     if (!isSearchable(query)) {
       this.#found = [];
@@ -78,11 +78,11 @@ class Picker {
     }
     try {
       const found = await this.picking.people(query);
-      if (asked !== this.#asked) return;
+      if (requestId !== this.#requestId) return;
       this.#found = found.filter((one) => !this.picking.without.has(one.id));
       setText(this.#note, this.#found.length > 0 ? '' : sentences(dialogSay.nobodyFound(query), this.picking.hint));
     } catch (error) {
-      if (asked !== this.#asked) return;
+      if (requestId !== this.#requestId) return;
       this.#found = [];
       setText(this.#note, sentences(dialogSay.peopleFailed, errorText(error)));
     }

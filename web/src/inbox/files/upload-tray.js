@@ -15,7 +15,7 @@ export class ParlorUploadTray extends HTMLElement {
   #list = h('div', { class: 'tray', role: 'list', 'aria-label': say.attached });
   #ears = h('div', { class: 'visually-hidden', role: 'alert' });
   /** @type {Set<string>} */
-  #told = new Set();
+  #announced = new Set();
 
   connectedCallback() {
     if (!this.firstChild) this.append(this.#list, this.#ears);
@@ -39,8 +39,8 @@ export class ParlorUploadTray extends HTMLElement {
   /** Announces each refusal once. @param {FileView[]} files */
   #announce(files) {
     const refused = files.filter((one) => one.state === 'refused');
-    const fresh = refused.filter((one) => !this.#told.has(one.client_id));
-    this.#told = new Set(refused.map((one) => one.client_id));
+    const fresh = refused.filter((one) => !this.#announced.has(one.client_id));
+    this.#announced = new Set(refused.map((one) => one.client_id));
     if (fresh.length === 0) return;
     setText(this.#ears, fresh.map((one) => say.notAttached(cleanFileName(one.name), wordsOf(one))).join(' '));
   }

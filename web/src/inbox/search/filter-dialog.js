@@ -19,16 +19,16 @@ const PAUSE_MS = 150;
 
 /** @param {HTMLElement} host @param {{title: string, find: (query: string) => Promise<Option[]>}} choice */
 export function openFilterDialog(host, { title, find }) {
-  let asked = 0;
+  let lastRequest = 0;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   let timer;
   const list = h('ul', { class: 'people', 'aria-label': title });
   const note = h('p', { class: 'note', role: 'status' });
   const look = async () => {
-    const turn = (asked += 1);
+    const request = (lastRequest += 1);
     const query = field.value.trim();
     const options = await find(query).catch(() => null);
-    if (turn !== asked) return;
+    if (request !== lastRequest) return;
     setText(note, options === null ? dialogSay.peopleFailed : options.length === 0 ? dialogSay.searchNothing(query) : '');
     note.hidden = note.textContent === '';
     list.hidden = !options || options.length === 0;

@@ -51,7 +51,7 @@ export class MessageControls {
     place.addEventListener('scroll', () => clearTimeout(this.#pressing), { capture: true, passive: true });
   }
 
-  /** @param {string} sign @param {string} label @param {(said: ParlorMessage) => void} act @returns {HTMLElement} */
+  /** @param {string} sign @param {string} label @param {(message: ParlorMessage) => void} act @returns {HTMLElement} */
   #tool(sign, label, act) {
     return h('button', {
       class: 'tool', type: 'button', 'aria-label': label, title: label, tabindex: -1,

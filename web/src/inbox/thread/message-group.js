@@ -28,8 +28,8 @@ export function updateBlocks(parent, blocks) {
     if (group && !wanted.has(group.dataset.key ?? '')) groupOf.set(/** @type {HTMLElement} */ (view).dataset.key, group);
   }
   for (const { key, messages } of moved) {
-    const held = messages.find((one) => groupOf.has(one.key));
-    const group = held && groupOf.get(held.key);
+    const first = messages.find((one) => groupOf.has(one.key));
+    const group = first && groupOf.get(first.key);
     if (group && !wanted.has(group.dataset.key ?? '')) group.dataset.key = key;
   }
 }

@@ -18,7 +18,7 @@ export class UnreadBar {
   /** The line that was seen or dismissed. @type {Divider|null} */
   #over = null;
   /** @type {Divider|null} */
-  #told = null;
+  #announced = null;
 
   /** @param {{jump: () => void, left: () => void}} acts `left` is called when it goes and has the focus */
   constructor({ jump, left }) {
@@ -48,15 +48,15 @@ export class UnreadBar {
       ? say.newMessages(divider.count)
       : say.newSince(divider.count, sinceTime(divider.since, now));
     setText(this.#words, words);
-    if (divider === this.#told) return '';
-    this.#told = divider;
+    if (divider === this.#announced) return '';
+    this.#announced = divider;
     return words;
   }
 
   /** Dismisses the bar. @returns {boolean} whether it was shown */
   leave() {
     if (this.element.hidden) return false;
-    this.#over = this.#told;
+    this.#over = this.#announced;
     this.element.hidden = true;
     return true;
   }

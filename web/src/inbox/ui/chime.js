@@ -10,23 +10,23 @@ const LOUDNESS = 0.07;
 const TONE_S = 0.42;
 /** How long the tones last together, with some room. */
 const SOUND_MS = 800;
-/** What browsers take for a wish of the user: Safari allows sounds only to what is made in one. */
-const WISHES = /** @type {const} */ (['pointerdown', 'pointerup', 'keydown']);
+/** The gestures of a user: Safari allows sounds only to a context that is made in one. */
+const USER_GESTURES = /** @type {const} */ (['pointerdown', 'pointerup', 'keydown']);
 
 /** @type {AudioContext|null} */
 let context = null;
 let isAllowed = false;
 /** @type {ReturnType<typeof setTimeout>|undefined} */
-let rest;
+let suspendTimer;
 
 /** Lets the next click or key allow sounds. @param {AbortSignal} signal */
 export function allowChime(signal) {
   const done = new AbortController();
   signal.addEventListener('abort', () => done.abort());
   const allow = async () => {
-    if (await runs()) done.abort();
+    if (await resumeAudio()) done.abort();
   };
-  for (const name of WISHES) window.addEventListener(name, () => void allow(), { signal: done.signal, capture: true });
+  for (const name of USER_GESTURES) window.addEventListener(name, () => void allow(), { signal: done.signal, capture: true });
 }
 
 /** Returns whether the user has clicked in this tab or pressed a key, so that it may play. @returns {boolean} */
@@ -37,15 +37,15 @@ export function mayChime() {
 /** Plays the sound. @returns {Promise<boolean>} false if the browser does not allow it, which it does after the user has
  * clicked in this tab or pressed a key */
 export async function chime() {
-  if (!(await runs()) || !context) return false;
+  if (!(await resumeAudio()) || !context) return false;
   for (const [hertz, after] of TONES) playTone(context, hertz, context.currentTime + after);
   return true;
 }
 
 /** Starts the audio for the length of a sound. @returns {Promise<boolean>} whether it runs */
-async function runs() {
-  clearTimeout(rest);
-  rest = setTimeout(() => void context?.suspend().catch(() => {}), SOUND_MS);
+async function resumeAudio() {
+  clearTimeout(suspendTimer);
+  suspendTimer = setTimeout(() => void context?.suspend().catch(() => {}), SOUND_MS);
   try {
     context ??= new AudioContext();
     // It may wait for a click for ever.

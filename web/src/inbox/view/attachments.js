@@ -139,7 +139,7 @@ export function splitFileName(name) {
 }
 
 /** Returns a message as one line: its text, or a description of its attachments.
- * @param {{text: string, subject?: string, attachments?: NamedFile[]}} said
+ * @param {{text: string, subject?: string, attachments?: NamedFile[]}} message
  * @returns {{text: string, sign: 'picture'|'file'|null}} */
 export function previewContent({ text, subject, attachments = [] }) {
   const pictures = attachments.filter((one) => kindOf(one) === 'picture').length;

@@ -16,7 +16,7 @@ const POP_ISOLATE = '\u2069';
 const FIRST_STRONG = '\u2068';
 const CONTROLS = /[\u202A-\u202E\u2066-\u2069]/u;
 /** Characters that may reverse their surroundings: controls, marks, and letters of right-to-left scripts. */
-const TURNS = new RegExp('[\\u200E\\u200F\\u061C\\u202A-\\u202E\\u2066-\\u2069\\u0590-\\u08FF\\uFB1D-\\uFDFF\\uFE70-\\uFEFC'
+const MAY_REVERSE = new RegExp('[\\u200E\\u200F\\u061C\\u202A-\\u202E\\u2066-\\u2069\\u0590-\\u08FF\\uFB1D-\\uFDFF\\uFE70-\\uFEFC'
   + '\\u{10800}-\\u{10FFF}\\u{1E800}-\\u{1EFFF}]', 'u');
 /** The depth limit of the Bidirectional Algorithm. */
 const DEPTH_MAX = 125;
@@ -33,27 +33,27 @@ function balanceLine(line) {
   if (!CONTROLS.test(line)) return line;
   /** The open controls, as the characters that close them. @type {string[]} */
   const open = [];
-  let made = '';
-  for (const sign of line) {
-    if (EMBEDS.test(sign) || ISOLATES.test(sign)) {
+  let result = '';
+  for (const character of line) {
+    if (EMBEDS.test(character) || ISOLATES.test(character)) {
       if (open.length >= DEPTH_MAX) continue;
-      open.push(EMBEDS.test(sign) ? POP_EMBED : POP_ISOLATE);
-    } else if (sign === POP_EMBED) {
+      open.push(EMBEDS.test(character) ? POP_EMBED : POP_ISOLATE);
+    } else if (character === POP_EMBED) {
       // It closes nothing outside its isolate.
       if (open.at(-1) !== POP_EMBED) continue;
       open.pop();
-    } else if (sign === POP_ISOLATE) {
+    } else if (character === POP_ISOLATE) {
       const at = open.lastIndexOf(POP_ISOLATE);
       if (at < 0) continue;
       open.length = at;
     }
-    made += sign;
+    result += character;
   }
-  return made + open.reverse().join('');
+  return result + open.reverse().join('');
 }
 
 /** Isolates a text for use in a sentence, so that it cannot reverse the sentence, nor the sentence it. @param {string} text
  * @param {boolean} [always] also if the text reads from left to right @returns {string} */
 export function isolated(text, always = false) {
-  return TURNS.test(text) || (always && text !== '') ? `${FIRST_STRONG}${balanced(text)}${POP_ISOLATE}` : text;
+  return MAY_REVERSE.test(text) || (always && text !== '') ? `${FIRST_STRONG}${balanced(text)}${POP_ISOLATE}` : text;
 }

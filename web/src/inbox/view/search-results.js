@@ -160,11 +160,11 @@ function whenOf(time, now) {
 /** Returns why a search failed. @param {SearchView} search @returns {string} */
 function failureOf({ problem, query }) {
   if (!problem) return dialogSay.searchFailed;
-  const said = query.trim();
+  const text = query.trim();
   switch (problem.code) {
     case 'invalid_field':
       // The user is not to blame for a wrong time or cursor.
-      return said !== '' && parseQuery(said).length === 0 ? dialogSay.searchNoWords(said) : dialogSay.searchRefused;
+      return text !== '' && parseQuery(text).length === 0 ? dialogSay.searchNoWords(text) : dialogSay.searchRefused;
     case 'text_too_long':
       return dialogSay.searchTooLong(problem.limit ?? 0);
     case 'limit_reached':

@@ -74,7 +74,7 @@ export function threadView(viewInput, opened) {
   const own = viewInput.waiting(id);
   const items = thread?.moreAfter ? [] : own;
   const name = conversation ? nameOf(state, conversation) : '';
-  const called = conversation ? composerName(state, conversation) : '';
+  const composerTitle = conversation ? composerName(state, conversation) : '';
   const loaded = thread?.loaded ?? false;
   const blocks = conversation && loaded
     ? buildBlocks({
@@ -103,7 +103,7 @@ export function threadView(viewInput, opened) {
     known: conversation !== undefined,
     messageList: {
       conversation: id,
-      name: called,
+      name: composerTitle,
       blocks,
       loaded,
       moreBefore: thread?.moreBefore ?? false,
@@ -127,7 +127,7 @@ export function threadView(viewInput, opened) {
     },
     bytesMax: opened.bytesMax,
     composer: {
-      conversation: id, name: called, draft: opened.draft, draftTaken: opened.draftTaken,
+      conversation: id, name: composerTitle, draft: opened.draft, draftTaken: opened.draftTaken,
       subject: opened.drafting.subject,
       mode: modeOf(state, messages, opened.drafting), closed, charsMax: opened.charsMax,
       subjectMax: opened.subjectMax, attached: opened.attached, enterSends: opened.enterSends,

@@ -57,16 +57,16 @@ function withMessage(current, event, { me, hidden, isLarge }) {
     unread: counted ? current.unread : mine ? 0 : Math.min(UNREAD_MAX, current.unread + 1),
     unreadAt: Math.max(current.unreadAt, event.version),
     members: current.members.map((row) =>
-      row.user.id === message.sender ? withSent(row, event, { readSeq: marks ? readSeq : 0, isLarge }) : row),
+      row.user.id === message.sender ? advanceSender(row, event, { readSeq: marks ? readSeq : 0, isLarge }) : row),
   };
 }
 
 /** A sender who had received all earlier messages has received their own, too. @param {Member} row
  * @param {MessageCreated} event @param {{readSeq: number, isLarge: boolean}} how @returns {Member} */
-function withSent(row, { message }, { readSeq, isLarge }) {
-  const hadAll = !isLarge && row.delivered_seq === message.seq - 1;
-  const sent = hadAll ? moved(row, 0, message.seq, row.version) : row;
-  return readSeq > row.read_seq ? { ...moved(sent, readSeq, 0, row.version), read_at: message.created_at } : sent;
+function advanceSender(row, { message }, { readSeq, isLarge }) {
+  const hadReceivedAll = !isLarge && row.delivered_seq === message.seq - 1;
+  const sent = hadReceivedAll ? advanceMarker(row, 0, message.seq, row.version) : row;
+  return readSeq > row.read_seq ? { ...advanceMarker(sent, readSeq, 0, row.version), read_at: message.created_at } : sent;
 }
 
 /** A system message does not count as unread. @param {ConversationRow} current @param {Message|undefined} line
@@ -127,7 +127,7 @@ function withRows(members, rows, { me, isLarge, add }) {
     if (row.left) changed = changed.filter((one) => one.user.id !== row.user.id);
     else if (index >= 0) {
       const keeps = row.user.id === me || (isLarge && row.read_seq === 0);
-      changed = changed.with(index, keeps ? ahead(changed[index], row) : row);
+      changed = changed.with(index, keeps ? keepFurtherMarker(changed[index], row) : row);
     }
     else if (add) changed = [...changed, row];
   }
@@ -135,13 +135,13 @@ function withRows(members, rows, { me, isLarge, add }) {
 }
 
 /** @param {Member} current @param {Member} row @returns {Member} */
-function ahead(current, row) {
+function keepFurtherMarker(current, row) {
   if (current.read_seq <= row.read_seq) return row;
-  return { ...moved(row, current.read_seq, current.delivered_seq, row.version), read_at: current.read_at };
+  return { ...advanceMarker(row, current.read_seq, current.delivered_seq, row.version), read_at: current.read_at };
 }
 
 /** @param {Member} row @param {number} read @param {number} delivered @param {number} version @returns {Member} */
-function moved(row, read, delivered, version) {
+function advanceMarker(row, read, delivered, version) {
   const readSeq = Math.max(row.read_seq, read);
   return {
     ...row,
@@ -160,7 +160,7 @@ export function withMarker(current, marker, me, version) {
   const moves = marker.read_seq > row.read_seq;
   const members = current.members.map((one) =>
     one === row
-      ? { ...moved(row, marker.read_seq, marker.delivered_seq, row.version), ...(moves ? readAt(marker) : {}) }
+      ? { ...advanceMarker(row, marker.read_seq, marker.delivered_seq, row.version), ...(moves ? readAt(marker) : {}) }
       : one);
   if (!moves) return marker.delivered_seq > row.delivered_seq ? { ...current, members } : current;
   if (version < current.version) return null;
@@ -181,7 +181,7 @@ export function mergeRow(current, whole, me) {
   if (!current || !mine || !isBehind(current, whole, me)) return taken;
   const members = whole.members.map((one) =>
     one.user.id === me
-      ? { ...moved(one, mine.read_seq, mine.delivered_seq, one.version), read_at: mine.read_at }
+      ? { ...advanceMarker(one, mine.read_seq, mine.delivered_seq, one.version), read_at: mine.read_at }
       : one);
   return { ...taken, members };
 }
