@@ -60,6 +60,10 @@ test('emoji are completed by name above the line; arrows, Enter, Tab, Escape, th
     await typeName(ada, ' :thumbs');
     await page.keyboard.press('Enter');
     await page.keyboard.type(' :tada:');
+    await page.keyboard.press('Control+z');
+    assert.match(await field(ada).inputValue(), /👍 :tada:?$/u, 'what was inserted at once can be undone, too');
+    await page.keyboard.press('Control+y');
+    await page.keyboard.press('End');
     await typeName(ada, ' :ey');
     await page.locator(OPTIONS, { hasText: /^👀/u }).click();
     // Closed with Escape, it stays closed for this name.

@@ -123,6 +123,11 @@ export const SCREENS = [
     element.dispatchEvent(new PointerEvent('pointerover', { bubbles: true, pointerType: 'mouse' }));
     await driver.until(() => driver.has('.message-controls'), 'the bar');
   } },
+  { name: 'go to a day', enter: async ({ all }) => {
+    await driver.openThread(all);
+    await driver.press('.day button');
+    await driver.until(() => driver.has('dialog input[type="date"]'), 'the day');
+  } },
   { name: 'menu of a message', enter: async ({ all }) => {
     await driver.openThread(all);
     const element = driver.get('parlor-message', 'with an umbrella');
@@ -141,11 +146,6 @@ export const SCREENS = [
   } },
   { name: 'emoji, nothing found', only: 'wide', enter: async () => {
     await driver.type('.emoji input', 'nothing like it');
-  } },
-  { name: 'go to a day', enter: async ({ all }) => {
-    await driver.openThread(all);
-    await driver.press('.day button');
-    await driver.until(() => driver.has('dialog input[type="date"]'), 'the day');
   } },
   { name: 'question', enter: async ({ all }) => {
     await driver.openThread(all);

@@ -35,7 +35,7 @@ const COLON_CHARS = 40;
 export class ParlorComposer extends HTMLElement {
   #input = h('textarea', {
     class: 'text', rows: 1, 'aria-label': say.message, autocomplete: 'off',
-    oninput: () => this.#changed(),
+    oninput: (/** @type {InputEvent} */ event) => this.#changed(event.inputType?.startsWith('history')),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     onpaste: (/** @type {ClipboardEvent} */ event) => this.#pasted(event),
     ondrop: (/** @type {DragEvent} */ event) => this.#isTooMuch(event, event.dataTransfer),
@@ -229,12 +229,14 @@ export class ParlorComposer extends HTMLElement {
     this.#input.focus({ preventScroll: true });
   }
 
-  #changed() {
+  /** @param {boolean} [isUndo] the user undoes something, or does it again */
+  #changed(isUndo = false) {
     this.note('');
     if (this.#edits) this.#edited();
     else emit(this, 'parlor-draft', { text: this.#input.value });
     this.#fit();
-    this.#complete();
+    if (isUndo) this.#completion?.close();
+    else this.#complete();
   }
 
   /** Offers emoji whose name is being written. */
