@@ -73,6 +73,11 @@ test('emoji are completed by name above the line; arrows, Enter, Tab, Escape, th
     assert.equal(await page.locator('.completion').isVisible(), false);
     assert.match(await field(ada).inputValue(), /Well done 🌂 👍 🎉 👀 :smiley at 10:30 `:smile` http:\/\/a\.example:smile$/u);
     await page.keyboard.press('Enter');
+    const used = await page.evaluate(() => {
+      const key = Object.keys(localStorage).find((one) => /:emoji$/u.test(one));
+      return Object.keys(JSON.parse(localStorage.getItem(key ?? '') ?? '{}'));
+    });
+    assert.ok(['🌂', '👍', '🎉', '👀'].every((one) => used.includes(one)), used.join());
     await until(() => ben.texts(), (texts) => texts.at(-1)?.includes('Well done 🌂 👍 🎉') ?? false, 'it is sent');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));

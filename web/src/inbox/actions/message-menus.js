@@ -12,7 +12,7 @@ import { openConfirmDialog } from '../ui/dialog.js';
 import { openEmojiPicker } from '../dialogs/emoji-picker.js';
 import { h } from '../ui/dom.js';
 import { emit } from '../ui/events.js';
-import { emojiName, oftenUsed, usedAgain } from '../view/emoji.js';
+import { emojiName, oftenUsed } from '../view/emoji.js';
 import { openForwardDialog } from '../thread/forward-dialog.js';
 import { clockTime, shortName } from '../view/format.js';
 import { openMenu } from '../ui/menu.js';
@@ -139,7 +139,7 @@ export class MessageMenus {
       at, back, narrow: this.host.clientWidth < 700, often: oftenUsed(keep.get('emoji'), PICKER_OFTEN_MAX), chosen: new Set(),
       label: say.addEmoji,
       choose: (emoji) => {
-        keep.set('emoji', usedAgain(keep.get('emoji'), emoji));
+        emit(this.host, 'parlor-use-emoji', { emoji });
         choose(emoji);
       },
     });

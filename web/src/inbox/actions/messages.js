@@ -53,6 +53,7 @@ export class MessageActions {
       'parlor-pick-reaction': (target) =>
         this.#withTarget(target.element.seq, (menus, place) => menus.pickReaction(place, target)),
       'parlor-pick-emoji': ({ at, back, choose }) => this.#withMenus((menus) => menus.pickEmoji(at, back, choose)),
+      'parlor-use-emoji': ({ emoji }) => this.#countEmoji(emoji),
       'parlor-react': ({ seq, emoji, on }) => this.react(seq, emoji, on),
       'parlor-reply': ({ seq }) => this.reply(seq),
       'parlor-reply-last': () => this.reply(this.#last(() => true)?.seq),
@@ -162,7 +163,7 @@ export class MessageActions {
   react(seq, emoji, on, id = this.open()) {
     const { client } = this;
     if (id === null || seq < 1) return;
-    if (on) client.storage.set('emoji', usedAgain(client.storage.get('emoji'), emoji));
+    if (on) this.#countEmoji(emoji);
     client.react(id, seq, emoji, on).catch((error) => this.showError(error));
   }
 
@@ -196,6 +197,12 @@ export class MessageActions {
       this.draft.updateEdit({ saving: false, trouble: say.notChangedBecause(reasonOf(error)) });
     }
     this.changed();
+  }
+
+  /** @param {string} emoji that the user has used once more */
+  #countEmoji(emoji) {
+    const { storage } = this.client;
+    storage.set('emoji', usedAgain(storage.get('emoji'), emoji));
   }
 
   /** @param {unknown} error */

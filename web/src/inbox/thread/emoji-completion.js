@@ -7,6 +7,7 @@
  * @import {Emoji} from '../view/emoji-search.js'
  */
 import { h, setAttribute, setText } from '../ui/dom.js';
+import { emit } from '../ui/events.js';
 import { emojiName, loadEmojiNames } from '../view/emoji.js';
 import { emojiCodeBefore } from '../view/emoji-code.js';
 import { emojiNamed, findEmoji } from '../view/emoji-search.js';
@@ -145,6 +146,8 @@ export class EmojiCompletion {
     const { value, selectionStart: caret } = this.field;
     const code = emojiCodeBefore(value, caret);
     this.close();
-    if (code) insertText(this.field, emoji, code.from, caret);
+    if (!code) return;
+    insertText(this.field, emoji, code.from, caret);
+    emit(this.field, 'parlor-use-emoji', { emoji });
   }
 }

@@ -65,6 +65,7 @@
  *   'parlor-draft-subject': {subject: string|null},
  *   'parlor-restore-draft': {text: string, reply?: number},
  *   'parlor-pick-emoji': {at: DOMRect, back: HTMLElement, choose: (emoji: string) => void},
+ *   'parlor-use-emoji': {emoji: string},
  *   'parlor-attach': {files: File[], folders: number},
  *   'parlor-remove-upload': {clientId: string},
  *   'parlor-retry-upload': {clientId: string},
