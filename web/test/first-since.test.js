@@ -59,7 +59,7 @@ test('whatever is missing, the result is that of a look at every message', () =>
     const { found } = search(rows, time, most);
     assert.equal((await found)?.seq, rows.find((one) => one.at >= time)?.seq);
   },
-)));
+), { examples: [[Array.from({ length: 45 }, () => [1, 1]), 40, 1]] }));
 
 test('deleted and hidden messages are passed over, unless there are no others near', async () => {
   const rows = Array.from({ length: 120 }, (_, at) => ({ seq: at + 1, at, deleted: at < 60, hidden: at === 60 }));

@@ -33,7 +33,7 @@ export async function firstSince({ load, first, last, time, isStillNeeded }) {
   }
   /** @type {Message|null} */
   let second = null;
-  for (let [after, pages] = [from - 1, 0]; pages < PAGES_MAX; pages += 1) {
+  for (let [after, passed] = [from - 1, 0]; passed < PAGES_MAX;) {
     const { messages, next } = await load({ after, limit: PAGE_ROWS });
     if (!isStillNeeded()) return null;
     const since = messages.filter((one) => !isBefore(one));
@@ -42,6 +42,8 @@ export async function firstSince({ load, first, last, time, isStillNeeded }) {
     second ??= since[0] ?? null;
     if (next === null) break;
     after = next;
+    // A page may be shorter than requested, and end before the time is reached.
+    if (since.length > 0) passed += 1;
   }
   return second;
 }
