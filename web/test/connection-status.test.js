@@ -8,7 +8,7 @@ import { ConnectionStatus } from '../src/inbox/view/connection-status.js';
 /** @typedef {import('../src/inbox/view/connection-status.js').BannerView} BannerView */
 
 /** @param {Partial<BannerView>} view @returns {BannerView} */
-const view = (view) => ({ mode: 'live', lostAt: null, now: 0, sent: 0, waiting: 0, safe: true, ...view });
+const view = (view) => ({ mode: 'live', lostAt: null, savedAt: null, now: 0, sent: 0, waiting: 0, safe: true, ...view });
 const lost = { mode: /** @type {const} */ ('offline'), lostAt: 1_000 };
 
 test('the number of sent messages is announced once, when nothing more can be sent', () => {
@@ -41,4 +41,13 @@ test('each outage starts a new count, and a long outage is not waited for', () =
   assert.equal(status.update(view({ now: 12_000, sent: 1 })).kind, 'none');
   status.update(view({ ...lost, lostAt: 20_000, now: 26_000, sent: 1, waiting: 1 }));
   assert.equal(status.update(view({ now: 27_000, sent: 2 })).text, 'Connected again. 1 message was sent.');
+});
+
+test('an inbox that was kept on the device says at once how old it is', () => {
+  const status = new ConnectionStatus();
+  const savedAt = Date.now() - 60_000;
+  const { kind, text } = status.update(view({ ...lost, lostAt: savedAt + 60_000, now: savedAt + 60_000, savedAt }));
+  assert.equal(kind, 'offline');
+  assert.match(text, /^You are offline\. The inbox is shown as of/u);
+  assert.equal(status.update(view({ now: savedAt + 61_000, sent: 1 })).text, 'Connected again. 1 message was sent.');
 });

@@ -27,6 +27,7 @@ const step = fc.record({
     'answerEarly', 'fail',
     'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
     'latest', 'trim', 'leave', 'more', 'toggleLive', 'actSelf', 'search', 'search',
+    'save', 'save', 'reload', 'reloadAndResume',
     'askHeads', 'answerHeads', 'answerHeads', 'reset', 'reset', 'leaveUnnoticed', 'leaveUnnoticed',
   ),
   who: fc.integer({ min: 1, max: USERS }),
@@ -58,7 +59,7 @@ test('after any sequence of failures the state equals the store', async () => {
 });
 
 /** Steps that lose something or end the connection. */
-const LOSSES = new Set(['lose', 'fail', 'disconnect', 'resume', 'restart', 'restore', 'toggleLive', 'leaveUnnoticed']);
+const LOSSES = new Set(['reload', 'reloadAndResume', 'lose', 'fail', 'disconnect', 'resume', 'restart', 'restore', 'toggleLive', 'leaveUnnoticed']);
 
 test('while the connection lasts, events alone keep the unread totals right, for loaded and unloaded conversations', async () => {
   await fc.assert(fc.asyncProperty(steps, fc.integer({ min: 2, max: 5 }), async (steps, older) => {
@@ -134,6 +135,11 @@ async function disturb(harness, { kind, pick }) {
       return harness.resume();
     }
     case 'reset': return harness.reset();
+    case 'save': return harness.save(pick % 4 === 0);
+    case 'reload': return harness.reload();
+    case 'reloadAndResume':
+      await harness.reload();
+      return harness.resume();
     case 'wait': return harness.clock.advance(pick * 100);
     case 'show': return void (id && harness.sync.threads.open(id));
     case 'older': return void (id && harness.sync.threads.loadOlder(id));

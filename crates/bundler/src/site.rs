@@ -24,12 +24,14 @@ pub struct Asset {
 
 const PAGE: &str = "index.html";
 const SIGNED_OUT: &str = "signed-out.html";
+/// Scripts of service workers. Their addresses are fixed: a browser finds the next version at the address of the last.
+const WORKERS: [&str; 2] = ["worker.js", "worker-off.js"];
 const ROOT: &str = "<html lang=\"en\">";
 /// The style sheet of the configured accent colour, which the server adds if there is one.
 const THEME: &str = "<link rel=\"stylesheet\" href=\"/theme.css\">";
 
 /// Builds the served files, by their paths: the page for signed-in users, the page for others, and everything they
-/// reference. The page is a source in which each element of the head is on its own line; `/web/` and a path there
+/// reference, and the scripts of service workers. The page is a source in which each element of the head is on its own line; `/web/` and a path there
 /// references a source.
 ///
 /// # Errors
@@ -43,6 +45,12 @@ pub fn build(sources: &BTreeMap<String, String>) -> Result<Vec<Asset>, BundleErr
     let door = signed_out(&page).replacen("</head>", preload.as_deref().unwrap_or("</head>"), 1);
     for (path, page) in [(PAGE, page), (SIGNED_OUT, door)] {
         maker.assets.push(Asset { path: path.to_owned(), bytes: page.into_bytes(), is_immutable: false });
+    }
+    for path in WORKERS {
+        if let Some(source) = sources.get(path) {
+            let bytes = plain_script(path, source)?.into_bytes();
+            maker.assets.push(Asset { path: path.to_owned(), bytes, is_immutable: false });
+        }
     }
     Ok(maker.assets)
 }
@@ -133,17 +141,20 @@ impl SiteBuilder<'_> {
     /// A file that is referenced by itself: a script that is not a module, or an icon.
     fn single(&mut self, path: &str, line: usize) -> Result<String, BundleError> {
         let source = self.source(path, line)?;
-        let mut text = source.to_owned();
-        if has_extension(path, "js") {
-            let tokens = tokenizer::tokens(source).map_err(|(line, what)| BundleError::new(path, line, what))?;
-            text.clear();
-            let names = Names { private: &PrivateNames::new(), local: &LocalNames::new() };
-            minify::print(&tokens, names, &mut text);
-            text.push('\n');
-        }
+        let text = if has_extension(path, "js") { plain_script(path, source)? } else { source.to_owned() };
         let name = path.rsplit('/').next().unwrap_or(path);
         Ok(self.keep(name, text))
     }
+}
+
+/// Returns a script that is not a module, without comments and needless spaces.
+fn plain_script(path: &str, source: &str) -> Result<String, BundleError> {
+    let tokens = tokenizer::tokens(source).map_err(|(line, what)| BundleError::new(path, line, what))?;
+    let mut text = String::new();
+    let names = Names { private: &PrivateNames::new(), local: &LocalNames::new() };
+    minify::print(&tokens, names, &mut text);
+    text.push('\n');
+    Ok(text)
 }
 
 fn has_extension(path: &str, extension: &str) -> bool {
@@ -198,6 +209,16 @@ mod tests {
         assert!(out.contains(&format!("modulepreload\" href=\"/web/{}\"", later.path)), "{out}");
         assert!(with_style(&page, "/c.css").contains("<link rel=\"stylesheet\" href=\"/c.css\">\n</head>"));
         assert!(assets.iter().any(|asset| asset.bytes == b".a{b:c}\n.d{e:f}\n"));
+    }
+
+    #[test]
+    fn a_service_worker_keeps_its_address_and_loses_its_comments() {
+        let mut sources = sources(HEAD);
+        sources.insert("worker.js".to_owned(), "// Early.\n(() => { d(); })();\n".to_owned());
+        let assets = build(&sources).expect("it can be joined");
+        let worker = assets.iter().find(|asset| asset.path == "worker.js").expect("there is a worker");
+        assert!(!worker.is_immutable);
+        assert_eq!(worker.bytes, b"(()=>{d();})();\n");
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub struct Config {
     pub name: String,
     /// The accent colour.
     pub accent: Colour,
+    /// Whether browsers keep the inbox for use without a connection.
+    pub offline: bool,
     /// The address that users open.
     #[serde(deserialize_with = "none_if_empty")]
     pub public_url: Option<Origin>,

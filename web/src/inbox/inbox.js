@@ -152,7 +152,7 @@ export class ParlorInbox extends HTMLElement {
     }, { signal });
     window.addEventListener('focus', () => this.#thread.markVisible(), { signal });
     document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState !== 'visible') return;
+      if (document.visibilityState !== 'visible') return void this.client?.save();
       this.client?.wake();
       this.#thread.markVisible();
     }, { signal });
@@ -394,8 +394,8 @@ export class ParlorInbox extends HTMLElement {
 
   /** @param {number} now @returns {boolean} */
   #isOffline(now) {
-    const lostAt = this.client?.lostAt ?? null;
-    return lostAt !== null && now - lostAt >= QUIET_MS;
+    const { lostAt = null, savedAt = null } = this.client ?? {};
+    return savedAt !== null || (lostAt !== null && now - lostAt >= QUIET_MS);
   }
 
   /** @param {ViewInput} viewInput */
@@ -403,7 +403,7 @@ export class ParlorInbox extends HTMLElement {
     const { client } = this;
     if (!client) return;
     const { activeCount: waiting, sentCount: sent, isPersisted: safe } = client.outbox;
-    const again = this.#banner.update({ mode: client.mode, lostAt: client.lostAt, now, sent, waiting, safe });
+    const again = this.#banner.update({ mode: client.mode, lostAt: client.lostAt, savedAt: client.savedAt, now, sent, waiting, safe });
     this.toggleAttribute('data-offline', this.#isOffline(now));
     clearTimeout(this.#soon);
     if (again !== null) this.#soon = setTimeout(() => this.render(), again + 20);

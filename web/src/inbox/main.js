@@ -8,23 +8,28 @@ import { backoffDelay, realClock } from '../sdk/clock.js';
 import { Http } from '../sdk/http.js';
 import { endsSession } from '../sdk/problem.js';
 import { browserJournal, eraseJournal } from '../sdk/journal.js';
+import { browserSnapshots, eraseSnapshots, lastSnapshot, noSnapshots } from '../sdk/snapshots.js';
 import { eraseAll, memoryStorage } from '../sdk/storage.js';
 import { browserBlobStore, eraseBlobStore } from '../sdk/blob-store.js';
 import { showBadge } from './ui/badge.js';
 import { h } from './ui/dom.js';
 import { listen } from './ui/events.js';
 import { addSprite, drawing } from './ui/icons.js';
-import { addressOf } from './ui/root.js';
+import { whenIdle } from './ui/idle.js';
+import { addressOf, scriptAddress, workerAddress } from './ui/root.js';
 import { say } from './view/strings.js';
 import { loadLanguage } from './view/load-language.js';
 
 /**
- * @import {Me, Site} from '../sdk/wire.js'
+ * @import {Site} from '../sdk/wire.js'
  * @import {ParlorSignIn} from './sign-in.js'
  * @import {ParlorInbox} from './inbox.js'
+ * @import {Snapshot} from '../sdk/snapshot.js'
  */
 
 const RETRY = { base: 1_000, most: 15_000 };
+/** Without an answer for this long, the last known inbox is shown. */
+const PATIENCE_MS = 3_000;
 const clock = realClock();
 const shelf = findShelf();
 /** @type {import('../sdk/http.js').Fetch} */
@@ -42,15 +47,40 @@ function findShelf() {
 
 /** @param {number} [failures] */
 async function begin(failures = 0) {
+  const words = loadLanguage(document.documentElement.lang);
   try {
-    const words = loadLanguage(document.documentElement.lang);
-    const [site, me] = await Promise.all([http.site(), http.me().catch(nobody), failures > 0 ? words.catch(useEnglish) : words]);
-    if (me) showInbox(me, site);
+    const answers = Promise.all([http.site(), http.me().catch(nobody), failures > 0 ? words.catch(useEnglish) : words]);
+    const answered = failures > 0 ? await answers : await Promise.race([answers, patience()]);
+    if (!answered && await showLastKnown(words)) {
+      // Its connection finds out the rest.
+      answers.catch(() => {});
+      return;
+    }
+    const [site, me] = answered ?? await answers;
+    if (me) showInbox(me.id, site);
     else await showDoor(site);
   } catch {
+    if (failures === 0 && await showLastKnown(words)) return;
     if (failures > 0) showTrouble();
     clock.after(backoffDelay(failures, clock.random(), RETRY), () => void begin(failures + 1));
   }
+}
+
+/** @returns {Promise<null>} */
+function patience() {
+  return new Promise((resolve) => {
+    clock.after(PATIENCE_MS, () => resolve(null));
+  });
+}
+
+/** Shows the inbox as it was when there was a connection. @param {Promise<unknown>} words
+ * @returns {Promise<boolean>} whether it is known */
+async function showLastKnown(words) {
+  const snapshot = workerAddress() ? await lastSnapshot(scriptAddress()) : null;
+  if (!snapshot) return false;
+  await words.catch(useEnglish);
+  showInbox(snapshot.user, snapshot.site, snapshot);
+  return true;
 }
 
 /** Better an English inbox than none. */
@@ -72,16 +102,19 @@ async function showDoor(site) {
   eraseAll(shelf);
   void eraseBlobStore();
   void eraseJournal();
+  void eraseSnapshots();
   const signIn = /** @type {ParlorSignIn} */ (document.createElement('parlor-sign-in'));
-  listen(signIn, { 'parlor-signed-in': ({ me }) => showInbox(me, site) });
+  listen(signIn, { 'parlor-signed-in': ({ me }) => showInbox(me.id, site) });
   put(signIn);
   signIn.show({ site, http });
 }
 
-/** @param {Me} me @param {Site} site */
-function showInbox(me, site) {
+/** @param {number} user @param {Site} site @param {Snapshot} [snapshot] to begin with */
+function showInbox(user, site, snapshot) {
+  const keeps = workerAddress() !== null;
+  if (!keeps) void eraseSnapshots();
   const client = new Client({
-    user: me.id,
+    user,
     clock,
     fetch: fetchIt,
     socket: () => {
@@ -90,15 +123,18 @@ function showInbox(me, site) {
       return new WebSocket(address, 'parlor.v1');
     },
     storage: shelf,
-    uploadTransport: browserUploadTransport(me.id, addressOf),
-    blobStore: browserBlobStore(me.id),
-    journal: browserJournal(me.id),
+    uploadTransport: browserUploadTransport(user, addressOf),
+    blobStore: browserBlobStore(user),
+    journal: browserJournal(user),
+    snapshots: keeps ? browserSnapshots({ user, site, build: scriptAddress() }) : noSnapshots,
+    snapshot,
     onSessionEnd: () => void begin(),
   });
   const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));
   listen(inbox, { 'parlor-signed-out': () => void begin() });
   put(inbox);
   inbox.start(client, site);
+  whenIdle(() => void import('./offline/registration.js').then((part) => part.registerWorker()).catch(() => {}));
 }
 
 function showTrouble() {

@@ -9,6 +9,8 @@
  * @import {Mode} from './connection.js'
  * @import {StorageLike} from './storage.js'
  * @import {BlobStore} from './blob-store.js'
+ * @import {Snapshot} from './snapshot.js'
+ * @import {Snapshots} from './snapshots.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, EphemeralEvent, Event, Found, Message, MessageChanged, MessagePage,
  *   MessagePlace, Open, SearchQuery, User} from './wire.js'
@@ -26,6 +28,7 @@ import { Ephemeral } from './ephemeral.js';
 import { OwnActivity } from './own-activity.js';
 import { canRetry } from './problem.js';
 import { PendingReactions } from './reactions.js';
+import { noSnapshots } from './snapshots.js';
 import { Outbox } from './outbox.js';
 import { UserStorage, eraseUser, eraseOtherUsers } from './storage.js';
 import { Sync } from './sync.js';
@@ -37,6 +40,8 @@ const REFRESH_MS = 180_000;
 /** How often an idempotent command is tried. */
 const ATTEMPTS_MAX = 3;
 const TRY_AGAIN_MS = 1_000;
+/** How long after a change the state is kept on the device. */
+const SAVE_MS = 3_000;
 /** How many messages to load around a message. */
 const AROUND_ROWS = 40;
 
@@ -56,6 +61,9 @@ export class Client {
   #listeners = new Set();
   /** @type {unknown} */
   #refreshTimer = null;
+  /** @type {unknown} */
+  #saveTimer = null;
+  #stopped = false;
   #notifying = false;
   /** @type {Map<string, string>} */
   #openIds = new Map();
@@ -63,12 +71,17 @@ export class Client {
   /** @param {{
    *   user: number, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, storage: StorageLike,
    *   onSessionEnd: () => void, uploadTransport: UploadTransport, blobStore?: BlobStore, journal?: Journal,
-   * }} parts */
+   *   snapshots?: Snapshots, snapshot?: Snapshot|null,
+   * }} parts `snapshot`: the last known inbox of this user, to begin with */
   constructor({
     user, clock, fetch, socket, storage, onSessionEnd, uploadTransport, blobStore = noBlobStore, journal = noJournal,
+    snapshots = noSnapshots, snapshot = null,
   }) {
     eraseOtherUsers(storage, user);
     this.journal = journal;
+    this.snapshots = snapshots;
+    /** When what is shown was kept on the device; null once there was a connection. @type {number|null} */
+    this.savedAt = snapshot?.savedAt ?? null;
     this.blobStore = blobStore;
     this.user = user;
     this.clock = clock;
@@ -81,6 +94,7 @@ export class Client {
     this.request = request;
     this.sync = new Sync({
       user, clock, request, isLive: () => this.connection.isLive, changed: () => this.#stateChanged(),
+      state: snapshot?.state,
     });
     this.readMarkers = new ReadMarkers({ clock, request });
     this.ephemeral = new Ephemeral({ user, clock, changed });
@@ -157,6 +171,8 @@ export class Client {
 
   stop() {
     this.clock.stop(this.#refreshTimer);
+    this.clock.stop(this.#saveTimer);
+    this.#stopped = true;
     this.connection.stop();
     this.sync.stop();
     this.outbox.stop();
@@ -366,12 +382,13 @@ export class Client {
 
   async #erase() {
     eraseUser(this.storage.backend, this.user);
-    await Promise.all([this.blobStore.erase('mine'), this.journal.erase('mine')]);
+    await Promise.all([this.blobStore.erase('mine'), this.journal.erase('mine'), this.snapshots.erase('mine')]);
   }
 
   /** Deletes stored files of other users, and those that belong neither to a draft nor to a waiting message. */
   async #cleanUp() {
-    await Promise.all([this.blobStore.erase('others'), this.journal.erase('others'), this.outbox.restored]);
+    const erased = [this.blobStore, this.journal, this.snapshots].map((one) => one.erase('others'));
+    await Promise.all([...erased, this.outbox.restored]);
     await this.blobStore.prune(new Set([...this.uploads.storage.ids(), ...this.outbox.uploads]));
   }
 
@@ -405,6 +422,8 @@ export class Client {
     const open = mode === 'live' || mode === 'long_poll' || mode === 'poll';
     this.lostAt = open ? null : (this.lostAt ?? this.clock.now());
     if (open) {
+      this.savedAt = null;
+      this.#saveLater();
       this.uploads.resume();
       this.outbox.resume();
     }
@@ -417,7 +436,25 @@ export class Client {
   /** The state has changed; it may now hold messages that the outbox still waits for. */
   #stateChanged() {
     for (const id of this.outbox.conversations()) this.outbox.confirm(id, ownClientIds(this.state, id));
+    this.#saveLater();
     this.#notify();
+  }
+
+  #saveLater() {
+    if (this.snapshots === noSnapshots || this.lostAt !== null) return;
+    this.#saveTimer ??= this.clock.after(SAVE_MS, () => void this.save());
+  }
+
+  /** Keeps the state on the device, as far as `snapshot.js` says. Without a connection it does not change, and the
+   * session may have ended. */
+  async save() {
+    this.clock.stop(this.#saveTimer);
+    this.#saveTimer = null;
+    if (this.snapshots === noSnapshots) return;
+    const { keptState } = await import('./snapshot.js').catch(() => ({ keptState: () => null }));
+    if (this.#stopped || this.lostAt !== null) return;
+    const state = keptState(this.state);
+    if (state) await this.snapshots.save(state, this.clock.now());
   }
 
   #notify() {

@@ -37,15 +37,16 @@ export class Sync {
 
   /** @param {{
    *   user: number, clock: Clock, request: (command: Command) => Promise<any>, isLive: () => boolean,
-   *   changed: () => void,
-   * }} parts */
-  constructor({ user, clock, request, isLive, changed }) {
+   *   changed: () => void, state?: import('./state/state.js').State,
+   * }} parts `state`: to resume from */
+  constructor({ user, clock, request, isLive, changed, state = emptyState(user) }) {
     this.user = user;
     this.clock = clock;
     this.request = request;
     this.isLive = isLive;
     this.changed = changed;
-    this.state = emptyState(user);
+    this.state = state;
+    if (state.list.loaded) this.listProgress = 'idle';
     this.retries = new Retries(clock);
     this.threads = new ThreadLoader({
       state: () => this.state, apply: (input) => this.#apply(input), request, changed,

@@ -57,7 +57,7 @@ export async function visitAllScreens({ server, proxy, conversations, variants, 
  *   visit: (variant: Variant, screen: string, theme: 'light'|'dark') => Promise<void>,
  * }} all */
 async function visitLostConnection({ proxy, conversations, variants, only, visit }) {
-  if (!'no connection'.includes(only)) return;
+  if (!['no connection', 'opened without a connection'].some((screen) => screen.includes(only))) return;
   const last = new Map(variants.map((one) => [one.view, one]));
   for (const view of last.keys()) await view.run((id) => driver.openThread(id), conversations.fresh);
   proxy.setState('closed');
@@ -78,9 +78,20 @@ async function visitLostConnection({ proxy, conversations, variants, only, visit
       await view.size(one.size);
       await view.run(() => driver.settle());
       await inBothThemes(view, (theme) => visit(one, 'no connection', theme));
+      await view.run(showAsKept, Date.now() - 86_400_000);
+      await inBothThemes(view, (theme) => visit(one, 'opened without a connection', theme));
+      await view.run(showAsKept, null);
     }
     await view.size(variant.size);
   }
+}
+
+/** Shows the inbox as when it was kept on the device and opened without a connection. @param {number|null} savedAt */
+async function showAsKept(savedAt) {
+  const inbox = /** @type {import('../../src/inbox/inbox.js').ParlorInbox} */ (document.querySelector('parlor-inbox'));
+  if (inbox.client) inbox.client.savedAt = savedAt;
+  inbox.render();
+  await driver.settle();
 }
 
 /* The steps run in the page, where `installDriver` has defined `driver`. */

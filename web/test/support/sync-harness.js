@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { missingQuoteIn } from '../../src/sdk/state/threads.js';
 import { totalsOf } from '../../src/sdk/state/unread-totals.js';
+import { keptState } from '../../src/sdk/snapshot.js';
 import { NoAnswer } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
 import { flushPromises, manualClock } from './clock.js';
@@ -28,6 +29,8 @@ export class SyncHarness {
   /** @type {import('../../src/sdk/wire.js').Heads|null} */
   heads = null;
   live = true;
+  /** @type {import('../../src/sdk/state/state.js').State|null} */
+  kept = null;
   /** The types of all requests. @type {string[]} */
   log = [];
 
@@ -35,14 +38,33 @@ export class SyncHarness {
   constructor(server, user) {
     this.server = server;
     this.user = user;
-    this.sync = new Sync({
-      user,
+    this.sync = this.#open();
+    server.deliver = (delivery) => this.receive(delivery);
+  }
+
+  /** @param {import('../../src/sdk/state/state.js').State} [state] @returns {Sync} */
+  #open(state) {
+    return new Sync({
+      user: this.user,
       clock: this.clock,
       request: (command) => this.#request(command),
       isLive: () => this.live,
       changed: () => {},
+      state,
     });
-    server.deliver = (delivery) => this.receive(delivery);
+  }
+
+  /** Keeps the state as on the device. @param {boolean} [isFull] there is little room */
+  save(isFull = false) {
+    const limits = isFull ? { conversations: 2, threads: 1, characters: 3_000 } : undefined;
+    this.kept = structuredClone(keptState(this.state, limits)) ?? this.kept;
+  }
+
+  /** Opens the page again without a connection, with the state that was kept last. */
+  async reload() {
+    await this.disconnect();
+    this.sync.stop();
+    this.sync = this.#open(structuredClone(this.kept) ?? undefined);
   }
 
   /** Opens a connection and loads the list. @param {ModelServer} server @param {number} user

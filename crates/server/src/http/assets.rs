@@ -3,7 +3,10 @@
 //! Invariant: a path names a file below the folder or nothing; no part of it begins with a dot.
 
 use super::{Edge, credentials::brings_cookie, errors::Refusal, static_file::File};
-use crate::{config::RootPath, theme::Theme};
+use crate::{
+    config::{Config, RootPath},
+    theme::Theme,
+};
 use axum::{
     extract::{Path as UrlPath, State},
     http::{HeaderMap, Method, StatusCode, Uri, header},
@@ -12,11 +15,7 @@ use axum::{
 };
 use parlor_bundler::{signed_out, with_style};
 use parlor_protocol::{close::Close, error::Code};
-use std::{
-    collections::HashMap,
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, fmt::Write as _, path::PathBuf};
 
 /// A file made by the build.
 struct BuiltIn {
@@ -32,22 +31,49 @@ include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 /// The meaning of each error and close code, and what to do: a section for each.
 const ERRORS: &str = include_str!("../../../../docs/reference/errors.md");
 
-const INDEX: &str = "index.html";
+/// The page for users that are signed in.
+pub(super) const INDEX: &str = "index.html";
 /// The page for users that are not signed in.
 const SIGNED_OUT: &str = "signed-out.html";
+
+const WORKER: &str = "/worker.js";
 
 /// Where the files come from.
 #[derive(Debug)]
 pub(super) enum Pages {
     BuiltIn(HashMap<String, File>),
-    Folder(PathBuf, RootPath),
+    Folder(PathBuf, Placed),
+}
+
+/// How the page is changed for this server.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    root: RootPath,
+    offline: bool,
+}
+
+impl Placed {
+    /// Puts the root path before the addresses in the head of the page, and removes the service worker's if it is off.
+    fn page(&self, page: &str) -> String {
+        let root = &self.root.0;
+        let mut page = page.to_owned();
+        for path in ["/web/", "/theme.css", "/app.webmanifest", WORKER] {
+            page = page.replace(&format!("=\"{path}"), &format!("=\"{root}{path}"));
+        }
+        if self.offline {
+            return page;
+        }
+        let names_worker = |line: &&str| line.contains(&format!("=\"{root}{WORKER}\""));
+        page.split_inclusive('\n').filter(|line| !names_worker(line)).collect()
+    }
 }
 
 impl Pages {
     /// Returns those compiled in, with a theme, or those of a folder, which are read for each request.
-    pub(super) fn new(folder: Option<&Path>, theme: &Theme, root: &RootPath) -> Self {
-        if let Some(folder) = folder {
-            return Self::Folder(folder.to_owned(), root.clone());
+    pub(super) fn new(config: &Config, theme: &Theme) -> Self {
+        let placed = Placed { root: config.http.root_path.clone(), offline: config.offline };
+        if let Some(folder) = &config.web {
+            return Self::Folder(folder.clone(), placed);
         }
         let mut files: HashMap<String, File> = BUILT_IN
             .iter()
@@ -61,13 +87,31 @@ impl Pages {
         }
         for page in [INDEX, SIGNED_OUT] {
             if let Some(mut file) = files.remove(page) {
-                if !root.0.is_empty() {
-                    file = File::compressed(&rooted(&String::from_utf8_lossy(file.bytes()), root));
+                let text = String::from_utf8_lossy(file.bytes()).into_owned();
+                let changed = placed.page(&text);
+                if changed != text {
+                    file = File::compressed(&changed);
                 }
                 files.insert(page.to_owned(), file.by_cookie());
             }
         }
         Self::BuiltIn(files)
+    }
+
+    /// Returns a file that is compiled in.
+    pub(super) fn built_in(&self, path: &str) -> Option<&File> {
+        match self {
+            Self::BuiltIn(files) => files.get(path),
+            Self::Folder(..) => None,
+        }
+    }
+
+    /// Returns the sorted paths of the files that never change, below `/web/`.
+    pub(super) fn immutable(&self) -> Vec<&str> {
+        let Self::BuiltIn(files) = self else { return Vec::new() };
+        let mut paths: Vec<_> = files.iter().filter(|(_, file)| file.is_immutable()).map(|(path, _)| &**path).collect();
+        paths.sort_unstable();
+        paths
     }
 
     async fn file(&self, path: &str) -> Option<File> {
@@ -89,9 +133,9 @@ impl Pages {
     async fn page(&self, is_in: bool) -> Option<File> {
         match self {
             Self::BuiltIn(_) => self.file(if is_in { INDEX } else { SIGNED_OUT }).await,
-            Self::Folder(_, root) => {
+            Self::Folder(_, placed) => {
                 let page = self.file(INDEX).await?;
-                let page = File::plain(rooted(&String::from_utf8_lossy(page.bytes()), root).into());
+                let page = File::plain(placed.page(&String::from_utf8_lossy(page.bytes())).into());
                 let out = || File::plain(signed_out(&String::from_utf8_lossy(page.bytes())).into());
                 Some(if is_in { page } else { out() }.by_cookie())
             }
@@ -213,12 +257,6 @@ pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Puts the root path before the addresses in the head of the page.
-fn rooted(page: &str, root: &RootPath) -> String {
-    let root = &root.0;
-    page.replace("=\"/web/", &format!("=\"{root}/web/")).replace("=\"/theme.css", &format!("=\"{root}/theme.css"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,7 +272,8 @@ mod tests {
     #[tokio::test]
     async fn a_path_never_leaves_the_folder() {
         let theme = Theme::of("#7a1f5c".parse().expect("a colour"));
-        let pages = Pages::new(Some(Path::new(env!("CARGO_MANIFEST_DIR"))), &theme, &RootPath(String::new()));
+        let config = Config { web: Some(env!("CARGO_MANIFEST_DIR").into()), ..Config::default() };
+        let pages = Pages::new(&config, &theme);
         assert!(pages.file("Cargo.toml").await.is_some() && pages.file("src/lib.rs").await.is_some());
         for path in ["", "..", "../Cargo.toml", "src/../Cargo.toml", "/etc/passwd", "src//lib.rs", ".git", "a\\b", "\0"]
         {

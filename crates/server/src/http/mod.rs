@@ -19,6 +19,7 @@ mod handshake;
 mod headers;
 mod health;
 mod host;
+mod installation;
 mod me;
 mod messages;
 mod middleware;
@@ -56,6 +57,7 @@ pub struct Edge {
 struct EdgeState {
     theme: Theme,
     pages: assets::Pages,
+    installation: installation::Installation,
     demo: Option<DemoLinks>,
     openapi: String,
     schema: String,
@@ -67,8 +69,10 @@ impl Edge {
     #[must_use]
     pub fn new(app: Arc<App>, demo: Option<DemoLinks>) -> Self {
         let theme = Theme::of(app.config.accent);
+        let pages = assets::Pages::new(&app.config, &theme);
         let shared = EdgeState {
-            pages: assets::Pages::new(app.config.web.as_deref(), &theme, &app.config.http.root_path),
+            installation: installation::Installation::new(&app.config, &pages),
+            pages,
             theme,
             demo,
             openapi: openapi_document(),
@@ -115,7 +119,7 @@ pub fn router(edge: &Edge) -> Router {
     for route in routes::all() {
         router = router.route(route.path, route.handler);
     }
-    for (path, handler) in assets::routes() {
+    for (path, handler) in assets::routes().into_iter().chain(installation::routes()) {
         router = router.route(path, handler);
     }
     if edge.shared.demo.is_some() {

@@ -9,6 +9,9 @@ use axum::{
 use bytes::Bytes;
 use parlor_bundler::{Encoded, hash};
 
+/// `Cache-Control` of a file whose name changes with its bytes.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
 /// A file, as it is and compressed.
 #[derive(Clone, Debug)]
 pub(super) struct File {
@@ -57,7 +60,11 @@ impl File {
 
     /// Makes it cacheable for ever: its name changes with its bytes.
     pub(super) fn immutable(self) -> Self {
-        Self { kept: HeaderValue::from_static("public, max-age=31536000, immutable"), ..self }
+        Self { kept: HeaderValue::from_static(IMMUTABLE), ..self }
+    }
+
+    pub(super) fn is_immutable(&self) -> bool {
+        self.kept == IMMUTABLE
     }
 
     /// Notes that the file sent under its path depends on the cookie.

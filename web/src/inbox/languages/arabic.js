@@ -223,6 +223,7 @@ export function arabic(tools) {
     charactersLeft: (count) => `المتبقي: ${characters(count)}`,
     charactersOver: (over, most) => `الزائد: ${characters(over)}. الحد ${most}.`,
     closedAs: (title) => `«${title}» مغلق. لا يمكن إرسال مزيد من الرسائل.`,
+    offlineAsOf: (time) => `لا يوجد اتصال. آخر تحديث للرسائل: ${time}. رسائلك محفوظة وتُرسل عند عودته.`,
     offlineSince: (time) => `لا يوجد اتصال منذ ${time}. رسائلك محفوظة وتُرسل عند عودته.`,
     offlineOpen: (time) => `لا يوجد اتصال منذ ${time}. يُرجى إبقاء الصفحة مفتوحة: تُرسل رسائلك عند عودته.`,
     tryNow: 'المحاولة الآن',

@@ -189,6 +189,7 @@ export function chinese(tools) {
     charactersLeft: (count) => plural(count, { other: '还可输入 # 个字符' }),
     charactersOver: (over, most) => `${plural(over, { other: '超出 # 个字符' })}，上限为 ${most}。`,
     closedAs: (title) => `“${title}”已关闭，无法再发送消息。`,
+    offlineAsOf: (time) => `当前离线。显示的是截至 ${time} 的消息。你写的消息会保存，恢复后发送。`,
     offlineSince: (time) => `${time} 起没有连接。你的消息已保存，恢复后发送。`,
     offlineOpen: (time) => `${time} 起没有连接。请勿关闭此页面：你的消息将在恢复后发送。`,
     tryNow: '立即重试',

@@ -205,6 +205,8 @@ export function english({ capped, list, number, phrase, plural, some }) {
       }),
     closedAs: (/** @type {string} */ title) => `“${title}” is closed. No more messages can be sent.`,
 
+    offlineAsOf: (/** @type {string} */ time) =>
+      `You are offline. The inbox is shown as of ${time}. Your messages are saved, and sent when you are back.`,
     offlineSince: (/** @type {string} */ time) =>
       `No connection since ${time}. Your messages are saved, and sent when you are back.`,
     offlineOpen: (/** @type {string} */ time) =>

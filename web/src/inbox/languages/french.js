@@ -229,6 +229,7 @@ export function french(tools) {
       one: '# caractère de trop', many: '# de caractères de trop', other: '# caractères de trop',
     })}. La limite est de ${most}.`,
     closedAs: (title) => `« ${title} » est fermé. Plus aucun message ne peut être envoyé.`,
+    offlineAsOf: (time) => `Vous êtes hors ligne. Dernière mise à jour : ${time}. Vos messages sont enregistrés et seront envoyés au retour du réseau.`,
     offlineSince: (time) => `Pas de connexion depuis ${time}. Vos messages sont enregistrés et seront envoyés au retour du réseau.`,
     offlineOpen: (time) => `Pas de connexion depuis ${time}. Gardez cette page ouverte : vos messages seront envoyés au retour du réseau.`,
     tryNow: 'Essayer',

@@ -204,6 +204,7 @@ export function german(tools) {
     charactersOver: (over, most) =>
       `${plural(over, { one: '# Zeichen zu viel', other: '# Zeichen zu viel' })}. Möglich sind ${most}.`,
     closedAs: (title) => `„${title}“ ist geschlossen. Nachrichten sind nicht mehr möglich.`,
+    offlineAsOf: (time) => `Sie sind offline. Der Posteingang hat den Stand: ${time}. Ihre Nachrichten sind gespeichert und werden später gesendet.`,
     offlineSince: (time) => `Keine Verbindung seit ${time}. Ihre Nachrichten sind gespeichert und werden später gesendet.`,
     offlineOpen: (time) => `Keine Verbindung seit ${time}. Lassen Sie die Seite offen: Ihre Nachrichten werden später gesendet.`,
     tryNow: 'Jetzt versuchen',

@@ -200,6 +200,7 @@ export function japanese(tools) {
     charactersLeft: (count) => plural(count, { other: '残り # 文字' }),
     charactersOver: (over, most) => `${plural(over, { other: '# 文字超過' })}（上限 ${most}）。`,
     closedAs: (title) => `「${title}」は終了しています。メッセージは送信できません。`,
+    offlineAsOf: (time) => `オフラインです。${time} 時点の受信トレイを表示しています。メッセージは保存され、再接続後に送信されます。`,
     offlineSince: (time) => `${time} から接続がありません。メッセージは保存され、再接続後に送信されます。`,
     offlineOpen: (time) => `${time} から接続がありません。メッセージは再接続後に送信されるため、ページを開いたままにしてください。`,
     tryNow: '今すぐ試す',

@@ -222,6 +222,7 @@ export function spanish(tools) {
       one: 'Sobra # carácter', many: 'Sobran # de caracteres', other: 'Sobran # caracteres',
     })}. El límite es ${most}.`,
     closedAs: (title) => `«${title}» está cerrado. Ya no se pueden enviar mensajes.`,
+    offlineAsOf: (time) => `No tienes conexión. Ves los mensajes tal como estaban: ${time}. Lo que escribas se guarda y se enviará al volver.`,
     offlineSince: (time) => `Sin conexión desde las ${time}. Tus mensajes están guardados y se enviarán al volver.`,
     offlineOpen: (time) => `Sin conexión desde las ${time}. No cierres esta página: tus mensajes se enviarán al volver.`,
     tryNow: 'Probar ahora',

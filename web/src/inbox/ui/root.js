@@ -2,7 +2,18 @@
  * address of the script. A proxy may show the page elsewhere, so its own address says nothing. */
 
 /** The path without its last slash; empty at the root of the origin. */
-const ROOT = rootOf(globalThis.document?.querySelector('script[type=module]')?.getAttribute('src') ?? '');
+const ROOT = rootOf(scriptAddress());
+
+/** Returns the address of the page's script, which has a hash of it and of all that it loads. @returns {string} */
+export function scriptAddress() {
+  return globalThis.document?.querySelector('script[type=module]')?.getAttribute('src') ?? '';
+}
+
+/** Returns the address of the service worker; null where the server is configured to have none, and nothing is kept for
+ * a start without a connection. @returns {string|null} */
+export function workerAddress() {
+  return document.querySelector('meta[name=parlor-worker]')?.getAttribute('content') ?? null;
+}
 
 /** @param {string} script the address of the script, such as `/web/main.js` @returns {string} */
 export function rootOf(script) {

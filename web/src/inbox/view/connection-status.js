@@ -4,11 +4,11 @@
  *
  * @import {Mode} from '../../sdk/connection.js'
  */
-import { clockTime } from './format.js';
+import { clockTime, sinceTime } from './format.js';
 import { say } from './strings.js';
 
-/** @typedef {{mode: Mode, lostAt: number|null, now: number, sent: number, waiting: number, safe: boolean}} BannerView
- * `sent` counts all sent messages, `waiting` those that can still be sent; `safe`: pending messages outlive the page
+/** @typedef {{mode: Mode, lostAt: number|null, savedAt: number|null, now: number, sent: number, waiting: number, safe: boolean}} BannerView
+ * `savedAt`: when what is shown was kept, if there was no connection yet; `sent` counts all sent messages, `waiting` those that can still be sent; `safe`: pending messages outlive the page
  * @typedef {{kind: 'none'|'offline'|'limited'|'good', text: string, recheckMs: number|null}} StatusView
  * `recheckMs`: milliseconds until the next check */
 
@@ -46,16 +46,17 @@ export class ConnectionStatus {
   }
 
   /** @param {number} lostAt @param {BannerView} view @returns {StatusView} */
-  #lost(lostAt, { now, sent, safe }) {
+  #lost(lostAt, { now, sent, safe, savedAt }) {
     if (lostAt !== this.#lostAt) {
       this.#lostAt = lostAt;
       this.#sentBefore = sent;
     }
     const since = now - lostAt;
-    if (since < QUIET_MS) return { kind: 'none', text: '', recheckMs: QUIET_MS - since };
+    if (savedAt === null && since < QUIET_MS) return { kind: 'none', text: '', recheckMs: QUIET_MS - since };
     this.#wasAnnounced = true;
     this.#goodUntil = 0;
     this.#text = '';
+    if (savedAt !== null) return { kind: 'offline', text: say.offlineAsOf(sinceTime(savedAt, now)), recheckMs: null };
     return { kind: 'offline', text: (safe ? say.offlineSince : say.offlineOpen)(clockTime(lostAt)), recheckMs: null };
   }
 

@@ -1,0 +1,130 @@
+/**
+ * What of the state is kept on the device, and when. That a client may resume from it at any moment is tested with all
+ * other interruptions (`convergence.test.js`).
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Client } from '../src/sdk/client.js';
+import { keptState } from '../src/sdk/snapshot.js';
+import { totalsOf } from '../src/sdk/state/unread-totals.js';
+import { memoryStorage } from '../src/sdk/storage.js';
+import { FakeFetch, FakeSocket } from './support/fake-network.js';
+import { flushPromises, manualClock } from './support/clock.js';
+import { ModelServer } from './support/model-server.js';
+import { SyncHarness } from './support/sync-harness.js';
+
+const ME = 1;
+const BEN = 2;
+const LIMITS = { conversations: 3, threads: 2, characters: 1e6 };
+
+/** @param {number} count of conversations, each with an unread message and opened */
+async function opened(count) {
+  const server = new ModelServer(2);
+  for (let index = 0; index < count; index += 1) {
+    server.send(BEN, server.open('group', BEN, [ME]), `message ${index}`, `id-${index}`);
+  }
+  const harness = await SyncHarness.open(server, ME);
+  for (const id of harness.state.conversations.keys()) {
+    void harness.sync.threads.open(id);
+    await harness.replyAll();
+  }
+  return { server, harness };
+}
+
+test('nothing is kept before everything has been loaded', () => {
+  const harness = new SyncHarness(new ModelServer(2), ME);
+  assert.equal(keptState(harness.state), null);
+});
+
+test('too many conversations are not kept, their unread messages are counted, and a connection loads them again', async () => {
+  const { server, harness } = await opened(5);
+  const kept = keptState(harness.state, LIMITS);
+  assert.ok(kept);
+  assert.deepEqual([...kept.conversations.keys()].sort(), [3, 4, 5], 'the newest');
+  assert.equal(kept.cursor, null);
+  assert.deepEqual(totalsOf(kept), server.totals(ME));
+  harness.kept = kept;
+  await harness.reload();
+  assert.equal(harness.state.conversations.size, 3);
+  await harness.recover();
+  assert.equal(harness.state.conversations.size, 5);
+  harness.assertEqual();
+});
+
+test('the threads opened last are kept, as far as there is room', async () => {
+  const { harness } = await opened(3);
+  const last = [...harness.state.threads.keys()];
+  const kept = (/** @type {Partial<typeof LIMITS>} */ more) => keptState(harness.state, { ...LIMITS, ...more });
+  assert.deepEqual([...(kept({})?.threads.keys() ?? [])], last.slice(-2));
+  const { length } = JSON.stringify([...harness.state.conversations.values(), ...harness.state.users.values()]);
+  assert.equal(kept({ characters: length + 10 })?.threads.size, 0);
+  assert.equal(kept({ characters: length - 10 }), null);
+});
+
+/** @param {import('../src/sdk/state/state.js').State} [state] */
+function clientWith(state) {
+  const log = /** @type {string[]} */ ([]);
+  const clock = manualClock();
+  const network = new FakeFetch();
+  const sockets = /** @type {FakeSocket[]} */ ([]);
+  const client = new Client({
+    user: ME, storage: memoryStorage(), clock, fetch: network.fetch, onSessionEnd: () => log.push('ended'),
+    socket: () => {
+      const socket = new FakeSocket();
+      sockets.push(socket);
+      return socket.like();
+    },
+    uploadTransport: () => assert.fail('nothing is carried'),
+    snapshots: {
+      save: async ({ conversations }) => void log.push(`saved ${conversations.size}`),
+      erase: async (whose) => void log.push(`erased ${whose}`),
+    },
+    snapshot: state && { user: ME, build: 'a', savedAt: 5, site: /** @type {any} */ ({}), state },
+  });
+  return { client, log, clock, network, sockets };
+}
+
+/** The time that a dynamic import takes. */
+const loaded = async () => {
+  await import('../src/sdk/snapshot.js');
+  await flushPromises();
+};
+
+test('a client begins with what was kept, and says until when it is true until it is connected', async () => {
+  const { harness } = await opened(2);
+  const { client, clock, sockets, log } = clientWith(keptState(harness.state) ?? undefined);
+  client.start();
+  assert.equal(client.state.conversations.size, 2);
+  assert.equal(client.sync.listProgress, 'idle');
+  assert.equal(client.savedAt, 5);
+  await client.save();
+  assert.ok(!log.some((one) => one.startsWith('saved')), 'nothing is kept without a connection');
+  const [socket] = sockets;
+  socket.open();
+  await flushPromises();
+  const resume = socket.sent.find((frame) => frame.type === 'session.resume');
+  assert.equal(resume.cursor, harness.state.cursor);
+  const heads = { cursor: harness.state.cursor, heads: [], changes: [], gone: [], reset: false };
+  socket.receive({ re: resume.id, ...heads });
+  await flushPromises();
+  assert.equal(client.savedAt, null);
+  await clock.advance(4_000);
+  await loaded();
+  assert.ok(log.includes('saved 2'));
+  client.stop();
+});
+
+test('what was kept is erased when the session ends, and nothing is kept after that', async () => {
+  const { harness } = await opened(1);
+  const { client, clock, sockets, log } = clientWith(keptState(harness.state) ?? undefined);
+  client.start();
+  await flushPromises();
+  assert.deepEqual(log, ['erased others']);
+  sockets[0].open();
+  sockets[0].closeWith(4500);
+  await flushPromises();
+  client.sync.applyInput({ kind: 'limits', fanOutMax: 3 });
+  await clock.advance(60_000);
+  await client.save();
+  assert.deepEqual(log, ['erased others', 'erased mine', 'ended']);
+});
