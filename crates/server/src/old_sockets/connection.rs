@@ -314,19 +314,19 @@ impl OldSocketConnection {
     }
 
     /// Returns when something was last received, or could not have been.
-    fn heard(&self) -> Instant {
-        self.wire.heard().max(self.paused_until)
+    fn last_received(&self) -> Instant {
+        self.wire.last_received().max(self.paused_until)
     }
 
     fn on_timer(&mut self) -> Result<(), OldSocketEnd> {
         let now = Instant::now();
         let socket = &self.app.config.socket;
-        let silence = self.heard() + Duration::from_millis(socket.silence_ms);
+        let silence = self.last_received() + Duration::from_millis(socket.silence_ms);
         if now >= silence {
             return Err(OldSocketEnd::Close(Close::Silent));
         }
         let ping_interval = Duration::from_millis(socket.ping_interval_ms);
-        if now >= self.pinged.max(self.heard()) + ping_interval {
+        if now >= self.pinged.max(self.last_received()) + ping_interval {
             self.pinged = now;
             self.wire.ping();
         }
@@ -334,7 +334,7 @@ impl OldSocketConnection {
         if late.is_some() {
             self.refuse(SocketError::Unavailable, None)?;
         }
-        let mut next = (self.pinged.max(self.heard()) + ping_interval).min(silence);
+        let mut next = (self.pinged.max(self.last_received()) + ping_interval).min(silence);
         if let Some(deadline) = self.working.as_ref().and_then(|working| working.deadline) {
             next = next.min(deadline);
         }

@@ -11,6 +11,7 @@ use super::{
     ending::{self, End, FINISHING, close, time_to_finish},
     frames::{self, HEARTBEAT},
     framing::Message,
+    heartbeat::{Activity, Due, Heartbeat},
     subscriptions::{self, Response},
     uploads::{UploadReport, Uploads},
     wire::Moved,
@@ -36,8 +37,8 @@ use parlor_protocol::{
     frame::CommandFrame,
     reply::{Answer, Done},
 };
-use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
-use tokio::time::{Instant, Sleep, timeout};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, debug};
 
 /// Bytes of answers that are collected for one write, if more are ready.
@@ -67,10 +68,7 @@ struct Connection {
     /// Commands in progress: handles of tasks, and answers of the writer. None of these holds anything.
     running: FuturesUnordered<BoxFuture<'static, Finished>>,
     uploads: Uploads,
-    opened: Instant,
-    /// When the connection last paused reading, so that nothing could be heard before.
-    paused_until: Instant,
-    timer: Pin<Box<Sleep>>,
+    heartbeat: Heartbeat,
 }
 
 type StartedChange = (i64, Result<BoxFuture<'static, CommandResult>, Problem>);
@@ -118,9 +116,9 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket
             return close(&app, wire, why).await;
         }
     }
-    let now = Instant::now();
     let typist = Typist::new(app.typing.clone(), actor.user, attached.id());
     let uploads = Uploads::new(app.files.clone(), actor.user);
+    let heartbeat = Heartbeat::new(&app.config.socket);
     let connection = Connection {
         app,
         actor,
@@ -138,9 +136,7 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket
         active_subscription: None,
         running: FuturesUnordered::new(),
         uploads,
-        opened: now,
-        paused_until: now,
-        timer: Box::pin(tokio::time::sleep_until(now)),
+        heartbeat,
     };
     Box::pin(connection.serve()).await;
 }
@@ -175,7 +171,7 @@ impl Connection {
         let has_room = self.has_room();
         let may_read = self.may_read();
         if !may_read {
-            self.paused_until = Instant::now();
+            self.heartbeat.pause();
         }
         let may_write_events = has_room && self.may_write_events();
         // Polled in random order: events must not starve replies, nor replies events.
@@ -210,7 +206,7 @@ impl Connection {
                 Moved::Read(message) => self.receive(message),
                 Moved::Written => Ok(()),
             },
-            () = self.timer.as_mut() => self.on_timer(),
+            () = self.heartbeat.fired() => self.on_timer(),
         }
     }
 
@@ -236,39 +232,23 @@ impl Connection {
         usize::from(self.starting.is_some()) + pending + self.running.len()
     }
 
-    /// Returns when a heartbeat is due, or the client's silence is too long.
-    fn deadline(&self, now: Instant) -> Instant {
-        let socket = &self.app.config.socket;
-        let ping_interval = Duration::from_millis(socket.ping_interval_ms);
-        let ping = if now >= self.wire.said() + ping_interval { now } else { self.wire.said() } + ping_interval;
-        let silence = self.heard() + Duration::from_millis(socket.silence_ms);
-        let resume = self.opened + Duration::from_millis(socket.resume_ms);
-        if self.is_resumed || self.is_resuming { ping.min(silence) } else { ping.min(silence).min(resume) }
+    fn activity(&self) -> Activity {
+        Activity {
+            last_sent: self.wire.last_sent(),
+            last_received: self.wire.last_received(),
+            is_new: !self.is_resumed && !self.is_resuming,
+        }
     }
 
-    /// Handles the timer. Deadlines only move later, except after a refused resume, which sets the timer again; so it
-    /// may fire early.
     fn on_timer(&mut self) -> Result<(), End> {
-        let now = Instant::now();
-        let socket = &self.app.config.socket;
-        let is_silent = now >= self.heard() + Duration::from_millis(socket.silence_ms);
-        let is_new = !self.is_resumed && !self.is_resuming;
-        if is_silent || (is_new && now >= self.opened + Duration::from_millis(socket.resume_ms)) {
-            return Err(End::Close(Close::Silent));
+        match self.heartbeat.due(self.activity(), Instant::now()) {
+            Due::Close => return Err(End::Close(Close::Silent)),
+            // Bytes that are still being written serve as a heartbeat.
+            Due::Heartbeat if self.has_room() => self.wire.text(HEARTBEAT),
+            Due::Heartbeat | Due::Nothing => {}
         }
-        let is_quiet = now >= self.wire.said() + Duration::from_millis(socket.ping_interval_ms);
-        // Bytes that are still being written serve as a heartbeat.
-        if is_quiet && self.has_room() {
-            self.wire.text(HEARTBEAT);
-        }
-        let deadline = self.deadline(now);
-        self.timer.as_mut().reset(deadline);
+        self.heartbeat.reset(self.activity());
         Ok(())
-    }
-
-    /// Returns when something was last received, or could not have been.
-    fn heard(&self) -> Instant {
-        self.wire.heard().max(self.paused_until)
     }
 
     fn receive(&mut self, message: Message) -> Result<(), End> {
@@ -427,8 +407,7 @@ impl Connection {
                 self.is_resuming = false;
                 self.is_resumed = is_done;
                 self.present = self.is_resumed.then(|| self.app.presence.connect(self.actor.user));
-                let deadline = self.deadline(Instant::now());
-                self.timer.as_mut().reset(deadline);
+                self.heartbeat.reset(self.activity());
             }
             CommandKind::Query => {
                 self.active_queries -= 1;

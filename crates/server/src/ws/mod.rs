@@ -4,6 +4,7 @@ mod connection;
 mod ending;
 mod frames;
 pub(crate) mod framing;
+mod heartbeat;
 mod room;
 mod subscriptions;
 mod uploads;
@@ -53,7 +54,7 @@ pub(crate) async fn echo(app: Arc<App>, upgrade: Upgrade) {
     let (silence, mut stop) = (Duration::from_millis(app.config.socket.silence_ms), app.draining());
     drop(app);
     loop {
-        let deadline = socket.heard() + silence;
+        let deadline = socket.last_received() + silence;
         let moved = tokio::select! {
             moved = timeout_at(deadline, socket.moved(true)) => moved,
             () = until_stopped(&mut stop) => return socket.close(Some(Close::Restarting.code()), "", false).await,

@@ -104,8 +104,8 @@ impl Visit {
     async fn step(&self, wire: &mut Socket) -> Result<(), End> {
         let has_room = wire.unwritten() == 0;
         let socket = &self.app.config.socket;
-        let silent = wire.heard() + Duration::from_millis(socket.silence_ms);
-        let ping = wire.said() + Duration::from_millis(socket.ping_interval_ms);
+        let silent = wire.last_received() + Duration::from_millis(socket.silence_ms);
+        let ping = wire.last_sent() + Duration::from_millis(socket.ping_interval_ms);
         tokio::select! {
             taken = self.outbox.take(), if has_room => match taken {
                 Taken::Frames(frames) => frames.iter().for_each(|frame| wire.text(frame)),
@@ -124,7 +124,7 @@ impl Visit {
             },
             () = sleep_until(silent) => {
                 // A pong may have come in the meantime.
-                if Instant::now() >= wire.heard() + Duration::from_millis(socket.silence_ms) {
+                if Instant::now() >= wire.last_received() + Duration::from_millis(socket.silence_ms) {
                     return Err(End::Close(Close::Silent));
                 }
             }

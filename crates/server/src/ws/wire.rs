@@ -66,9 +66,9 @@ pub(crate) struct Wire<S> {
     /// Until when no file frame is read.
     pause: Option<Pin<Box<Sleep>>>,
     /// When the last frame arrived.
-    heard: Instant,
+    last_received: Instant,
     /// When something was last written.
-    said: Instant,
+    last_sent: Instant,
     /// When the socket has lived long enough.
     end: Option<Pin<Box<Sleep>>>,
     log: Option<SocketEntry>,
@@ -173,8 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             frames,
             file_frames: Allowance { left: FILE_FRAMES_PER_SECOND, refilled: now },
             pause: None,
-            heard: now,
-            said: now,
+            last_received: now,
+            last_sent: now,
             end: None,
             log: None,
         }
@@ -233,13 +233,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Returns when the last whole frame arrived.
-    pub(crate) fn heard(&self) -> Instant {
-        self.heard
+    pub(crate) fn last_received(&self) -> Instant {
+        self.last_received
     }
 
     /// Returns when something was last written.
-    pub(crate) fn said(&self) -> Instant {
-        self.said
+    pub(crate) fn last_sent(&self) -> Instant {
+        self.last_sent
     }
 
     /// Writes what is queued, and reads if `may_read`, until something happens. Safe to cancel.
@@ -284,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             match self.decoder.step(&mut self.input, self.bounds.message_bytes_max).map_err(Stop::Fault)? {
                 Step::Began(kind, length) => self.count(kind, length)?,
                 Step::Whole(message) => {
-                    self.heard = Instant::now();
+                    self.last_received = Instant::now();
                     return Ok(Some(message));
                 }
                 Step::Wanting => return Ok(None),
@@ -333,7 +333,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 Poll::Pending => return Poll::Pending,
             }
             self.is_flushed = false;
-            self.said = Instant::now();
+            self.last_sent = Instant::now();
         }
         if !self.is_flushed {
             ready!(Pin::new(&mut self.stream).poll_flush(context))?;
@@ -366,10 +366,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return;
         }
         if !is_answer {
-            let heard =
+            let answer =
                 async { while !matches!(self.moved(true).await, Ok(Moved::Read(Message::Close(_))) | Err(_)) {} };
             // A peer that does not answer is not waited for.
-            let _late = timeout_at(deadline, heard).await;
+            let _late = timeout_at(deadline, answer).await;
         }
         // The other side may be gone already.
         let _gone = self.stream.shutdown().await;
