@@ -31,7 +31,7 @@ const STORE_GRACE: Duration = Duration::from_secs(2);
 
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ServerError {
     /// The data folder.
     #[error(transparent)]
     Folder(#[from] data_folder::DataFolderError),
@@ -75,16 +75,20 @@ impl Server {
     /// Locks the data folder, opens the store and starts to serve.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub async fn start(config: Config, environment: Environment) -> Result<Self, Error> {
+    /// See [`ServerError`].
+    pub async fn start(config: Config, environment: Environment) -> Result<Self, ServerError> {
         Box::pin(Self::start_with(config, environment, Handover::default())).await
     }
 
     /// Starts the same, and serves the sockets that were taken over.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub async fn start_with(config: Config, environment: Environment, mut handover: Handover) -> Result<Self, Error> {
+    /// See [`ServerError`].
+    pub async fn start_with(
+        config: Config,
+        environment: Environment,
+        mut handover: Handover,
+    ) -> Result<Self, ServerError> {
         let folder = DataFolder::take_over(&config.data, handover.lock.take(), FOLDER_PATIENCE).await?;
         if let Some(note) = folder.note() {
             tracing::warn!("{note}");
@@ -98,16 +102,17 @@ impl Server {
     /// Starts to serve an app that runs already.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`ServerError`].
     pub async fn serve(
         app: Arc<App>,
         folder: DataFolder,
         listeners: Vec<Listener>,
         demo: Option<DemoLinks>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, ServerError> {
         let addresses =
-            listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(Error::Address)?;
-        let access_log = AccessLog::open(&app.config.log, &app.environment, &app.metrics).map_err(Error::AccessLog)?;
+            listeners.iter().map(Listener::address).collect::<Result<Vec<_>, _>>().map_err(ServerError::Address)?;
+        let access_log =
+            AccessLog::open(&app.config.log, &app.environment, &app.metrics).map_err(ServerError::AccessLog)?;
         let edge = Edge::new(app.clone(), demo).with_access_log(access_log.clone());
         if let Some(note) = edge.theme_note() {
             tracing::warn!("{note}");
@@ -136,7 +141,7 @@ impl Server {
                 tasks.push(tokio::spawn(async move { drop(serving.await) }));
             }
         }
-        let commands = folder.socket().map_err(Error::Commands)?;
+        let commands = folder.socket().map_err(ServerError::Commands)?;
         tasks.push(tokio::spawn(admin::listen(app.clone(), commands, stopped.clone())));
         tasks.push(tokio::spawn(write_last_seen(app.clone(), stopped)));
         Ok(Self { app, addresses, metrics_address, slots, stop, listeners, tasks, access_log, folder })
@@ -219,13 +224,13 @@ impl Server {
 /// Starts the app in a locked data folder.
 ///
 /// # Errors
-/// See [`Error`].
+/// See [`ServerError`].
 pub async fn open(
     folder: &DataFolder,
     config: Config,
     environment: Environment,
     holding: Holding,
-) -> Result<Arc<App>, Error> {
+) -> Result<Arc<App>, ServerError> {
     if config.store.url.is_none() {
         folder.prepare_database()?;
     }

@@ -15,8 +15,8 @@ use std::{
 
 /// How often a file is looked for that was moved away.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
-/// How often it is said that the log cannot be written.
-const SAY_INTERVAL: Duration = Duration::from_mins(1);
+/// How often a warning says that the log cannot be written.
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -84,15 +84,15 @@ impl LogOutput {
 pub(super) struct LineWriter {
     output: LogOutput,
     metrics: Arc<Metrics>,
-    /// When it was last said that something fails.
-    said: Option<Instant>,
+    /// When a warning last said that something fails.
+    last_warned: Option<Instant>,
     /// Whether the last line may be there in part.
     is_cut: bool,
 }
 
 impl LineWriter {
     pub(super) fn new(output: LogOutput, metrics: Arc<Metrics>) -> Self {
-        Self { output, metrics, said: None, is_cut: false }
+        Self { output, metrics, last_warned: None, is_cut: false }
     }
 
     /// Writes lines until the end, or until nobody can send any more.
@@ -141,9 +141,9 @@ impl LineWriter {
     }
 
     fn say(&mut self, error: &io::Error) {
-        if self.said.is_none_or(|said| said.elapsed() >= SAY_INTERVAL) {
+        if self.last_warned.is_none_or(|then| then.elapsed() >= WARNING_INTERVAL) {
             tracing::warn!(%error, "The access log cannot be written");
-            self.said = Some(Instant::now());
+            self.last_warned = Some(Instant::now());
         }
     }
 }

@@ -76,9 +76,9 @@ fn url(scheme: &str, address: &BoundAddress, config: &Config) -> String {
     }
 }
 
-fn start_error(error: server::Error) -> CliError {
+fn start_error(error: server::ServerError) -> CliError {
     let kind = match error {
-        server::Error::Folder(data_folder::DataFolderError::Locked { .. }) => CliErrorKind::InUse,
+        server::ServerError::Folder(data_folder::DataFolderError::Locked { .. }) => CliErrorKind::InUse,
         _ => CliErrorKind::Failed,
     };
     CliError::of(kind, error)
