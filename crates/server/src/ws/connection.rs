@@ -44,7 +44,8 @@ use tracing::{Instrument as _, debug};
 /// Bytes of answers that are collected for one write, if more are ready.
 const GATHERED_BYTES: usize = 64 * 1024;
 
-struct Connection {
+/// One socket. Boxed when it is made: the task that serves it would otherwise hold it several times.
+pub(super) struct Connection {
     app: Arc<App>,
     actor: Actor,
     wire: Socket,
@@ -98,14 +99,15 @@ struct Finished {
     response: Response,
 }
 
-/// Serves a socket until it ends.
-pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket) {
+/// Attaches a socket to the hub, or closes it.
+pub(super) async fn open(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket) -> Option<Box<Connection>> {
     let attached = match app.hub.attach(actor.user, actor.session).await {
         Ok(attached) => attached,
         Err(refused) => {
             let why = if matches!(refused, AttachError::TooMany) { Close::TooFast } else { Close::Restarting };
             debug!(%refused, "a socket was refused");
-            return close(&app, wire, why).await;
+            close(&app, wire, why).await;
+            return None;
         }
     };
     match app.is_signed_in(actor, ends).await {
@@ -113,13 +115,14 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket
         ended => {
             let why = if ended.is_ok() { Close::SessionEnded } else { Close::Failed };
             app.metrics.closes.get_or_create(&why.into()).inc();
-            return close(&app, wire, why).await;
+            close(&app, wire, why).await;
+            return None;
         }
     }
     let typist = Typist::new(app.typing.clone(), actor.user, attached.id());
     let uploads = Uploads::new(app.files.clone(), actor.user);
     let heartbeat = Heartbeat::new(&app.config.socket);
-    let connection = Connection {
+    Some(Box::new(Connection {
         app,
         actor,
         wire,
@@ -137,17 +140,22 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket
         running: FuturesUnordered::new(),
         uploads,
         heartbeat,
-    };
-    Box::pin(connection.serve()).await;
+    }))
 }
 
 impl Connection {
-    async fn serve(mut self) {
+    /// Serves the socket until it ends.
+    pub(super) async fn serve(mut self: Box<Self>) {
         let end = loop {
             if let Err(end) = self.step().await {
                 break end;
             }
         };
+        Box::pin(self.end(end)).await;
+    }
+
+    /// Answers what was read, and closes the socket.
+    async fn end(mut self: Box<Self>, end: End) {
         let present = self.present.take();
         if let (End::Close(Close::Silent), Some(present)) = (&end, present) {
             present.expire();
@@ -467,13 +475,15 @@ impl Connection {
 mod tests {
     use super::*;
 
-    fn bytes<S, F: Future>(_: impl FnOnce(S) -> F) -> usize {
+    fn bytes<A, B, C, F: Future>(_: impl FnOnce(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
     fn a_connection_that_waits_is_small() {
-        let size = bytes(Connection::serve);
-        assert!(size <= 4096, "{size} bytes for each; box what is rarely needed");
+        let task = bytes(crate::ws::serve);
+        assert!(task <= 1536, "{task} bytes for each; box what is rarely needed");
+        let connection = size_of::<Connection>();
+        assert!(connection <= 1024, "{connection} bytes for each; box what is rarely needed");
     }
 }

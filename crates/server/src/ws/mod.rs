@@ -43,9 +43,16 @@ pub(crate) type Socket = Wire<TimedStream>;
 
 /// Serves a socket until it ends. Its Origin was checked, and its session, when the hub had counted `ends`.
 pub(crate) async fn serve(app: Arc<App>, actor: (Actor, u64), upgrade: Upgrade) {
-    if let Some(socket) = upgraded(&app, upgrade).await {
-        connection::run(app, actor, socket).await;
+    // Boxed, so that what only opening needs is freed before the connection waits.
+    let opened = Box::pin(open(app, actor, upgrade)).await;
+    if let Some(connection) = opened {
+        connection.serve().await;
     }
+}
+
+async fn open(app: Arc<App>, actor: (Actor, u64), upgrade: Upgrade) -> Option<Box<connection::Connection>> {
+    let socket = upgraded(&app, upgrade).await?;
+    connection::open(app, actor, socket).await
 }
 
 /// Echoes messages until the client ends or the server stops.
