@@ -42,8 +42,13 @@ pub use demo::{DemoLinks, ItemPage};
 
 use crate::{access_log::AccessLog, app::App, commands, identity::actor::Actor, theme::Theme};
 use axum::{Router, middleware::from_fn_with_state};
-use parlor_protocol::{command::Command, error::Code, reply::Answer};
-use std::sync::Arc;
+use bytes::Bytes;
+use parlor_protocol::{
+    command::Command,
+    error::{Code, Problem},
+    reply::Answer,
+};
+use std::sync::{Arc, OnceLock};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -59,8 +64,9 @@ struct EdgeState {
     pages: assets::Pages,
     installation: installation::Installation,
     demo: Option<DemoLinks>,
-    openapi: String,
-    schema: String,
+    /// Documents for machines, made when they are first requested: it takes longer than the rest of the start.
+    openapi: OnceLock<Bytes>,
+    schema: OnceLock<Bytes>,
     bodies: bodies::Bodies,
 }
 
@@ -75,8 +81,8 @@ impl Edge {
             pages,
             theme,
             demo,
-            openapi: openapi_document(),
-            schema: schema::document(),
+            openapi: OnceLock::new(),
+            schema: OnceLock::new(),
             bodies: bodies::Bodies::new(&app.config.limits),
         };
         Self { app, shared: Arc::new(shared), access_log: None }
@@ -105,6 +111,19 @@ type JsonAnswer = Result<axum::Json<Answer>, errors::Refusal>;
 /// Executes the command that a request stands for.
 async fn run(edge: &Edge, actor: Actor, command: Command) -> JsonAnswer {
     Ok(axum::Json(commands::execute(&edge.app, actor, command).await?))
+}
+
+/// Answers with a document that is made once, on a thread for long work.
+async fn document(
+    made: fn(&EdgeState) -> &OnceLock<Bytes>,
+    edge: Edge,
+    make: fn() -> String,
+) -> Result<Bytes, Problem> {
+    if let Some(document) = made(&edge.shared).get() {
+        return Ok(document.clone());
+    }
+    let making = tokio::task::spawn_blocking(move || made(&edge.shared).get_or_init(|| make().into()).clone());
+    making.await.map_err(|_| Code::Internal.into())
 }
 
 /// Returns the document `/openapi.json`.

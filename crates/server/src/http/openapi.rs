@@ -1,7 +1,9 @@
 //! `/openapi.json`: the HTTP API for machines (OpenAPI 3.1), made from the table of paths.
 
 use super::{
-    Edge, headers,
+    Edge,
+    errors::Refusal,
+    headers,
     route::{BodyType, Route},
 };
 use axum::{
@@ -17,8 +19,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use utoipa::{PartialSchema as _, ToSchema};
 
-pub(super) async fn serve(State(edge): State<Edge>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], edge.shared.openapi.clone()).into_response()
+pub(super) async fn serve(State(edge): State<Edge>) -> Result<Response, Refusal> {
+    let document = super::document(|state| &state.openapi, edge, super::openapi_document).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], document).into_response())
 }
 
 /// Returns the whole document.

@@ -2,6 +2,7 @@
 
 use super::{
     Edge,
+    errors::Refusal,
     openapi::{mend, problem_components},
 };
 use axum::{
@@ -14,8 +15,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-pub(super) async fn serve(State(edge): State<Edge>) -> Response {
-    ([(header::CONTENT_TYPE, "application/schema+json")], edge.shared.schema.clone()).into_response()
+pub(super) async fn serve(State(edge): State<Edge>) -> Result<Response, Refusal> {
+    let document = super::document(|state| &state.schema, edge, document).await?;
+    Ok(([(header::CONTENT_TYPE, "application/schema+json")], document).into_response())
 }
 
 /// Returns the whole document. `$defs` has `CommandFrame`, `ReplyFrame` and `EventFrame`, and all that they consist of.
