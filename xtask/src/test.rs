@@ -52,7 +52,7 @@ fn web(steps: &mut Steps, root: &Path, browser: bool) {
         steps.run(name, || {
             let mut npm = program("npm", &["run", "--silent", script], &web);
             if script == "journeys" {
-                hand_on_the_server(&mut npm, root)?;
+                pass_server_path(&mut npm, root)?;
             }
             run_program(&mut npm)
         });
@@ -61,7 +61,7 @@ fn web(steps: &mut Steps, root: &Path, browser: bool) {
 
 /// The journeys start the server with their own environment, and it refuses unknown PARLOR_ variables: so they get only
 /// the path of the binary, and only if it is not the default.
-fn hand_on_the_server(npm: &mut Command, root: &Path) -> Result<(), String> {
+fn pass_server_path(npm: &mut Command, root: &Path) -> Result<(), String> {
     for (key, _) in env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PARLOR_")) {
         npm.env_remove(key);
     }

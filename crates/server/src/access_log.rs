@@ -7,7 +7,7 @@
 mod writer;
 
 use crate::{
-    address::shortened,
+    address::network_for_logs,
     config::{LogAddresses, LogConfig, LogFormat},
     environment::{Environment, rfc3339},
     metrics::Metrics,
@@ -106,7 +106,7 @@ impl LoggedVisit {
         let shared = &self.log.shared;
         let address = match shared.addresses {
             LogAddresses::None => None,
-            LogAddresses::Network => Some(shortened(self.address)),
+            LogAddresses::Network => Some(network_for_logs(self.address)),
             LogAddresses::Full => Some(self.address.to_canonical()),
         };
         let address = address.map(|address| address.to_string());
@@ -226,7 +226,7 @@ impl SocketEntry {
     }
 
     /// Notes that it stays open and the program that takes this one's place serves it.
-    pub(crate) fn held(&mut self) {
+    pub(crate) fn handed_over(&mut self) {
         self.reason = Some("held".to_owned());
     }
 

@@ -30,12 +30,12 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, NotANetwork> {
         let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
         let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
-        let own = if address.is_ipv4() { 32 } else { 128 };
-        let length = length.map_or(Ok(own), str::parse).map_err(|_| NotANetwork)?;
-        if length > own {
+        let address_bits = if address.is_ipv4() { 32 } else { 128 };
+        let length = length.map_or(Ok(address_bits), str::parse).map_err(|_| NotANetwork)?;
+        if length > address_bits {
             return Err(NotANetwork);
         }
-        let length = length + 128 - own;
+        let length = length + 128 - address_bits;
         Ok(Self { address: number(address) & mask(length), length })
     }
 }
@@ -59,7 +59,7 @@ pub fn visitor(address: IpAddr) -> IpAddr {
 
 /// Returns the network of an address, for logs: the first 24 bits of IPv4, 48 of IPv6.
 #[must_use]
-pub fn shortened(address: IpAddr) -> IpAddr {
+pub fn network_for_logs(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & !0xff)),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask(48))),

@@ -98,10 +98,10 @@ pub async fn poll(
         if is_news || Instant::now() >= until {
             return Ok(answer);
         }
-        match tokio::time::timeout_at(until, attached.outbox.take()).await {
+        match tokio::time::timeout_at(until, attached.send_queue.take()).await {
             Ok(Taken::Closed(Close::SessionEnded | Close::Disabled)) => return Err(Code::NotSignedIn.into()),
             Ok(Taken::Closed(Close::Restarting)) => return Err(Code::Draining.into()),
-            // Any other reason, such as a full outbox, means that there is something to read.
+            // Any other reason, such as a full send queue, means that there is something to read.
             Ok(Taken::Closed(_)) => return read_heads(app, actor.user, cursor).await,
             Ok(Taken::Frames(_)) => {}
             Err(_) => return Ok(answer),

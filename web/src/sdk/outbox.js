@@ -86,7 +86,7 @@ export class Outbox {
     this.#adopt((one) => one.state !== 'sending' && !one.uploads?.length);
     for (const item of [...this.#items]) if (!this.#dropIfHandled(item)) this.#mergeStored(item);
     this.changed();
-    // Items that wait for a retry keep waiting, or two pages would wake each other for ever.
+    // Items that wait for a retry keep waiting, or two pages would wake each other forever.
     this.#sendAll();
   }
 

@@ -94,7 +94,7 @@ test('a message is deleted for everyone, and for oneself', () =>
     await ada.page.reload();
     await ada.openConversation(ITEM);
     await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor();
-    assert.equal(await message(ada, 'I noted it.').count(), 0, 'for ever');
+    assert.equal(await message(ada, 'I noted it.').count(), 0, 'forever');
     // A deleted message can be hidden too.
     await chooseInMenu(ada, 'You deleted this message', 'Delete for me');
     await ada.page.getByRole('button', { name: 'Delete for me' }).click();

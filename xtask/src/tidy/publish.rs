@@ -9,7 +9,7 @@ use super::{
 const PLACES: [&str; 5] = [
     "crates/server/src/commit/",
     "crates/server/src/channel_layer/",
-    "crates/server/src/mirror/",
+    "crates/server/src/mirror/announce.rs",
     "crates/server/src/presence/",
     "crates/server/src/typing.rs",
 ];

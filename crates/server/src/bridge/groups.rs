@@ -1,6 +1,6 @@
 //! The groups in which sockets of this node are: who wants them, whether the layer has joined them, and delivery.
 //!
-//! Invariants: delivery never waits (a full outbox closes its socket); a message becomes a frame at most once for each
+//! Invariants: delivery never waits (a full send queue closes its socket); a message becomes a frame at most once for each
 //! room, however many sockets it has; nothing is kept for a group without sockets.
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
     value::{MapKey, Value},
 };
 use crate::{
-    hub::Outbox,
+    hub::SendQueue,
     metrics::Metrics,
     profile::rooms::{FramePart, RoomProfile},
 };
@@ -50,7 +50,7 @@ struct Group {
 #[derive(Debug)]
 struct RoomSockets {
     profile: Arc<RoomProfile>,
-    sockets: HashMap<u64, Arc<Outbox>>,
+    sockets: HashMap<u64, Arc<SendQueue>>,
 }
 
 /// A socket in a group. Dropping it takes the socket out.
@@ -69,15 +69,20 @@ impl Groups {
     }
 
     /// Puts a socket into a group.
-    pub(super) fn add(self: &Arc<Self>, group: String, room: Arc<RoomProfile>, outbox: Arc<Outbox>) -> GroupMember {
+    pub(super) fn add(
+        self: &Arc<Self>,
+        group: String,
+        room: Arc<RoomProfile>,
+        send_queue: Arc<SendQueue>,
+    ) -> GroupMember {
         let mut state = self.lock();
         state.last_id += 1;
         let id = state.last_id;
         let is_new = !state.groups.contains_key(&group);
         let rooms = &mut state.groups.entry(group.clone()).or_default().rooms;
         match rooms.iter_mut().find(|known| Arc::ptr_eq(&known.profile, &room)) {
-            Some(known) => drop(known.sockets.insert(id, outbox)),
-            None => rooms.push(RoomSockets { profile: room.clone(), sockets: HashMap::from([(id, outbox)]) }),
+            Some(known) => drop(known.sockets.insert(id, send_queue)),
+            None => rooms.push(RoomSockets { profile: room.clone(), sockets: HashMap::from([(id, send_queue)]) }),
         }
         drop(state);
         if is_new {
@@ -134,8 +139,8 @@ impl Groups {
         for (profile, frame) in profiles.iter().zip(&frames) {
             let Some(frame) = frame else { continue };
             let room = group.rooms.iter().find(|room| Arc::ptr_eq(&room.profile, profile));
-            for outbox in room.iter().flat_map(|room| room.sockets.values()) {
-                outbox.push(frame, &self.limits);
+            for send_queue in room.iter().flat_map(|room| room.sockets.values()) {
+                send_queue.push(frame, &self.limits);
             }
         }
     }
@@ -217,11 +222,11 @@ mod tests {
 
     fn frames(room_keys: &str, message: &str) -> Vec<String> {
         let groups = Groups::new(Config::default().limits, Arc::new(Metrics::new()));
-        let outbox = Arc::new(Outbox::default());
-        let _member = groups.add("a".to_owned(), room(room_keys), outbox.clone());
+        let send_queue = Arc::new(SendQueue::default());
+        let _member = groups.add("a".to_owned(), room(room_keys), send_queue.clone());
         groups.deliver("a", &json::decode(message.as_bytes()).expect("JSON"));
         groups.deliver("b", &json::decode(message.as_bytes()).expect("JSON"));
-        let texts = outbox.take_ready().into_iter().map(|frame| String::from_utf8(frame.to_vec()).expect("text"));
+        let texts = send_queue.take_ready().into_iter().map(|frame| String::from_utf8(frame.to_vec()).expect("text"));
         texts.collect()
     }
 

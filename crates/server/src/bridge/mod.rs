@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     environment::Environment,
     fernet::FernetKey,
-    hub::Outbox,
+    hub::SendQueue,
     metrics::Metrics,
     profile::{
         Profile, ProfileError,
@@ -159,9 +159,9 @@ impl Bridge {
         self.rooms.iter().find_map(|room| room.matches(path).map(|values| (room, room.group.text(&values))))
     }
 
-    /// Puts a socket into a group. Returns when messages to the group reach its outbox, or soon if Redis is away.
-    pub async fn join(&self, group: &str, room: Arc<RoomProfile>, outbox: Arc<Outbox>) -> GroupMember {
-        let member = self.shared.groups.add(group.to_owned(), room, outbox);
+    /// Puts a socket into a group. Returns when messages to the group reach its send queue, or soon if Redis is away.
+    pub async fn join(&self, group: &str, room: Arc<RoomProfile>, send_queue: Arc<SendQueue>) -> GroupMember {
+        let member = self.shared.groups.add(group.to_owned(), room, send_queue);
         self.shared.groups.until_joined(group, JOINING).await;
         member
     }

@@ -1,8 +1,8 @@
 //! The one writer: what users see changes only by a [`Change`] submitted here (I1).
 //!
-//! While one commit is in progress, changes queue; the next commit takes all of them (I3). Invariants: an answer leaves
-//! after COMMIT (I4); nothing else publishes durable events; the queue, each user's changes in it and a batch are
-//! bounded.
+//! While one commit is in progress, changes queue; the next commit takes as many of them as its limits allow (I3).
+//! Invariants: an answer leaves after COMMIT (I4); nothing else publishes durable events; the queue, each user's changes
+//! in it and a batch are bounded.
 
 mod markers;
 mod publisher;

@@ -36,7 +36,7 @@ pub fn shown(host: &Context, chars_max: u32) -> Result<Context, Problem> {
 /// Returns the beginning of a text as a title; none if nothing of it can be seen.
 fn title(text: &str, chars_max: u32) -> Option<String> {
     let plain: String = text.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect();
-    let seen = text::spaced(&visible::seen(&plain));
+    let seen = text::spaced(&visible::strip_invisible(&plain));
     let cut: String = seen.chars().take(chars_max as usize).collect();
     text::title(&cut, chars_max).ok()
 }

@@ -41,7 +41,7 @@ impl HostUser {
     #[must_use]
     pub fn shown_name(&self, chars_max: u32) -> String {
         let shown = |name: &str| {
-            let cut: String = visible::seen(name).trim().chars().take(chars_max as usize).collect();
+            let cut: String = visible::strip_invisible(name).trim().chars().take(chars_max as usize).collect();
             text::title(&cut, chars_max).and_then(|title| text::name(&title, chars_max)).ok()
         };
         let login = || shown(&self.login);

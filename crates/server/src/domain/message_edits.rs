@@ -54,7 +54,7 @@ impl State {
         row.details.subject = subject;
         row.details.edited_at = Some(at.now_ms);
         self.erases = true;
-        Ok(self.tell_message(key, rules, at))
+        Ok(self.message_updated_event(key, rules, at))
     }
 
     pub(super) fn delete(&mut self, actor: UserId, key: MessageKey, rules: &Rules, at: At) -> Result<Decided, Problem> {
@@ -76,7 +76,7 @@ impl State {
         let row = self.conversations.get_mut(&key.0).expect("just found");
         row.uncounted_seq = row.uncounted_seq.max(key.1);
         self.erases = true;
-        Ok(self.tell_message(key, rules, at))
+        Ok(self.message_updated_event(key, rules, at))
     }
 
     pub(super) fn hide(&mut self, actor: UserId, key: MessageKey, at: At) -> Result<Decided, Problem> {
@@ -139,7 +139,7 @@ impl State {
             }
             None => reactions.push(Reaction { emoji: emoji.to_owned(), users: vec![actor] }),
         }
-        Ok(self.tell_message(key, rules, at))
+        Ok(self.message_updated_event(key, rules, at))
     }
 
     /// Answers with the message and its conversation's version as they are.
@@ -151,7 +151,7 @@ impl State {
     }
 
     /// The decision on a changed message.
-    fn tell_message(&mut self, key: MessageKey, rules: &Rules, at: At) -> Decided {
+    fn message_updated_event(&mut self, key: MessageKey, rules: &Rules, at: At) -> Decided {
         let (place, outgoing) = self.publish_message(key, rules, at);
         let changed = MessageChanged { message: self.messages[&key].message(), change: Changed::of(&place) };
         Decided { outcome: Outcome::Answer(Answer::MessageChanged(Box::new(changed))), outgoing }
@@ -179,7 +179,7 @@ impl State {
     }
 }
 
-/// Returns whether the sender may still change the message; 0 is for ever.
+/// Returns whether the sender may still change the message; 0 is forever.
 fn within(row: &MessageRow, within_ms: u64, at: At) -> Result<(), Problem> {
     let age_ms = u64::try_from(at.ageing_ms.saturating_sub(row.created_at)).unwrap_or(0);
     if within_ms == 0 || age_ms <= within_ms { Ok(()) } else { Err(too_late("its time is over").with_limit(within_ms)) }

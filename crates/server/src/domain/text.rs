@@ -74,7 +74,7 @@ pub fn name(text: &str, chars_max: u32) -> Result<String, Problem> {
 /// As for [`line`].
 pub fn title(text: &str, chars_max: u32) -> Result<String, Problem> {
     line(text, chars_max)?;
-    line(&spaced(&visible::seen(text)), chars_max)
+    line(&spaced(&visible::strip_invisible(text)), chars_max)
 }
 
 /// What another program calls a thing: as a [`line`], in which everything can be seen.

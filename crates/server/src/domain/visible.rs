@@ -33,7 +33,7 @@ pub fn is_blank(text: &str) -> bool {
 /// A text without the characters that cannot be seen and have no meaning where they stand, control characters among
 /// them.
 #[must_use]
-pub fn seen(text: &str) -> String {
+pub fn strip_invisible(text: &str) -> String {
     let mut refused = Vec::new();
     sifted(text, &mut refused)
 }
@@ -199,7 +199,7 @@ mod tests {
         let fixture = fixture();
         for text in fixture.blank {
             assert!(is_blank(&text), "{text:?}");
-            assert!(is_blank(&seen(&text)), "{text:?}");
+            assert!(is_blank(&strip_invisible(&text)), "{text:?}");
         }
         for text in fixture.visible {
             assert!(!is_blank(&text), "{text:?}");

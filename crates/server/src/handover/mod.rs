@@ -2,7 +2,7 @@
 //! is installed now.
 //!
 //! Old sockets finish the frame in progress and are held, everything else stops as at any stop, and the new program
-//! gets the listening and the held sockets (`bundle.rs`). Messages that come meanwhile wait in the outboxes, which stay
+//! gets the listening and the held sockets (`bundle.rs`). Messages that come meanwhile wait in the send queues, which stay
 //! attached until the very end, and in the new program before anything can publish a message (see
 //! [0021](../../../../docs/decisions/0021-restart-in-place.md)).
 //! Invariants: whatever cannot be taken over is closed, and the server starts as usual; what is handed over has limits;
@@ -95,10 +95,10 @@ impl HeldSocket {
     /// Takes the messages that wait for it. Returns whether it can be handed over: not if some may be missing. One whose
     /// session has ended is closed by the next program, which looks sessions up again.
     fn take_messages(&mut self) -> bool {
-        let Some(outbox) = self.attached.as_ref().map(|attached| &attached.outbox) else { return true };
-        let rows = outbox.take_ready().into_iter();
+        let Some(send_queue) = self.attached.as_ref().map(|attached| &attached.send_queue) else { return true };
+        let rows = send_queue.take_ready().into_iter();
         self.record.rows.extend(rows.filter_map(|row| String::from_utf8(row.to_vec()).ok()));
-        matches!(outbox.closed(), None | Some(Close::SessionEnded | Close::Disabled))
+        matches!(send_queue.closed(), None | Some(Close::SessionEnded | Close::Disabled))
     }
 
     /// Closes it as at a restart, after what is left to write, if the system takes that at once.

@@ -75,7 +75,7 @@ pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: N
     if let Some((client, address)) = counted {
         let (requests, attempts) = edge.app.identity.remaining(client, address);
         let attempts = tries_to_sign_in.then_some(("sign-in", attempts));
-        say_what_is_left(response.headers_mut(), [("requests", requests)].into_iter().chain(attempts));
+        set_rate_limit_headers(response.headers_mut(), [("requests", requests)].into_iter().chain(attempts));
     }
     let status = response.status().as_u16();
     edge.app.metrics.requests.get_or_create(&metrics::RequestLabels { method, status }).inc();
@@ -173,7 +173,10 @@ fn tries_to_sign_in(request: &Request) -> bool {
 }
 
 /// The fields `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10.
-fn say_what_is_left(headers: &mut HeaderMap, allowances: impl Iterator<Item = (&'static str, Remaining)> + Clone) {
+fn set_rate_limit_headers(
+    headers: &mut HeaderMap,
+    allowances: impl Iterator<Item = (&'static str, Remaining)> + Clone,
+) {
     let policy =
         allowances.clone().map(|(name, left)| format!("\"{name}\";q={};w={}", left.of, seconds(left.window_ms)));
     let rest = allowances.map(|(name, left)| format!("\"{name}\";r={};t={}", left.uses, seconds(left.full_in_ms)));

@@ -1,13 +1,13 @@
 //! Local delivery: which connections of this node receive which events.
 //!
-//! Invariants: nothing waits for a slow reader (a full outbox closes its connection, I8); a connection is in its user's
+//! Invariants: nothing waits for a slow reader (a full send queue closes its connection, I8); a connection is in its user's
 //! topic as soon as it is attached, one of an old socket in the topic of the user's rows of the host; the layer joins and leaves a topic in the order in which connections come and go; a
 //! removal takes connections out of a conversation's topic before it is delivered; an event is one buffer that all its
 //! receivers share.
 //! Absent on purpose: encoding, and any decision about who may receive what (topics decide it).
 
-mod outbox;
 pub mod recovery;
+mod send_queue;
 mod topic_locks;
 mod watchers;
 
@@ -33,7 +33,7 @@ use topic_locks::TopicLocks;
 use tracing::warn;
 use watchers::{VisibilityChanges, WatchedUser};
 
-pub use outbox::{Outbox, Taken};
+pub use send_queue::{SendQueue, Taken};
 pub use watchers::{PendingChecks, PresenceQueue, PresenceWatch, ReplacedWatches, Subscription, VisibilityCheck};
 
 /// An attached connection.
@@ -43,7 +43,7 @@ struct HubConnection {
     session: SessionId,
     /// The topic that it is in from beginning to end.
     home: Topic,
-    outbox: Arc<Outbox>,
+    send_queue: Arc<SendQueue>,
     shown: Vec<ConversationId>,
     watched: Vec<WatchedUser>,
     /// Its last delivery, so that a publication with two of its topics reaches it once.
@@ -107,7 +107,7 @@ pub struct Attached {
     /// The topic that it is in from beginning to end.
     home: Topic,
     /// Frames that wait to be written.
-    pub outbox: Arc<Outbox>,
+    pub send_queue: Arc<SendQueue>,
 }
 
 /// Why a connection cannot be attached.
@@ -157,7 +157,7 @@ impl Hub {
         }
     }
 
-    /// Attaches a connection. When this returns, events that are published to its user reach its outbox.
+    /// Attaches a connection. When this returns, events that are published to its user reach its send queue.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -191,7 +191,7 @@ impl Hub {
         user: UserId,
         session: SessionId,
     ) -> Result<Attached, AttachError> {
-        let outbox = Arc::new(Outbox::default());
+        let send_queue = Arc::new(SendQueue::default());
         let attached = {
             let mut state = self.lock();
             if state.draining.ends(home) {
@@ -202,18 +202,18 @@ impl Hub {
             }
             state.last_id += 1;
             let id = state.last_id;
-            let (shown, watched, shared) = (Vec::new(), Vec::new(), outbox.clone());
-            let connection = HubConnection { user, session, home, outbox: shared, shown, watched, delivery: 0 };
+            let (shown, watched, shared) = (Vec::new(), Vec::new(), send_queue.clone());
+            let connection = HubConnection { user, session, home, send_queue: shared, shown, watched, delivery: 0 };
             state.connections.insert(id, connection);
             state.topics.entry(home).or_default().push(id);
             self.metrics.connections.set(i64::try_from(state.connections.len()).unwrap_or(i64::MAX));
-            Attached { hub: self.clone(), id, user, home, outbox }
+            Attached { hub: self.clone(), id, user, home, send_queue }
         };
         self.join(home).await?;
         Ok(attached)
     }
 
-    /// Puts a frame into the outbox of every connection in the topics, once each.
+    /// Puts a frame into the send queue of every connection in the topics, once each.
     pub fn deliver(&self, topics: &[Topic], text: &Bytes) {
         self.deliver_except(topics, None, text);
     }
@@ -229,7 +229,7 @@ impl Hub {
             if std::mem::replace(&mut connection.delivery, delivery) == delivery || except == Some(connection.user) {
                 continue;
             }
-            connection.outbox.push(text, &self.limits);
+            connection.send_queue.push(text, &self.limits);
             delivered += 1;
         }
         self.metrics.events_delivered.inc_by(delivered);
@@ -288,7 +288,7 @@ impl Hub {
         self.session_ends.fetch_add(1, Ordering::SeqCst);
         for id in own_connections(&state.topics, user) {
             if let Some(connection) = state.connections.get(id).filter(|connection| matches(connection.session)) {
-                connection.outbox.close(why);
+                connection.send_queue.close(why);
             }
         }
     }
@@ -298,7 +298,7 @@ impl Hub {
         let state = self.lock();
         self.session_ends.fetch_add(1, Ordering::SeqCst);
         for connection in state.connections.values() {
-            connection.outbox.close(Close::Restarting);
+            connection.send_queue.close(Close::Restarting);
         }
     }
 
@@ -322,7 +322,7 @@ impl Hub {
         let mut state = self.lock();
         state.draining = draining;
         for connection in state.connections.values().filter(|connection| draining.ends(connection.home)) {
-            connection.outbox.close(why);
+            connection.send_queue.close(why);
         }
     }
 

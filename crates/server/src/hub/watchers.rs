@@ -219,7 +219,7 @@ impl Attached {
         for watch in &before {
             leave(topics, &[Topic::Presence(watch.user)], self.id);
         }
-        let pending_frames = connection.outbox.take_ready();
+        let pending_frames = connection.send_queue.take_ready();
         ReplacedWatches { users: before.into_iter().map(|watch| watch.user).collect(), pending_frames }
     }
 
@@ -375,7 +375,7 @@ impl Hub {
         let state = self.lock();
         let Some(connection) = state.connections.get(&pair.connection) else { return };
         if connection.watched.iter().any(|watch| watch.user == pair.user && watch.is_subscribed == is_subscribed) {
-            connection.outbox.push(text, &self.limits);
+            connection.send_queue.push(text, &self.limits);
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
         sessions::{ActiveSession, NewSession},
     },
 };
-use checks::{Requested, outlasts};
+use checks::{CheckRequests, outlasts};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parlor_protocol::{
     error::{Code, Problem},
@@ -80,7 +80,7 @@ pub(crate) struct HostSessions {
     sessions_max: usize,
     session_ms: i64,
     recheck: Duration,
-    requested: Requested,
+    requested: CheckRequests,
     requests_in_progress: Semaphore,
 }
 
@@ -121,7 +121,7 @@ impl HostSessions {
             sessions_max: config.limits.sessions_max as usize,
             session_ms: i64::from(config.accounts.session_days) * 24 * 60 * 60 * 1000,
             recheck: Duration::from_millis(config.identity.recheck_ms),
-            requested: Requested::default(),
+            requested: CheckRequests::default(),
             requests_in_progress: Semaphore::new(CHECK_REQUESTS_MAX),
         }
     }
@@ -144,7 +144,7 @@ impl HostSessions {
     ) -> Result<Option<ActiveSession>, Problem> {
         let hash = self.hash(&credential);
         let steady_ms = self.with.environment.steady_ms();
-        if self.known.is_nobody(&hash, steady_ms) {
+        if self.known.is_rejected(&hash, steady_ms) {
             return Ok(None);
         }
         let row = self.with.rows.ask(hash).await?;
@@ -194,7 +194,7 @@ impl HostSessions {
                     self.end(&hash, row.map(actor_of)).await?;
                     // The host may have just confirmed it.
                     if self.requested.last() == requested {
-                        self.known.insert_nobody(hash, asked_ms);
+                        self.known.insert_rejected(hash, asked_ms);
                     }
                     return Ok(None);
                 }

@@ -30,7 +30,7 @@ use std::{
 };
 
 /// Users that are read and submitted together.
-const TOGETHER_MAX: usize = 256;
+const BATCH_MAX: usize = 256;
 
 /// Everything that it uses.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl HostUsers {
         let mut users = ids(&known);
         let unknown: Vec<String> = wanted.into_iter().filter(|id| !users.contains_key(*id)).cloned().collect();
         let Some(host) = self.host.as_ref().filter(|_| !unknown.is_empty()) else { return Ok(users) };
-        for some in unknown.chunks(TOGETHER_MAX) {
+        for some in unknown.chunks(BATCH_MAX) {
             let found = host.django_users(&self.table, some).await.map_err(|error| unavailable(&error))?;
             log_unreadable(&found, &self.table.table);
             users.extend(self.make_equal(found.rows.into_iter().map(|row| self.host_user(row)).collect()).await?);
@@ -132,7 +132,7 @@ impl HostUsers {
         let is_equal =
             |host: &HostUser| rows.get(host.external_id.as_str()).is_some_and(|row| host.is_equal(row, self.chars_max));
         let changed: Vec<HostUser> = hosts.into_iter().filter(|host| !is_equal(host)).collect();
-        for some in changed.chunks(TOGETHER_MAX) {
+        for some in changed.chunks(BATCH_MAX) {
             let mut changes = Vec::with_capacity(some.len());
             for host in some {
                 changes.push(self.commit.submit(Change::PutUser(host.clone())));
@@ -159,7 +159,7 @@ impl HostUsers {
     /// # Errors
     /// `unavailable`: the store or the host's database does not answer.
     pub(crate) async fn follow(&self, external_ids: &[String]) -> Result<(), Problem> {
-        for some in external_ids.chunks(TOGETHER_MAX) {
+        for some in external_ids.chunks(BATCH_MAX) {
             self.follow_rows(self.store.users_by_external_id(some.to_vec()).await?).await?;
         }
         Ok(())
@@ -180,8 +180,8 @@ impl HostUsers {
     /// `unavailable`: the store or the host's database does not answer.
     pub(crate) async fn follow_next(&self) -> Result<(), Problem> {
         let after = *self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = self.store.host_users(after, i64::try_from(TOGETHER_MAX).unwrap_or(i64::MAX)).await?;
-        let next = rows.last().filter(|_| rows.len() == TOGETHER_MAX).map_or(UserId(0), |row| row.id);
+        let rows = self.store.host_users(after, i64::try_from(BATCH_MAX).unwrap_or(i64::MAX)).await?;
+        let next = rows.last().filter(|_| rows.len() == BATCH_MAX).map_or(UserId(0), |row| row.id);
         // First, so that nothing that cannot be followed keeps those after it from being followed.
         *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = next;
         self.follow_rows(rows).await

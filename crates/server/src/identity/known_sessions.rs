@@ -16,7 +16,7 @@ const IDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 const SESSION_BYTES_MAX: usize = 32 * 1024;
 /// What is none is remembered for this long, and so many of it.
 const NOBODY_MS: i64 = 3000;
-const NOBODY_MAX: usize = 100_000;
+const REJECTED_MAX: usize = 100_000;
 
 /// A keyed hash of what names a session of the host.
 pub(super) type SessionHash = [u8; 32];
@@ -52,7 +52,7 @@ impl KnownSession {
 #[derive(Debug)]
 pub(super) struct KnownSessions {
     known: Mutex<Known>,
-    nobody: Mutex<HashMap<SessionHash, i64>>,
+    rejected: Mutex<HashMap<SessionHash, i64>>,
     sessions_max: usize,
     bytes_max: usize,
 }
@@ -101,7 +101,7 @@ impl KnownSessions {
     pub(super) fn new(connections_max: usize) -> Self {
         Self {
             known: Mutex::default(),
-            nobody: Mutex::default(),
+            rejected: Mutex::default(),
             sessions_max: connections_max.saturating_add(IDLE_MAX),
             bytes_max: connections_max.saturating_mul(SESSION_BYTES_MAX).saturating_add(IDLE_BYTES_MAX),
         }
@@ -127,7 +127,7 @@ impl KnownSessions {
         session: KnownSession,
         connected: impl FnOnce() -> HashSet<SessionId>,
     ) {
-        self.nobody().remove(&hash);
+        self.rejected().remove(&hash);
         let mut known = self.known();
         if known.sessions.len() >= self.sessions_max || known.bytes >= self.bytes_max {
             known.forget_idle(&connected());
@@ -174,33 +174,33 @@ impl KnownSessions {
     }
 
     /// Notes that this is no session.
-    pub(super) fn insert_nobody(&self, hash: SessionHash, steady_ms: i64) {
-        let mut nobody = self.nobody();
-        if nobody.len() >= NOBODY_MAX {
-            nobody.retain(|_, until| *until > steady_ms);
-            if nobody.len() >= NOBODY_MAX {
-                nobody.clear();
+    pub(super) fn insert_rejected(&self, hash: SessionHash, steady_ms: i64) {
+        let mut rejected = self.rejected();
+        if rejected.len() >= REJECTED_MAX {
+            rejected.retain(|_, until| *until > steady_ms);
+            if rejected.len() >= REJECTED_MAX {
+                rejected.clear();
             }
         }
-        nobody.insert(hash, steady_ms.saturating_add(NOBODY_MS));
+        rejected.insert(hash, steady_ms.saturating_add(NOBODY_MS));
     }
 
     /// Returns whether this was lately found to be no session.
-    pub(super) fn is_nobody(&self, hash: &SessionHash, steady_ms: i64) -> bool {
-        self.nobody().get(hash).is_some_and(|until| *until > steady_ms)
+    pub(super) fn is_rejected(&self, hash: &SessionHash, steady_ms: i64) -> bool {
+        self.rejected().get(hash).is_some_and(|until| *until > steady_ms)
     }
 
     /// Forgets what was found to be no session: it may be one now.
-    pub(super) fn forget_nobody(&self) {
-        self.nobody().clear();
+    pub(super) fn clear_rejected(&self) {
+        self.rejected().clear();
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn nobody(&self) -> MutexGuard<'_, HashMap<SessionHash, i64>> {
-        self.nobody.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rejected(&self) -> MutexGuard<'_, HashMap<SessionHash, i64>> {
+        self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -230,9 +230,9 @@ mod tests {
         let connected = || HashSet::from([SessionId(0), SessionId(50_001)]);
         for number in 0..=most {
             sessions.insert(hash(number), session(number, number), connected);
-            sessions.insert_nobody(hash(-1 - number), 0);
+            sessions.insert_rejected(hash(-1 - number), 0);
         }
-        assert!(sessions.known().sessions.len() <= IDLE_MAX + 2 && sessions.nobody().len() <= NOBODY_MAX);
+        assert!(sessions.known().sessions.len() <= IDLE_MAX + 2 && sessions.rejected().len() <= REJECTED_MAX);
         assert!(sessions.last_check(&hash(0)).is_some(), "it is connected, though it was used longest ago");
         assert!(sessions.last_check(&hash(1)).is_none(), "the idle one used longest ago is forgotten");
         let in_use = sessions.in_use(&HashSet::from([SessionId(50_001)]), most, |_| true);
@@ -262,13 +262,13 @@ mod tests {
     #[test]
     fn nobody_is_remembered_for_seconds_and_never_beside_a_session() {
         let sessions = KnownSessions::new(10);
-        sessions.insert_nobody(hash(1), 1000);
-        assert!(sessions.is_nobody(&hash(1), 1000 + NOBODY_MS - 1));
-        assert!(!sessions.is_nobody(&hash(1), 1000 + NOBODY_MS));
+        sessions.insert_rejected(hash(1), 1000);
+        assert!(sessions.is_rejected(&hash(1), 1000 + NOBODY_MS - 1));
+        assert!(!sessions.is_rejected(&hash(1), 1000 + NOBODY_MS));
         sessions.insert(hash(1), session(1, 0), HashSet::new);
-        assert!(!sessions.is_nobody(&hash(1), 1000));
-        sessions.insert_nobody(hash(2), 1000);
-        sessions.forget_nobody();
-        assert!(!sessions.is_nobody(&hash(2), 1000));
+        assert!(!sessions.is_rejected(&hash(1), 1000));
+        sessions.insert_rejected(hash(2), 1000);
+        sessions.clear_rejected();
+        assert!(!sessions.is_rejected(&hash(2), 1000));
     }
 }

@@ -14,7 +14,6 @@ pub(crate) mod assembly;
 pub(crate) mod django;
 pub(crate) mod host_sessions;
 pub mod host_users;
-pub(crate) mod known_places;
 pub(crate) mod known_sessions;
 mod passwords;
 mod pictures;
@@ -22,6 +21,7 @@ pub(crate) mod providers;
 pub(crate) mod rate_limit;
 mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod sign_in_attempts;
 pub(crate) mod token;
 
 use crate::{
@@ -34,7 +34,6 @@ use crate::{
     store::{Store, sessions::ActiveSession},
 };
 use host_sessions::HostSessions;
-use known_places::SignInAttempts;
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{SessionId, UserId},
@@ -42,6 +41,7 @@ use parlor_protocol::{
 };
 use passwords::Passwords;
 use rate_limit::{RateLimiter, Remaining};
+use sign_in_attempts::SignInAttempts;
 use std::{
     collections::HashMap,
     net::IpAddr,

@@ -55,7 +55,7 @@ struct Certificate {
     key_path: PathBuf,
     current: RwLock<Arc<CertifiedKey>>,
     /// The digest of the files at the start.
-    first: [u8; 32],
+    initial_digest: [u8; 32],
 }
 
 /// What a listener needs to speak TLS.
@@ -80,7 +80,7 @@ impl Tls {
             chain_path: certificate.clone(),
             key_path: key.clone(),
             current: RwLock::new(Arc::new(pair)),
-            first: digest(&content),
+            initial_digest: digest(&content),
         });
         let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -101,17 +101,17 @@ impl Tls {
     }
 
     async fn check_files_every(self, interval: Duration, mut stop: watch::Receiver<bool>) {
-        let mut tried = Some(self.certificate.first);
+        let mut last_digest = Some(self.certificate.initial_digest);
         while tokio::time::timeout(interval, until_stopped(&mut stop)).await.is_err() {
             match self.certificate.clone().read().await {
-                Ok(content) if tried == Some(digest(&content)) => {}
+                Ok(content) if last_digest == Some(digest(&content)) => {}
                 Ok(content) => {
                     self.certificate.replace(&content);
-                    tried = Some(digest(&content));
+                    last_digest = Some(digest(&content));
                 }
                 Err(error) => {
-                    // Said once, until the files can be read again.
-                    if tried.take().is_some() {
+                    // Logged once, until the files can be read again.
+                    if last_digest.take().is_some() {
                         warn!(%error, "The certificate cannot be read; the old one stays in use");
                     }
                 }

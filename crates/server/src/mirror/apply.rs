@@ -93,7 +93,7 @@ pub(super) struct PreparedRow {
 }
 
 /// What belongs to rows, each by its id in the host's tables.
-struct Related {
+struct RowReferences {
     users: HashMap<String, UserId>,
     contexts: HashMap<String, ContextKey>,
     known: KnownRows,
@@ -230,14 +230,15 @@ impl Applier {
         let parts = (&self.tables, &self.columns, &self.store, &self.commit, &*self.users);
         let contexts = self.contexts.ensure(parts, about).await?;
         let known = self.known(&readable.iter().map(|row| row.id).collect::<Vec<_>>()).await?;
-        let is_again = |row: &&TableRow| !row.is_read && known.rows.get(&row.id).is_some_and(|known| known.is_read);
-        self.unread_again.extend(readable.iter().filter(is_again).map(|row| row.id));
+        let was_marked_unread =
+            |row: &&TableRow| !row.is_read && known.rows.get(&row.id).is_some_and(|known| known.is_read);
+        self.unread_again.extend(readable.iter().filter(was_marked_unread).map(|row| row.id));
         self.remove_replaced(&readable, &known, deleted, applied).await?;
         let uploads = self.copy_files(&readable, &known, &users, applied).await?;
-        let related = Related { users, contexts, known, uploads };
+        let references = RowReferences { users, contexts, known, uploads };
         let mut prepared = Vec::with_capacity(readable.len());
         for row in readable {
-            match self.host_message(&row, &related) {
+            match self.host_message(&row, &references) {
                 Ok(message) => prepared.push(PreparedRow { row, message: Box::new(message) }),
                 Err(reason) => self.refuse(row.id, reason, applied),
             }
@@ -286,13 +287,13 @@ impl Applier {
     ) -> Result<(), MirrorError> {
         self.check_lease()?;
         let mut pending = Vec::with_capacity(rows.len());
-        let mut failed = None;
+        let mut failure = None;
         for PreparedRow { row, message } in rows {
             let (sender, recipient) = (message.sender, message.recipient);
             match self.commit.begin(Change::PutHostMessage(message)).await {
-                Ok(begun) => pending.push((row, sender, recipient, begun)),
+                Ok(submission) => pending.push((row, sender, recipient, submission)),
                 Err(problem) => {
-                    failed = Some(problem);
+                    failure = Some(problem);
                     break;
                 }
             }
@@ -308,24 +309,26 @@ impl Applier {
                         applied.changed += u64::from(mirrored.changed);
                     }
                 }
-                Ok(_) => failed = Some(Code::Internal.into()),
-                Err(problem) if is_transient(&problem) => failed = Some(problem),
+                Ok(_) => failure = Some(Code::Internal.into()),
+                Err(problem) if is_transient(&problem) => failure = Some(problem),
                 Err(problem) => self.refuse(row.id, problem.detail.as_ref().unwrap_or(&problem.title), applied),
             }
         }
         applied.new.extend(new.iter().map(|(row, ..)| row.id));
         self.metrics.mirror.rows.inc_by(new.len() as u64);
         self.publish(new, announce).await?;
-        failed.map_or(Ok(()), |problem| Err(problem.into()))
+        failure.map_or(Ok(()), |problem| Err(problem.into()))
     }
 
-    fn host_message(&self, row: &TableRow, related: &Related) -> Result<HostMessage, &'static str> {
-        let user = |id: &String| related.users.get(id).copied();
+    fn host_message(&self, row: &TableRow, references: &RowReferences) -> Result<HostMessage, &'static str> {
+        let user = |id: &String| references.users.get(id).copied();
         let copies_files = self.import.as_ref().is_some_and(|import| import.files.is_some());
-        let uploads = || related.uploads.get(&row.id).cloned().unwrap_or_default();
+        let uploads = || references.uploads.get(&row.id).cloned().unwrap_or_default();
         let absent = "what it is about does not exist, or cannot be shown";
         let context = match &row.context {
-            Some(id) if self.tables.profile.context.is_some() => Some(related.contexts.get(id).cloned().ok_or(absent)?),
+            Some(id) if self.tables.profile.context.is_some() => {
+                Some(references.contexts.get(id).cloned().ok_or(absent)?)
+            }
             _ => None,
         };
         let sender = user(&row.sender).ok_or("its sender does not exist")?;
@@ -333,7 +336,7 @@ impl Applier {
         Ok(HostMessage {
             context,
             files: copies_files.then(uploads),
-            sent_as: related.known.own_place(row.id),
+            sent_as: references.known.own_place(row.id),
             ..row.as_message(self.key(row.id), (sender, recipient))
         })
     }

@@ -228,7 +228,7 @@ impl OldSocketConnection {
                 // It is being closed in any case.
                 let _end = self.answer(&working, done.unwrap_or(Err(SocketError::Unavailable)));
             }
-            let waiting = self.attached.outbox.take_ready();
+            let waiting = self.attached.send_queue.take_ready();
             self.deliver(waiting);
             while self.wire.unwritten() > 0 {
                 self.wire.moved(false).await?;
@@ -249,7 +249,7 @@ impl OldSocketConnection {
                     let done = done.ok().and_then(Result::ok).unwrap_or(Err(SocketError::Unavailable));
                     return self.answer(&working, done);
                 }
-                taken = self.attached.outbox.take(), if has_room => taken,
+                taken = self.attached.send_queue.take(), if has_room => taken,
             };
             self.working = Some(working);
             match taken {
@@ -289,14 +289,14 @@ impl OldSocketConnection {
         }
         // Polled in random order: messages must not starve answers, nor answers messages.
         tokio::select! {
-            taken = self.attached.outbox.take(), if has_room => match taken {
+            taken = self.attached.send_queue.take(), if has_room => match taken {
                 Taken::Frames(rows) => {
                     self.deliver(rows);
                     Ok(())
                 }
                 Taken::Closed(why) => Err(OldSocketEnd::Close(why)),
             },
-            why = self.attached.outbox.until_closed(), if !has_room => Err(OldSocketEnd::Close(why)),
+            why = self.attached.send_queue.until_closed(), if !has_room => Err(OldSocketEnd::Close(why)),
             done = async { (&mut self.working.as_mut().expect("checked").task).await }, if !may_read && has_room => {
                 let working = self.working.take().expect("checked");
                 self.answer(&working, done.unwrap_or(Err(SocketError::Unavailable)))

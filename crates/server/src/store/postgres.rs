@@ -74,18 +74,18 @@ impl Postgres {
 
     pub(super) fn batch(&mut self, text: &str, deadline: Option<Instant>) -> Result<()> {
         let running = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned())));
-        let ran = wait(&self.runtime, deadline, running);
-        self.note_failure(ran).map(drop)
+        let result = wait(&self.runtime, deadline, running);
+        self.note_failure(result).map(drop)
     }
 
     pub(super) fn execute(&mut self, sql: &str, parameters: &[Param<'_>], deadline: Option<Instant>) -> Result<u64> {
         let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments(parameters)?);
-        let ran = wait(&self.runtime, deadline, query.execute(&mut self.connection));
-        let touched = self.note_failure(ran)?.rows_affected();
+        let result = wait(&self.runtime, deadline, query.execute(&mut self.connection));
+        let rows_affected = self.note_failure(result)?.rows_affected();
         if matches!(sql, "COMMIT" | "ROLLBACK") {
             self.is_in_transaction = false;
         }
-        Ok(touched)
+        Ok(rows_affected)
     }
 
     pub(super) fn for_each(

@@ -184,7 +184,7 @@ impl Connection {
         let may_write_events = has_room && self.may_write_events();
         // Polled in random order: events must not starve replies, nor replies events.
         tokio::select! {
-            taken = self.attached.outbox.take(), if may_write_events => match taken {
+            taken = self.attached.send_queue.take(), if may_write_events => match taken {
                 Taken::Frames(events) => {
                     self.write_events(events);
                     self.collect_ready();
@@ -192,7 +192,7 @@ impl Connection {
                 }
                 Taken::Closed(why) => Err(End::Close(why)),
             },
-            why = self.attached.outbox.until_closed(), if !may_write_events && !self.is_finishing => Err(End::Close(why)),
+            why = self.attached.send_queue.until_closed(), if !may_write_events && !self.is_finishing => Err(End::Close(why)),
             (id, started) = async { self.starting.as_mut().expect("checked").await }, if self.starting.is_some() => {
                 self.starting = None;
                 match started {
@@ -218,7 +218,7 @@ impl Connection {
         }
     }
 
-    /// Whether everything is written, so that more may be queued. Until then events wait in the outbox, and answers in
+    /// Whether everything is written, so that more may be queued. Until then events wait in the send queue, and answers in
     /// the tasks that produced them.
     fn has_room(&self) -> bool {
         self.wire.unwritten() == 0
@@ -438,7 +438,7 @@ impl Connection {
             self.finished(finished);
         }
         if self.may_write_events() {
-            let events = self.attached.outbox.take_ready();
+            let events = self.attached.send_queue.take_ready();
             self.write_events(events);
         }
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::App,
     bridge::{Bridge, GroupMember},
-    hub::{AttachError, Attached, Outbox, Taken},
+    hub::{AttachError, Attached, SendQueue, Taken},
     identity::actor::Actor,
     listener::until_stopped,
     profile::rooms::RoomProfile,
@@ -36,7 +36,7 @@ pub(crate) struct Visit {
     room: Arc<RoomProfile>,
     /// The user's connection; none for a room that everyone may join.
     attached: Option<Attached>,
-    outbox: Arc<Outbox>,
+    send_queue: Arc<SendQueue>,
     _member: GroupMember,
 }
 
@@ -66,9 +66,9 @@ impl Visit {
             None if app.is_draining() => return Err(Code::Draining.into()),
             None => None,
         };
-        let outbox = attached.as_ref().map_or_else(Arc::default, |attached| attached.outbox.clone());
-        let member = bridge.join(group, room.clone(), outbox.clone()).await;
-        Ok(Self { app: app.clone(), room: room.clone(), attached, outbox, _member: member })
+        let send_queue = attached.as_ref().map_or_else(Arc::default, |attached| attached.send_queue.clone());
+        let member = bridge.join(group, room.clone(), send_queue.clone()).await;
+        Ok(Self { app: app.clone(), room: room.clone(), attached, send_queue, _member: member })
     }
 
     /// Serves the socket until it ends.
@@ -107,11 +107,11 @@ impl Visit {
         let silent = wire.last_received() + Duration::from_millis(socket.silence_ms);
         let ping = wire.last_sent() + Duration::from_millis(socket.ping_interval_ms);
         tokio::select! {
-            taken = self.outbox.take(), if has_room => match taken {
+            taken = self.send_queue.take(), if has_room => match taken {
                 Taken::Frames(frames) => frames.iter().for_each(|frame| wire.text(frame)),
                 Taken::Closed(why) => return Err(End::Close(why)),
             },
-            why = self.outbox.until_closed(), if !has_room => return Err(End::Close(why)),
+            why = self.send_queue.until_closed(), if !has_room => return Err(End::Close(why)),
             moved = wire.moved(true) => match moved? {
                 Moved::Read(Message::Text(text)) => {
                     if let Some(pong) = self.pong(&text) {

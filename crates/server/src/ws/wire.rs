@@ -189,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Gives the stream up, between any two bytes.
     pub(crate) fn into_parts(mut self) -> WireParts<S> {
         if let Some(log) = &mut self.log {
-            log.held();
+            log.handed_over();
         }
         let mut input = self.decoder.into_bytes();
         input.extend_from_slice(&self.input);

@@ -158,7 +158,7 @@ async fn a_node_that_missed_a_removal_reports_it_to_the_removed_member(cluster: 
     let remove = Change::RemoveMember { actor: ada, conversation, user: ben };
     commit_together(&cluster.app, &[send("1"), remove, send("2")]).await;
     let reported =
-        tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("told");
+        tokio::time::timeout(std::time::Duration::from_secs(10), attached.send_queue.take()).await.expect("an event");
     let parlor::hub::Taken::Frames(frames) = reported else { panic!("closed") };
     let event: serde_json::Value = serde_json::from_slice(&frames[0]).expect("an event is JSON");
     assert_eq!(event["scope"], Scope::Conversation(conversation).to_string());

@@ -111,7 +111,7 @@ async fn a_connection_that_joins_while_the_last_one_leaves_receives_everything()
     let second = second.expect("attached");
     let event = Publication { topics: vec![Topic::User(ada)], payload: LayerMessage::event("{}") };
     layer.publish(vec![event]).await.expect("published");
-    assert!(matches!(soon(second.outbox.take()).await, Taken::Frames(frames) if frames == ["{}"]));
+    assert!(matches!(soon(second.send_queue.take()).await, Taken::Frames(frames) if frames == ["{}"]));
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_member_removed_after_the_query_receives_no_events_of_the_conversation
     for (conversation, text) in [(left, "no longer hers"), (stays, "hers")] {
         hub.deliver(&[Topic::Conversation(conversation)], &Bytes::from(text));
     }
-    assert!(matches!(soon(attached.outbox.take()).await, Taken::Frames(frames) if frames == ["hers"]));
+    assert!(matches!(soon(attached.send_queue.take()).await, Taken::Frames(frames) if frames == ["hers"]));
     drop(inquiry);
     // Queried again, the store reports that Ada was added again.
     attached.show(&hub.begin_check(), &[left, stays]).await.expect("joined");
@@ -148,15 +148,15 @@ async fn an_old_socket_receives_rows_of_the_host_only_and_ends_with_its_session(
     hub.deliver(&[Topic::User(ada)], &Bytes::from("an event"));
     hub.deliver(&[Topic::Host(ada)], &Bytes::from("a row"));
     hub.deliver(&[Topic::Host(UserId(2))], &Bytes::from("a row of somebody else"));
-    assert!(matches!(soon(old.outbox.take()).await, Taken::Frames(frames) if frames == ["a row"]));
-    assert!(matches!(soon(own.outbox.take()).await, Taken::Frames(frames) if frames == ["an event"]));
+    assert!(matches!(soon(old.send_queue.take()).await, Taken::Frames(frames) if frames == ["a row"]));
+    assert!(matches!(soon(own.send_queue.take()).await, Taken::Frames(frames) if frames == ["an event"]));
     hub.end_sessions(ada, Close::SessionEnded, |ended| ended == session);
     assert_eq!(
-        [&old, &old_of_another, &own].map(|socket| socket.outbox.closed()),
+        [&old, &old_of_another, &own].map(|socket| socket.send_queue.closed()),
         [Some(Close::SessionEnded), None, Some(Close::SessionEnded)]
     );
     drop(old);
     hub.deliver(&[Topic::Host(ada)], &Bytes::from("another row"));
-    let rows = soon(old_of_another.outbox.take()).await;
+    let rows = soon(old_of_another.send_queue.take()).await;
     assert!(matches!(rows, Taken::Frames(frames) if frames == ["a row", "another row"]));
 }

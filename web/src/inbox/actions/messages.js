@@ -153,7 +153,7 @@ export class MessageActions {
     return sender === user && !deleted && !system && this.isWithin(created_at, limits.edit_within_ms);
   }
 
-  /** @param {string} time @param {number} limit in milliseconds; 0 is for ever @returns {boolean} */
+  /** @param {string} time @param {number} limit in milliseconds; 0 is forever @returns {boolean} */
   isWithin(time, limit) {
     return limit === 0 || this.client.clock.now() - Date.parse(time) <= limit;
   }

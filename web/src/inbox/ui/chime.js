@@ -48,7 +48,7 @@ async function resumeAudio() {
   suspendTimer = setTimeout(() => void context?.suspend().catch(() => {}), SOUND_MS);
   try {
     context ??= new AudioContext();
-    // It may wait for a click for ever.
+    // It may wait for a click forever.
     if (context.state !== 'running') await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, 300))]);
     isAllowed ||= context.state === 'running';
     return context.state === 'running';

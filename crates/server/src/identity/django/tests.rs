@@ -124,14 +124,18 @@ fn every_session_of_the_database_resolves_as_in_django() {
         let (name, row) = (text(vector, "name"), &vector["row"]);
         let expires_at = row["expire_date"].as_str().map_or(i64::MAX, time_ms);
         let now_ms = if name == "custom_expiry_300s" { expires_at - 1 } else { NOW_MS };
-        let found = rules.stored(text(row, "session_data"), expires_at, now_ms).ok().flatten();
+        let found = rules.parse_stored(text(row, "session_data"), expires_at, now_ms).ok().flatten();
         let user = found.and_then(|session| {
             let user = users.iter().find(|user| user.id == session.user.id)?;
             rules.admits(&session.user, user).then_some(user.login.as_str())
         });
         let expected = vector["resolves_to"].as_str().map(|who| who.split(' ').next().unwrap_or_default());
         assert_eq!(user, expected, "{name}");
-        assert_eq!(rules.stored(text(row, "session_data"), NOW_MS, NOW_MS).ok().flatten(), None, "{name} has expired");
+        assert_eq!(
+            rules.parse_stored(text(row, "session_data"), NOW_MS, NOW_MS).ok().flatten(),
+            None,
+            "{name} has expired"
+        );
     }
 }
 
@@ -144,7 +148,8 @@ fn a_backend_may_let_in_people_who_are_not_active() {
     let lenient = DjangoRules::new(&lenient.expect("valid").django);
     let inactive = list(&vectors["db_sessions"]["vectors"]).iter().find(|vector| vector["name"] == "inactive_user");
     let row = &inactive.expect("the vector")["row"];
-    let session = lenient.stored(text(row, "session_data"), i64::MAX, NOW_MS).expect("signed").expect("of somebody");
+    let session =
+        lenient.parse_stored(text(row, "session_data"), i64::MAX, NOW_MS).expect("signed").expect("of somebody");
     let users = users(&vectors);
     assert!(lenient.admits(&session.user, &users[1]));
     assert!(!rules(&vectors).admits(&session.user, &users[1]));
@@ -183,17 +188,17 @@ fn sessions_in_cookies_and_files_are_read_and_those_in_caches_are_not() {
     let vectors = vectors();
     let rules = rules(&vectors);
     for vector in list(&vectors["signed_cookie_sessions"]["vectors"]) {
-        let found = rules.in_cookie(text(vector, "cookie_value"), NOW_MS).expect("the signature is right");
+        let found = rules.parse_cookie(text(vector, "cookie_value"), NOW_MS).expect("the signature is right");
         let id = vector["session"]["_auth_user_id"].as_str();
         assert_eq!(found.as_ref().map(|session| session.user.id.as_str()), id);
         let later = NOW_MS + 1_209_600_000;
-        let expired = rules.in_cookie(text(vector, "cookie_value"), later);
+        let expired = rules.parse_cookie(text(vector, "cookie_value"), later);
         assert_eq!(expired, Err(SessionError::Signing(SigningError::Expired)));
     }
     let file = &vectors["file_sessions"];
-    let found = rules.in_file(text(file, "content"), NOW_MS - 1000, NOW_MS).expect("signed").expect("of somebody");
+    let found = rules.parse_file(text(file, "content"), NOW_MS - 1000, NOW_MS).expect("signed").expect("of somebody");
     assert_eq!(found.user.id, text(&file["session"], "_auth_user_id"));
-    assert_eq!(rules.in_file(text(file, "content"), NOW_MS - 1_209_600_000, NOW_MS), Ok(None), "an old file");
+    assert_eq!(rules.parse_file(text(file, "content"), NOW_MS - 1_209_600_000, NOW_MS), Ok(None), "an old file");
     for vector in list(&vectors["cache_sessions"]["vectors"]) {
         // A pickle without a signature: anybody could have written it.
         let value = text(vector, "value_hex");
@@ -201,7 +206,10 @@ fn sessions_in_cookies_and_files_are_read_and_those_in_caches_are_not() {
         let bytes: Vec<u8> =
             (0..value.len() / 2).map(|at| u8::from_str_radix(&value[2 * at..2 * at + 2], 16).expect("hex")).collect();
         let unsigned = String::from_utf8_lossy(&bytes).into_owned();
-        assert_eq!(rules.stored(&unsigned, i64::MAX, NOW_MS), Err(SessionError::Signing(SigningError::Signature)));
+        assert_eq!(
+            rules.parse_stored(&unsigned, i64::MAX, NOW_MS),
+            Err(SessionError::Signing(SigningError::Signature))
+        );
     }
 }
 
@@ -240,7 +248,7 @@ fn hostile_cookies_sign_nobody_in() {
     let now = "1xUyZW";
     let good = text(&vectors["signed_cookie_sessions"]["vectors"][0], "cookie_value").to_owned();
     let body = good.split(':').next().expect("the payload").to_owned();
-    let refusal = |cookie: &str| rules.in_cookie(cookie, NOW_MS);
+    let refusal = |cookie: &str| rules.parse_cookie(cookie, NOW_MS);
     let signing = |error| Err(SessionError::Signing(error));
     assert!(refusal(&good).expect("it is right").is_some());
     let bomb = compressed(&vec![b' '; 4 * OBJECT_BYTES_MAX]);

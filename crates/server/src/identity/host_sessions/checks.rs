@@ -16,36 +16,36 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// How long a session is checked again that is neither used nor connected, in rounds of checks, and at least.
+/// How long a session that is neither used nor connected is still checked: in rounds of checks, and at least.
 const IDLE_ROUNDS: i64 = 4;
 const IDLE_MS_MIN: i64 = 60 * 1000;
-/// When the host should ask again that has too many requests in progress.
+/// When a host with too many requests in progress should try again, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1000;
 
 /// Checks that the host has requested. An answer that was on its way meanwhile is asked for again.
 #[derive(Debug, Default)]
-pub(super) struct Requested(Mutex<RequestedState>);
+pub(super) struct CheckRequests(Mutex<CheckRequestsState>);
 
 #[derive(Debug, Default)]
-struct RequestedState {
+struct CheckRequestsState {
     last: u64,
-    of_all: u64,
+    last_for_all: u64,
     /// The last one about each user, by their id of the host.
-    of_users: HashMap<String, u64>,
+    last_by_user: HashMap<String, u64>,
 }
 
 /// Users whose last request is remembered; beyond this, everybody counts as requested.
 const REQUESTED_MAX: usize = 10_000;
 
-impl Requested {
+impl CheckRequests {
     fn add(&self, external_ids: &[String]) {
         let mut state = self.lock();
         state.last += 1;
         let last = state.last;
-        state.of_users.extend(external_ids.iter().map(|id| (id.clone(), last)));
-        if external_ids.is_empty() || state.of_users.len() > REQUESTED_MAX {
-            state.of_users.clear();
-            state.of_all = last;
+        state.last_by_user.extend(external_ids.iter().map(|id| (id.clone(), last)));
+        if external_ids.is_empty() || state.last_by_user.len() > REQUESTED_MAX {
+            state.last_by_user.clear();
+            state.last_for_all = last;
         }
     }
 
@@ -57,10 +57,10 @@ impl Requested {
     /// Returns whether there was one about a user after that number.
     pub(super) fn is_after(&self, number: u64, external_id: &str) -> bool {
         let state = self.lock();
-        state.of_all > number || state.of_users.get(external_id).is_some_and(|last| *last > number)
+        state.last_for_all > number || state.last_by_user.get(external_id).is_some_and(|last| *last > number)
     }
 
-    fn lock(&self) -> MutexGuard<'_, RequestedState> {
+    fn lock(&self) -> MutexGuard<'_, CheckRequestsState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,8 +81,8 @@ impl<'a> Round<'a> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 
-    /// Returns whether the host has failed for so long that the others would only wait in vain.
-    fn is_given_up(&self, steady_ms: i64) -> bool {
+    /// Returns whether the host has failed for so long that further requests would time out too.
+    fn has_given_up(&self, steady_ms: i64) -> bool {
         let since = *self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
         since.is_some_and(|since| steady_ms - since >= self.provider.patience_ms())
     }
@@ -110,7 +110,7 @@ impl HostSessions {
     /// could not be checked stay.
     pub(crate) async fn check_now(&self, external_ids: &[String]) -> Result<(), Problem> {
         self.requested.add(external_ids);
-        self.known.forget_nobody();
+        self.known.clear_rejected();
         let Ok(_place) = self.requests_in_progress.try_acquire() else {
             let problem = Problem::new(Code::Unavailable).with_detail("too many requests for checks are in progress");
             return Err(problem.with_retry_after_ms(RETRY_AFTER_MS));
@@ -142,11 +142,11 @@ impl HostSessions {
     }
 
     async fn check_with(&self, provider: &Provider, sessions: Vec<&InUse>) -> Result<(), Problem> {
-        let (together, at_once) = provider.batches();
-        let left = Mutex::new(sessions.chunks(together));
+        let (batch_size, concurrency) = provider.batches();
+        let left = Mutex::new(sessions.chunks(batch_size));
         let round = Round { provider, left, failing_since: Mutex::new(None) };
-        let mut workers = Vec::with_capacity(at_once.min(sessions.len()));
-        for _ in 0..at_once.min(sessions.len()) {
+        let mut workers = Vec::with_capacity(concurrency.min(sessions.len()));
+        for _ in 0..concurrency.min(sessions.len()) {
             workers.push(self.check_left(&round));
         }
         join_all(workers).await.into_iter().collect()
@@ -158,14 +158,14 @@ impl HostSessions {
         while let Some(some) = round.next() {
             let credentials: Vec<Credential> = some.iter().map(|(_, known)| known.credential.clone()).collect();
             let given_up = |problem: Problem| vec![Err(problem); credentials.len()];
-            let (asked_ms, verdicts) = if round.is_given_up(self.with.environment.steady_ms()) {
+            let (asked_ms, verdicts) = if round.has_given_up(self.with.environment.steady_ms()) {
                 let problem = Problem::new(Code::Unavailable);
                 (self.with.environment.steady_ms(), given_up(problem.with_detail("the application does not answer")))
             } else {
                 let turn = round.provider.turn(Requester::Check).await;
                 let asked_ms = self.with.environment.steady_ms();
                 let verdicts = match &turn {
-                    Ok(_) => round.provider.ask_together(&credentials).await,
+                    Ok(_) => round.provider.ask_batch(&credentials).await,
                     Err(problem) => given_up(problem.clone()),
                 };
                 round.note(&verdicts, asked_ms);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_requested_check_concerns_those_whom_it_names() {
-        let requested = Requested::default();
+        let requested = CheckRequests::default();
         let before = requested.last();
         requested.add(&["7".to_owned()]);
         assert!(requested.is_after(before, "7") && !requested.is_after(before, "8"));
@@ -253,6 +253,6 @@ mod tests {
         let before = requested.last();
         let many: Vec<String> = (0..=REQUESTED_MAX).map(|number| number.to_string()).collect();
         requested.add(&many);
-        assert!(requested.is_after(before, "another") && requested.lock().of_users.is_empty());
+        assert!(requested.is_after(before, "another") && requested.lock().last_by_user.is_empty());
     }
 }

@@ -34,13 +34,13 @@ use std::{
 use tokio::task::JoinHandle;
 
 /// Sessions that are asked about together.
-pub(super) const TOGETHER_MAX: usize = 256;
+pub(super) const BATCH_MAX: usize = 256;
 
 /// Asks about sessions.
 #[derive(Debug)]
 pub(crate) struct DjangoSessions {
     reader: Arc<SessionReader>,
-    asks: Coalescer<Credential, Result<Verdict, Problem>>,
+    coalescer: Coalescer<Credential, Result<Verdict, Problem>>,
 }
 
 /// Reads sessions and their users.
@@ -76,7 +76,12 @@ impl DjangoRules {
     }
 
     /// Reads the content of a session of the database; none if it is nobody's or has expired.
-    pub(crate) fn stored(&self, data: &str, expires_at: i64, now_ms: i64) -> Result<Option<LiveSession>, SessionError> {
+    pub(crate) fn parse_stored(
+        &self,
+        data: &str,
+        expires_at: i64,
+        now_ms: i64,
+    ) -> Result<Option<LiveSession>, SessionError> {
         if expires_at <= now_ms {
             return Ok(None);
         }
@@ -85,14 +90,14 @@ impl DjangoRules {
     }
 
     /// Reads a session that is the cookie itself.
-    pub(crate) fn in_cookie(&self, cookie: &str, now_ms: i64) -> Result<Option<LiveSession>, SessionError> {
+    pub(crate) fn parse_cookie(&self, cookie: &str, now_ms: i64) -> Result<Option<LiveSession>, SessionError> {
         let signed = self.keys.load(session::COOKIE_SALT, cookie, now_ms, Some(self.age_ms()))?;
         let expires_at = signed.signed_at.saturating_add(self.age_ms());
         Ok(session::user_of(&signed)?.map(|user| LiveSession { user, expires_at }))
     }
 
     /// Reads a session in a file that was last written at `written_at`.
-    pub(crate) fn in_file(
+    pub(crate) fn parse_file(
         &self,
         data: &str,
         written_at: i64,
@@ -133,11 +138,11 @@ impl DjangoSessions {
         let (files, has_warned) = (BoundedReading::new(timeout), AtomicBool::new(false));
         let reader = Arc::new(SessionReader { rules, host, users, environment, files, timeout, has_warned });
         let shared = reader.clone();
-        let (asks, task) = Coalescer::start("host sessions", supervisor, move |credentials: Vec<Credential>| {
+        let (coalescer, task) = Coalescer::start("host sessions", supervisor, move |credentials: Vec<Credential>| {
             let reader = shared.clone();
             async move { reader.verdicts(&credentials).await }
         });
-        (Self { reader, asks }, task)
+        (Self { reader, coalescer }, task)
     }
 
     pub(crate) fn credential(&self, lines: &[&[u8]]) -> Option<Credential> {
@@ -160,10 +165,10 @@ impl DjangoSessions {
     }
 
     pub(crate) async fn ask(&self, credential: Credential) -> Result<Verdict, Problem> {
-        self.asks.ask(credential).await?
+        self.coalescer.ask(credential).await?
     }
 
-    pub(crate) async fn ask_together(&self, credentials: &[Credential]) -> Vec<Result<Verdict, Problem>> {
+    pub(crate) async fn ask_batch(&self, credentials: &[Credential]) -> Vec<Result<Verdict, Problem>> {
         match self.reader.verdicts(credentials).await {
             Ok(verdicts) => verdicts,
             Err(problem) => vec![Err(problem); credentials.len()],
@@ -210,7 +215,7 @@ impl SessionReader {
         let (rules, now_ms) = (&self.rules, self.environment.now_ms());
         match rules.config.session_engine {
             SessionEngine::SignedCookies => {
-                let session = |one: &Credential| Ok(self.checked(rules.in_cookie(&one.key, now_ms)));
+                let session = |one: &Credential| Ok(self.log_refusal(rules.parse_cookie(&one.key, now_ms)));
                 Ok(credentials.iter().map(session).collect())
             }
             SessionEngine::Db => {
@@ -224,14 +229,14 @@ impl SessionReader {
                         return Err(unreadable());
                     }
                     let row = rows.get(one.key.as_str());
-                    Ok(row.and_then(|row| self.checked(rules.stored(&row.data, row.expires_at, now_ms))))
+                    Ok(row.and_then(|row| self.log_refusal(rules.parse_stored(&row.data, row.expires_at, now_ms))))
                 };
                 Ok(credentials.iter().map(session).collect())
             }
             SessionEngine::File => {
                 let session = |found: Option<(String, i64)>| {
                     let (data, written_at) = found?;
-                    self.checked(rules.in_file(&data, written_at, now_ms))
+                    self.log_refusal(rules.parse_file(&data, written_at, now_ms))
                 };
                 Ok(self.read_files(credentials).await?.into_iter().map(|found| Ok(session(found))).collect())
             }
@@ -251,9 +256,9 @@ impl SessionReader {
         })
     }
 
-    fn checked(&self, read: Result<Option<LiveSession>, SessionError>) -> Option<LiveSession> {
+    fn log_refusal(&self, read: Result<Option<LiveSession>, SessionError>) -> Option<LiveSession> {
         read.unwrap_or_else(|error| {
-            // Every session would be refused for this reason, so it is said once.
+            // Every session would be refused for this reason, so it is logged once.
             if error == SessionError::Pickle && !self.has_warned.swap(true, Ordering::Relaxed) {
                 tracing::warn!(%error, "a session of the host is refused");
             }

@@ -94,7 +94,7 @@ impl Provider {
     /// Returns how many sessions are asked about together, and how many such questions there are at once.
     pub(crate) fn batches(&self) -> (usize, usize) {
         match self {
-            Self::Django(_) => (django_session::TOGETHER_MAX, 1),
+            Self::Django(_) => (django_session::BATCH_MAX, 1),
             Self::Callback(callback) => (1, callback.requests_max()),
         }
     }
@@ -127,9 +127,9 @@ impl Provider {
     }
 
     /// Asks about as many sessions as are asked about together, and returns an answer for each.
-    pub(crate) async fn ask_together(&self, credentials: &[Credential]) -> Vec<Result<Verdict, Problem>> {
+    pub(crate) async fn ask_batch(&self, credentials: &[Credential]) -> Vec<Result<Verdict, Problem>> {
         match self {
-            Self::Django(django) => django.ask_together(credentials).await,
+            Self::Django(django) => django.ask_batch(credentials).await,
             Self::Callback(callback) => {
                 let mut answers = Vec::with_capacity(credentials.len());
                 for credential in credentials {

@@ -134,7 +134,7 @@ async fn a_commit_lost_by_the_layer_is_published_within_two_checks(cluster: Test
     let attached = deaf.hub.attach(ben, parlor_protocol::ids::SessionId(1)).await.expect("attached");
     let sent = cluster.send("Ada", conversation, "hello").await;
     let reported =
-        tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("reported");
+        tokio::time::timeout(std::time::Duration::from_secs(10), attached.send_queue.take()).await.expect("reported");
     let parlor::hub::Taken::Frames(frames) = reported else { panic!("closed") };
     let text = String::from_utf8(frames[0].to_vec()).expect("UTF-8");
     let wanted = format!(
@@ -169,7 +169,7 @@ async fn missed_commits_that_fill_whole_pages_are_all_published(cluster: TestClu
     cluster.user("Cleo").await;
     cluster.direct("Ben", "Cleo").await;
     let reported =
-        tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("reported");
+        tokio::time::timeout(std::time::Duration::from_secs(10), attached.send_queue.take()).await.expect("reported");
     assert!(matches!(reported, parlor::hub::Taken::Frames(_)), "{reported:?}");
 }
 

@@ -240,7 +240,7 @@ async fn a_session_that_ends_before_it_is_attached_leaves_nothing(cluster: TestC
 
     let attached = cluster.app.hub.attach(user, actor.session).await.expect("attached");
     end().await.expect("ended");
-    let closed = tokio::time::timeout(Duration::from_secs(10), attached.outbox.until_closed()).await;
+    let closed = tokio::time::timeout(Duration::from_secs(10), attached.send_queue.until_closed()).await;
     assert_eq!(closed.expect("closed"), Close::SessionEnded);
 }
 

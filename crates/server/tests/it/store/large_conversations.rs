@@ -27,7 +27,7 @@ pub(super) async fn small(cluster: &TestCluster) -> Arc<App> {
     cluster.node_with(&[("limits.conversation_fan_out_max", "2"), ("sync.clock_check_ms", "20")]).await
 }
 
-/// An attached connection, with the events taken from its outbox and not examined yet.
+/// An attached connection, with the events taken from its send queue and not examined yet.
 pub(super) struct Subscriber {
     pub(super) attached: Attached,
     waiting: VecDeque<Value>,
@@ -42,7 +42,7 @@ pub(super) async fn attach(app: &App, cluster: &TestCluster, name: &str) -> Subs
 impl Subscriber {
     pub(super) async fn next(&mut self) -> Value {
         while self.waiting.is_empty() {
-            let Taken::Frames(frames) = self.attached.outbox.take().await else { panic!("closed") };
+            let Taken::Frames(frames) = self.attached.send_queue.take().await else { panic!("closed") };
             let events = frames.iter().map(|frame| serde_json::from_slice(frame).expect("an event is JSON"));
             self.waiting.extend(events);
         }

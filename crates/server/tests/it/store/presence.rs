@@ -37,7 +37,7 @@ pub(super) struct Watcher {
     app: Arc<App>,
     user: UserId,
     pub(super) attached: Attached,
-    /// Taken from the outbox and not examined yet.
+    /// Taken from the send queue and not examined yet.
     waiting: Mutex<VecDeque<Bytes>>,
 }
 
@@ -84,7 +84,7 @@ impl Watcher {
             if let Some(frame) = self.waiting.lock().expect("not poisoned").pop_front() {
                 return serde_json::from_slice(&frame).expect("an event is JSON");
             }
-            let Taken::Frames(frames) = self.attached.outbox.take().await else { panic!("closed") };
+            let Taken::Frames(frames) = self.attached.send_queue.take().await else { panic!("closed") };
             self.waiting.lock().expect("not poisoned").extend(frames);
         }
     }

@@ -286,7 +286,7 @@ async fn earlier_presence_is_sent_before_the_answer_that_replaces_it(cluster: Te
     assert_eq!(watched, Ok(Vec::new()));
     let reported = waiting.iter().filter(|frame| String::from_utf8_lossy(frame).contains("presence.changed")).count();
     assert!(reported >= 2, "online and idle are sent before the answer that she watches no one");
-    assert!(fixture.of_ada.attached.outbox.take_ready().is_empty(), "and not after");
+    assert!(fixture.of_ada.attached.send_queue.take_ready().is_empty(), "and not after");
 }
 
 async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestCluster) {

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// See the module documentation.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct SendQueue {
     state: Mutex<OutboxState>,
     notify: Notify,
 }
@@ -22,7 +22,7 @@ struct OutboxState {
     closed: Option<Close>,
 }
 
-/// What was taken from an outbox.
+/// What was taken from a send queue.
 #[derive(Debug)]
 pub enum Taken {
     /// Frames to write, in order.
@@ -31,7 +31,7 @@ pub enum Taken {
     Closed(Close),
 }
 
-impl Outbox {
+impl SendQueue {
     /// Adds a frame. One too many closes the connection.
     pub fn push(&self, frame: &Bytes, limits: &Limits) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +52,7 @@ impl Outbox {
         self.notify.notify_one();
     }
 
-    /// Closes the outbox. The first reason counts.
+    /// Closes the send queue. The first reason counts.
     pub fn close(&self, why: Close) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed.get_or_insert(why);
@@ -90,7 +90,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until the outbox is closed.
+    /// Waits until the send queue is closed.
     pub async fn until_closed(&self) -> Close {
         loop {
             if let Some(why) = self.closed() {
@@ -114,31 +114,31 @@ mod tests {
 
     #[tokio::test]
     async fn frames_come_in_order_and_all_at_once() {
-        let outbox = Outbox::default();
-        outbox.push(&Bytes::from("a"), &limits());
-        outbox.push(&Bytes::from("b"), &limits());
-        let Taken::Frames(frames) = outbox.take().await else { panic!("closed") };
+        let send_queue = SendQueue::default();
+        send_queue.push(&Bytes::from("a"), &limits());
+        send_queue.push(&Bytes::from("b"), &limits());
+        let Taken::Frames(frames) = send_queue.take().await else { panic!("closed") };
         assert_eq!(frames, [Bytes::from("a"), Bytes::from("b")]);
     }
 
     #[tokio::test]
     async fn one_frame_or_byte_too_many_closes_and_frees() {
         for frames in [&["a", "b", "c"][..], &["aaa", "bbb"], &["aaaaaa"]] {
-            let outbox = Outbox::default();
+            let send_queue = SendQueue::default();
             for frame in frames {
-                outbox.push(&Bytes::from(*frame), &limits());
+                send_queue.push(&Bytes::from(*frame), &limits());
             }
-            assert!(matches!(outbox.take().await, Taken::Closed(Close::SlowReader)), "{frames:?}");
-            assert_eq!(outbox.state.lock().expect("not poisoned").frames.capacity(), 0);
+            assert!(matches!(send_queue.take().await, Taken::Closed(Close::SlowReader)), "{frames:?}");
+            assert_eq!(send_queue.state.lock().expect("not poisoned").frames.capacity(), 0);
         }
     }
 
     #[tokio::test]
     async fn the_first_reason_to_close_stays() {
-        let outbox = Outbox::default();
-        outbox.close(Close::SessionEnded);
-        outbox.close(Close::Restarting);
-        outbox.push(&Bytes::from("late"), &limits());
-        assert!(matches!(outbox.take().await, Taken::Closed(Close::SessionEnded)));
+        let send_queue = SendQueue::default();
+        send_queue.close(Close::SessionEnded);
+        send_queue.close(Close::Restarting);
+        send_queue.push(&Bytes::from("late"), &limits());
+        assert!(matches!(send_queue.take().await, Taken::Closed(Close::SessionEnded)));
     }
 }
