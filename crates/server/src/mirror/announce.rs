@@ -15,7 +15,7 @@ use tracing::warn;
 
 impl Applier {
     /// Publishes new rows to the old sockets of their users, and to the application's consumers.
-    pub(super) async fn publish(
+    pub(super) async fn announce(
         &self,
         new: Vec<(TableRow, UserId, UserId)>,
         announce: Announce,

@@ -316,7 +316,7 @@ impl Applier {
         }
         applied.new.extend(new.iter().map(|(row, ..)| row.id));
         self.metrics.mirror.rows.inc_by(new.len() as u64);
-        self.publish(new, announce).await?;
+        self.announce(new, announce).await?;
         failure.map_or(Ok(()), |problem| Err(problem.into()))
     }
 
