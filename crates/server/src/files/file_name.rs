@@ -16,7 +16,7 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 #[must_use]
 pub fn sanitize(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = visible::seen(last).chars().map(replace_reserved).collect();
+    let name: String = visible::strip_invisible(last).chars().map(replace_reserved).collect();
     let name = name.trim().trim_end_matches(['.', ' ']).trim_start();
     if name.is_empty() || name.chars().all(|character| character == '.') {
         return NAMELESS.to_owned();
