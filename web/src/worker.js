@@ -49,21 +49,28 @@
     await worker.clients.claim();
   }
 
-  /** @param {string} path @returns {Promise<Response|undefined>} */
-  function find(path) {
-    return caches.match(path, { ignoreVary: true });
+  /** @param {string} path @param {string} [cacheName] @returns {Promise<Response|undefined>} */
+  function find(path, cacheName) {
+    // Without its caches the worker is as good as none.
+    return caches.match(path, { cacheName, ignoreVary: true }).catch(() => undefined);
+  }
+
+  /** @param {string} to @returns {Promise<Response>} */
+  async function redirect(to) {
+    return Response.redirect(to, 303);
   }
 
   /** @param {Request} request @returns {Promise<Response>} */
   async function openPage(request) {
     const asked = fetch(request);
+    // It may fail after the kept page was opened.
+    asked.catch(() => {});
     const late = new Promise((resolve) => {
       setTimeout(resolve, PATIENCE_MS);
     });
     const response = await Promise.race([asked, late]).catch(() => null);
     if (response instanceof Response && !GONE.includes(response.status)) return response;
-    const kept = await (await caches.open(current)).match(page, { ignoreVary: true });
-    return kept ?? asked;
+    return (await find(page, current)) ?? asked;
   }
 
   worker.addEventListener('install', (/** @type {Lasting} */ event) => {
@@ -72,10 +79,13 @@
   worker.addEventListener('activate', (/** @type {Lasting} */ event) => event.waitUntil(clean()));
   worker.addEventListener('fetch', (/** @type {Fetching} */ event) => {
     const { request } = event;
-    const { origin, pathname } = new URL(request.url);
+    const { origin, pathname, search } = new URL(request.url);
     if (request.method !== 'GET' || origin !== location.origin) return;
     if (request.mode === 'navigate') {
-      if (pathname === `${root}/`) event.respondWith(openPage(request));
+      if (pathname !== `${root}/`) return;
+      // What another application shares stays in the browser: a fragment is never sent.
+      const isShared = search.includes('share-');
+      event.respondWith(isShared ? redirect(`${root}/#/share${search}`) : openPage(request));
     } else if (pathname.startsWith(`${root}/web/`) && /-[0-9a-f]{16}\.\w+$/u.test(pathname)) {
       event.respondWith(find(pathname).then((kept) => kept ?? fetch(request)));
     }

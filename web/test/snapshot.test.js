@@ -108,7 +108,7 @@ test('a client begins with what was kept, and says until when it is true until i
   socket.receive({ re: resume.id, ...heads });
   await flushPromises();
   assert.equal(client.savedAt, null);
-  await clock.advance(4_000);
+  await clock.advance(6_000);
   await loaded();
   assert.ok(log.includes('saved 2'));
   client.stop();

@@ -14,6 +14,8 @@ import { browserBlobStore, eraseBlobStore } from '../sdk/blob-store.js';
 import { showBadge } from './ui/badge.js';
 import { h } from './ui/dom.js';
 import { listen } from './ui/events.js';
+import { SHARE_HASH } from './route.js';
+import { whenLoaded } from './ui/lazy-load.js';
 import { addSprite, drawing } from './ui/icons.js';
 import { whenIdle } from './ui/idle.js';
 import { addressOf, scriptAddress, workerAddress } from './ui/root.js';
@@ -98,11 +100,12 @@ function nobody(error) {
 /** @param {Site} site */
 async function showDoor(site) {
   showBadge(0);
-  await import('./sign-in.js');
+  // First of all: a part that cannot be loaded must not bring the last known inbox back.
   eraseAll(shelf);
   void eraseBlobStore();
   void eraseJournal();
   void eraseSnapshots();
+  await import('./sign-in.js');
   const signIn = /** @type {ParlorSignIn} */ (document.createElement('parlor-sign-in'));
   listen(signIn, { 'parlor-signed-in': ({ me }) => showInbox(me.id, site) });
   put(signIn);
@@ -134,6 +137,9 @@ function showInbox(user, site, snapshot) {
   listen(inbox, { 'parlor-signed-out': () => void begin() });
   put(inbox);
   inbox.start(client, site);
+  if (location.hash.startsWith(SHARE_HASH)) {
+    void whenLoaded(inbox, import('./offline/shared.js'), (part) => part.openShared(inbox, client));
+  }
   whenIdle(() => void import('./offline/registration.js').then((part) => part.registerWorker()).catch(() => {}));
 }
 

@@ -1,11 +1,15 @@
 /**
  * The address of a place in the inbox: `#/`, `#/c/12`, `#/settings`, `#/open?type=item&id=5&role=owner`.
+ * `#/share?…` shows the list, and a picker (`offline/shared.js`).
  */
 
 /**
  * @typedef {{at: 'list'} | {at: 'conversation', id: number} | {at: 'settings'}
  *   | {at: 'open', context?: {type: string, id: string}, role?: string, user?: number}} Route
  */
+
+/** How the address begins with which the service worker passes on what another application shares. */
+export const SHARE_HASH = '#/share?';
 
 /** @param {string} hash @returns {Route} */
 export function routeOf(hash) {

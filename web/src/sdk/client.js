@@ -41,7 +41,7 @@ const REFRESH_MS = 180_000;
 const ATTEMPTS_MAX = 3;
 const TRY_AGAIN_MS = 1_000;
 /** How long after a change the state is kept on the device. */
-const SAVE_MS = 3_000;
+const SAVE_MS = 5_000;
 /** How many messages to load around a message. */
 const AROUND_ROWS = 40;
 

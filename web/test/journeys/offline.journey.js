@@ -86,6 +86,31 @@ test('the inbox can be installed', () =>
     assert.deepEqual(installabilityErrors.filter((one) => one.errorId !== 'in-incognito'), []);
   }));
 
+test('what another application shares waits in the composer of a conversation that the user picks', () =>
+  runJourney(async ({ server, proxy, browser }) => {
+    let sent = '';
+    proxy.server.on('connection', (socket) => socket.on('data', (chunk) => {
+      sent += chunk;
+    }));
+    const ada = await openKept(browser, proxy.link(server.links.ada));
+    const { page } = ada;
+    const shared = new URLSearchParams({
+      'share-title': 'A bench', 'share-text': 'Seen here: https://example.com/bench', 'share-url': 'https://example.com/bench',
+    });
+    await page.goto(`${new URL(proxy.link(server.links.ada)).origin}/?${shared}`);
+    await page.getByRole('dialog', { name: 'Share with' }).waitFor();
+    await ada.checkAccessibility('share');
+    await page.getByRole('dialog').getByRole('option', { name: 'Tomás' }).click();
+    const field = page.getByRole('textbox', { name: 'Message' });
+    await until(() => field.inputValue(), (text) => text === 'A bench\nSeen here: https://example.com/bench', 'the text waits');
+    assert.equal(new URL(page.url()).search, '');
+    await page.reload();
+    await page.locator('parlor-row').first().waitFor();
+    assert.equal(await page.getByRole('dialog').count(), 0);
+    assert.ok(sent.includes('GET /v1/') && !sent.includes('share-'), 'the server does not see it');
+    assert.deepEqual(ada.errors, []);
+  }));
+
 test('a server that switches it off removes the worker, the files and the inbox', () =>
   runJourney(async ({ server, browser }) => {
     const ada = await openKept(browser, server.links.ada);

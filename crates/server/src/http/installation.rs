@@ -48,7 +48,7 @@ fn manifest(config: &Config) -> String {
     let root = &config.http.root_path.0;
     let start = format!("{root}/");
     let icon = |file: &str, purpose: &str| json!({"src": format!("{root}/web/inbox/{file}"), "type": "image/svg+xml", "sizes": "any", "purpose": purpose});
-    json!({
+    let mut manifest = json!({
         "id": start,
         "start_url": start,
         "scope": start,
@@ -59,8 +59,17 @@ fn manifest(config: &Config) -> String {
         "background_color": "#f3f2ef",
         "categories": ["social"],
         "icons": [icon("icon.svg", "any"), icon("app-icon.svg", "maskable")],
-    })
-    .to_string()
+    });
+    // Without the worker, what is shared would be in the server's log.
+    if config.offline {
+        manifest["share_target"] = json!({
+            "action": start,
+            "method": "GET",
+            "enctype": "application/x-www-form-urlencoded",
+            "params": {"title": "share-title", "text": "share-text", "url": "share-url"},
+        });
+    }
+    manifest.to_string()
 }
 
 /// Returns the worker's script: what it keeps, and then the source. Where the worker is switched off, and beside pages

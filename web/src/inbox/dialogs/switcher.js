@@ -23,8 +23,8 @@ const PAUSE_MS = 200;
 const PAGES_MAX = 20;
 
 /** @typedef {{name: string, about: string, picture: HTMLElement, open: () => void}} Choice */
-/** @typedef {{find: (query: string) => Conversation[], open: (id: number) => void}} SwitcherParts `find` returns the
- * conversations that match, the newest first */
+/** @typedef {{find: (query: string) => Conversation[], open: (id: number) => void, title?: string}} SwitcherParts `find`
+ * returns the conversations that match, the newest first; `title` says what for */
 
 const { keyboard: words } = dialogSay;
 
@@ -51,7 +51,7 @@ class Switcher {
   constructor(host, client, parts) {
     this.client = client;
     this.parts = parts;
-    this.dialog = openDialog(host, words.goTo,
+    this.dialog = openDialog(host, parts.title ?? words.goTo,
       h('form', { onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
         h('label', { class: 'search' }, icon('search', { small: true }), this.#field), this.#list, this.#note));
     this.dialog.classList.add('picker');

@@ -157,6 +157,7 @@ export function arabicDialogs({ capped, number, plural }) {
     searchUnfiltered: 'قد تفيد أحرف أقل، أو البحث من دون مرشحات.',
     searchEverywhere: 'البحث في كل مكان',
     searchNoFilters: 'البحث من دون مرشحات',
+    shareTo: 'المشاركة مع محادثة أو شخص',
     keyboard: {
       title: 'لوحة المفاتيح', sends: 'الإرسال بمفتاح', sheet: 'اختصارات لوحة المفاتيح', goTo: 'الانتقال إلى محادثة أو شخص',
       find: 'اسم أو موضوع', nothing: 'لم يُعثر على شيء. جرّب أحرفًا أقل.', everywhere: 'في كل مكان',

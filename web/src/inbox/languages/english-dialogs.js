@@ -158,6 +158,7 @@ export function englishDialogs({ capped, number, plural }) {
     searchUnfiltered: 'Try fewer letters, or search without the filters.',
     searchEverywhere: 'Search everywhere',
     searchNoFilters: 'Search without filters',
+    shareTo: 'Share with a conversation or a person',
     keyboard: {
       title: 'Keyboard', sends: 'Send with', sheet: 'Keyboard shortcuts', goTo: 'Go to a conversation or a person',
       find: 'A name, or what it is about', nothing: 'Nothing found. Try fewer letters.', everywhere: 'Everywhere',

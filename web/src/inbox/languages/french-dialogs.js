@@ -147,6 +147,7 @@ export function frenchDialogs({ capped, number, plural }) {
     searchUnfiltered: 'Essayez avec moins de lettres, ou cherchez sans filtres.',
     searchEverywhere: 'Rechercher partout',
     searchNoFilters: 'Rechercher sans filtres',
+    shareTo: 'Partager avec une conversation ou une personne',
     keyboard: {
       title: 'Clavier', sends: 'Envoyer avec', sheet: 'Raccourcis clavier',
       goTo: 'Aller à une conversation ou à une personne', find: 'Un nom, ou le sujet',

@@ -149,6 +149,7 @@ export function germanDialogs({ capped, number, plural }) {
     searchUnfiltered: 'Versuchen Sie weniger Buchstaben, oder suchen Sie ohne Filter.',
     searchEverywhere: 'Überall suchen',
     searchNoFilters: 'Ohne Filter suchen',
+    shareTo: 'Mit einer Unterhaltung oder Person teilen',
     keyboard: {
       title: 'Tastatur', sends: 'Senden mit', sheet: 'Tastenkürzel', goTo: 'Zu einer Unterhaltung oder Person gehen',
       find: 'Ein Name oder worum es geht', nothing: 'Nichts gefunden. Versuchen Sie es mit weniger Buchstaben.',
