@@ -1,9 +1,9 @@
 /**
  * What of the state is kept on the device: enough to show the inbox without a connection, and to resume from there.
  *
- * Invariant: a state that was kept and has a cursor is one that the client could have been in, so resuming from it is the
- * same as after any other time without a connection. If that is impossible, because too much would have to be kept, the
- * cursor is missing, and the first connection loads everything again.
+ * Invariant: a state that was kept is one that the client could have been in, so resuming from it is the same as after
+ * any other time without a connection. If that is impossible, because too much would have to be kept, its cursor is of no
+ * epoch, and the first connection loads everything again.
  *
  * @import {State} from './state/state.js'
  */
@@ -13,6 +13,9 @@ import { totalsOf } from './state/unread-totals.js';
 /** `build` names the scripts of the page: the shape of the state is that of these scripts.
  * @typedef {{user: number, build: string, savedAt: number, site: import('./wire.js').Site, state: State}} Snapshot */
 
+/** A cursor of an epoch that no server has: resuming from it is a reset. Without a cursor, the first page would bring one,
+ * at which the rest of the state is not true. */
+const OF_NO_EPOCH = '0.0';
 /** The most that is kept: `conversations`, the newest; `threads`, the conversations whose newest messages are kept, those
  * opened last; `characters` of JSON. */
 const LIMITS = { conversations: 200, threads: 20, characters: 4_000_000 };
@@ -32,7 +35,7 @@ export function keptState(state, limits = LIMITS) {
   };
   if (whole) return kept;
   const bound = Math.min(...[...conversations.values()].map((one) => one.activity));
-  return { ...kept, cursor: null, list: { loaded: true, next: null, bound }, totals: totalsWithout(state, conversations) };
+  return { ...kept, cursor: OF_NO_EPOCH, list: { loaded: true, next: null, bound }, totals: totalsWithout(state, conversations) };
 }
 
 /** Without what only threads on the screen have. @param {State} state @returns {State} */
