@@ -45,6 +45,10 @@ pub struct StoreOptions {
 /// unanswered commits.
 const POSTGRES_WRITERS: u32 = 3;
 
+/// The longest time for which PostgreSQL lets a transaction that writes wait for its node, in milliseconds. A node that
+/// is frozen, or cut off, while it holds the clock or a lease delays the others no longer than this.
+const IDLE_WRITE_MS: u128 = 2000;
+
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
 static MIGRATIONS: [(&str, &str, &str); 9] = [
     (
@@ -128,7 +132,16 @@ pub(super) fn sqlite_settings(synchronous: &str, checkpoint_pages: u32) -> Strin
 #[derive(Clone, Debug)]
 pub(super) enum Opener {
     Sqlite(Arc<SqliteFile>),
-    Postgres(Arc<(PgConnectOptions, String)>),
+    Postgres(Arc<PostgresServer>),
+}
+
+/// A PostgreSQL server and how it is connected to.
+#[derive(Debug)]
+pub(super) struct PostgresServer {
+    options: PgConnectOptions,
+    /// Settings applied to every connection.
+    setup_sql: String,
+    timeout: Duration,
 }
 
 /// A SQLite file and how it is opened.
@@ -219,17 +232,25 @@ impl Opener {
             "{commit}; SET jit = off; SET statement_timeout = {timeout}; \
              SET idle_in_transaction_session_timeout = {timeout}; SET lock_timeout = {timeout};"
         );
-        Ok(Self::Postgres(Arc::new((options.disable_statement_logging(), setup_sql))))
+        let (options, timeout) = (options.disable_statement_logging(), settings.timeout);
+        Ok(Self::Postgres(Arc::new(PostgresServer { options, setup_sql, timeout })))
     }
 
     /// Opens a connection, on PostgreSQL before a deadline.
     pub(super) fn open(&self, purpose: Purpose, deadline: Option<Instant>) -> Result<DatabaseConnection> {
         match self {
             Self::Sqlite(file) => file.open(purpose),
-            Self::Postgres(with) => {
-                let (options, setup_sql) = &**with;
-                let more = if purpose == Purpose::LongRunning { " SET statement_timeout = 0;" } else { "" };
-                Postgres::connect(options.clone(), &format!("{setup_sql}{more}"), deadline)
+            Self::Postgres(settings) => {
+                let more = match purpose {
+                    Purpose::Read => String::new(),
+                    // The second is for a node that no longer takes the rows of an answer.
+                    Purpose::Write => format!(
+                        " SET idle_in_transaction_session_timeout = {idle}; SET tcp_user_timeout = {idle};",
+                        idle = IDLE_WRITE_MS.min(settings.timeout.as_millis())
+                    ),
+                    Purpose::LongRunning => " SET statement_timeout = 0;".to_owned(),
+                };
+                Postgres::connect(settings.options.clone(), &format!("{}{more}", settings.setup_sql), deadline)
                     .map(DatabaseConnection::postgres)
             }
         }

@@ -80,6 +80,23 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Returns a node that says that something is wrong, if it lasts.
+    pub(super) fn noticed_by(self) -> Option<usize> {
+        match self {
+            Self::RedisKilled | Self::RedisFrozen | Self::PostgresKilled | Self::PostgresFrozen => Some(0),
+            Self::WithoutRedis(node, _) | Self::WithoutPostgres(node, _) | Self::WithoutBoth(node, _) => Some(node),
+            Self::NodeKilled(_)
+            | Self::NodeFrozen(_)
+            | Self::RedisFlushed
+            | Self::RedisFull
+            | Self::RedisSlow
+            | Self::PostgresSlow
+            | Self::CommitsCut(_) => None,
+        }
+    }
+}
+
 impl Cluster {
     /// Begins a fault.
     pub(super) async fn begin(&mut self, fault: Fault) {

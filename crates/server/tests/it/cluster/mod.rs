@@ -7,6 +7,7 @@
 
 mod balancer;
 mod faults;
+mod frozen;
 mod load;
 mod probe;
 mod proxy;
@@ -38,6 +39,8 @@ struct Cluster {
     postgres: Postgres,
     redis: Redis,
     nodes: Vec<Node>,
+    /// The database's name.
+    database: String,
     /// Where users connect.
     address: SocketAddr,
 }
@@ -55,22 +58,27 @@ impl Cluster {
     async fn start(rng: Rng, change: impl Fn(Setup) -> Setup) -> Option<Self> {
         let postgres = Postgres::alone().filter(|_| crate::redis::is_installed())?;
         let redis = Redis::start().await;
-        let name = postgres.database().rsplit('/').next().expect("a name").to_owned();
+        let database = postgres.database().rsplit('/').next().expect("a name").to_owned();
         let mut nodes = Vec::new();
         for _ in 0..NODES {
             let to_postgres = Proxy::start(Upstream::Tcp(postgres.port())).await;
             let to_redis = Proxy::start(Upstream::Unix(redis.socket())).await;
             let setup = Setup::new()
-                .with("store.url", format!("postgres://parlor@127.0.0.1:{}/{name}", to_postgres.port))
+                .with("store.url", format!("postgres://parlor@127.0.0.1:{}/{database}", to_postgres.port))
                 .with("channel_layer.url", format!("redis://127.0.0.1:{}", to_redis.port))
                 .with("channel_layer.encryption_keys", "a key of the test")
                 .with("metrics.token", "figures");
             nodes.push(Node { server: change(setup).start().await, to_postgres, to_redis });
         }
         let address = balancer::start(nodes.iter().map(|node| node.server.address()), rng).await;
-        let cluster = Self { postgres, redis, nodes, address };
+        let cluster = Self { postgres, redis, nodes, database, address };
         cluster.until_ready().await;
         Some(cluster)
+    }
+
+    /// Returns the URL of the database, without a proxy.
+    fn database(&self) -> String {
+        format!("postgres://parlor@127.0.0.1:{}/{}", self.postgres.port(), self.database)
     }
 
     /// Creates a user whose connections go through the balancer.

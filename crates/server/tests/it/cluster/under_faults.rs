@@ -33,6 +33,9 @@ async fn suffer(cluster: &mut Cluster, fault: Fault, load: &Load, probe: &mut Pr
     cluster.begin(fault).await;
     // waits for: nothing; how long it lasts is random
     tokio::time::sleep(rng.millis(500, 2500)).await;
+    if let Some(node) = fault.noticed_by().filter(|_| rng.percent(50)) {
+        until_noticed(cluster, node).await;
+    }
     if let Fault::CommitsCut(_) = fault {
         until_commits_are_cut(cluster, cut).await;
     }
@@ -46,6 +49,16 @@ async fn suffer(cluster: &mut Cluster, fault: Fault, load: &Load, probe: &mut Pr
         "{fault:?} for {lasted:.1?}: ready after {:.1?}, messages between all nodes after {:.1?}",
         recovery.ready, recovery.delivered
     );
+}
+
+/// Waits until a node no longer says that all is well.
+async fn until_noticed(cluster: &Cluster, node: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while cluster.status(node).await == "ok" {
+        assert!(Instant::now() < deadline, "node {node} notices nothing");
+        // waits for: a node that notices what it has lost
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Waits until a connection has ended in a commit.
