@@ -12,7 +12,7 @@ use super::{Hub, scope_changed};
 use crate::{
     channel_layer::{LayerStatus, NodeMessage, Topic},
     environment::Environment,
-    store::{self, Store},
+    store::{self, Store, clock::CommitRow},
 };
 use parlor_protocol::{
     close::Close,
@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// Commits read at once.
 const COMMITS_PAGE: i64 = 1000;
@@ -84,6 +84,8 @@ pub struct Recovery {
     layer: watch::Receiver<LayerStatus>,
     /// The interruptions of the layer up to the check since which announcements of other nodes count. None: they do not.
     counted: Option<u64>,
+    /// Commits that were read from the store since announcements last counted.
+    recovered: u64,
 }
 
 impl Recovery {
@@ -97,8 +99,8 @@ impl Recovery {
         (node, version, layer): (Epoch, Version, watch::Receiver<LayerStatus>),
     ) -> Self {
         let received = ReceivedCommits { upto: version, beyond: BTreeMap::new() };
-        let hints = HashMap::new();
-        Self { hub, store, environment, settings, received, hints, seen: version, node, layer, counted: None }
+        let (hints, seen) = (HashMap::new(), version);
+        Self { hub, store, environment, settings, received, hints, seen, node, layer, counted: None, recovered: 0 }
     }
 
     /// Runs until the hub is dropped.
@@ -164,6 +166,9 @@ impl Recovery {
         let before = std::mem::replace(&mut self.seen, now);
         if (if is_counting { before } else { now }) > self.received.upto {
             self.recover().await?;
+        } else if is_counting && self.recovered > 0 {
+            info!(commits = self.recovered, "live delivery brings all commits again; these were read from the store");
+            self.recovered = 0;
         }
         self.counted = layer.is_connected.then_some(layer.interruptions);
         // A hint is forgotten only when it was delivered.
@@ -193,14 +198,9 @@ impl Recovery {
                 return self.start_over().await;
             }
             let count = rows.len();
-            for row in rows {
-                if !self.received.has(row.first, row.last) {
-                    info!(first = row.first.0, last = row.last.0, "a commit was learnt from the store");
-                    self.hub.metrics.commits_recovered.inc();
-                    for (scope, version) in row.scopes {
-                        self.notify_scope(scope, version, row.first).await?;
-                    }
-                }
+            let missed: Vec<&CommitRow> = rows.iter().filter(|row| !self.received.has(row.first, row.last)).collect();
+            self.notify_missed(&missed).await?;
+            for row in &rows {
                 self.received.add(row.first, row.last);
             }
             is_further = true;
@@ -214,6 +214,21 @@ impl Recovery {
         warn!(after = self.received.upto.0, "commits were missed and are forgotten; all connections come back");
         self.received = ReceivedCommits { upto: self.store.version().await?, beyond: BTreeMap::new() };
         self.hub.restart_all();
+        Ok(())
+    }
+
+    /// Notifies each scope of these commits once, of its newest version.
+    async fn notify_missed(&mut self, missed: &[&CommitRow]) -> store::Result<()> {
+        let (Some(first), Some(last)) = (missed.first(), missed.last()) else { return Ok(()) };
+        debug!(commits = missed.len(), first = first.first.0, last = last.last.0, "commits are read from the store");
+        if self.recovered == 0 {
+            info!(first = first.first.0, "live delivery does not bring all commits; they are read from the store");
+        }
+        self.recovered += missed.len() as u64;
+        self.hub.metrics.commits_recovered.inc_by(missed.len() as u64);
+        for (scope, (version, since)) in newest_of_scopes(missed) {
+            self.notify_scope(scope, version, since).await?;
+        }
         Ok(())
     }
 
@@ -237,6 +252,19 @@ impl Recovery {
         self.hub.deliver(&topics, &scope_changed(scope, version));
         Ok(())
     }
+}
+
+/// Returns the newest version of each scope in these commits, and the first version of the first of them that touched
+/// it.
+fn newest_of_scopes(commits: &[&CommitRow]) -> HashMap<Scope, (Version, Version)> {
+    let mut newest = HashMap::new();
+    for commit in commits {
+        for &(scope, version) in &commit.scopes {
+            let known = newest.entry(scope).or_insert((version, commit.first));
+            known.0 = version.max(known.0);
+        }
+    }
+    newest
 }
 
 #[cfg(test)]
@@ -265,5 +293,20 @@ mod tests {
         assert_eq!(received.upto, Version(3));
         assert!(received.has(Version(5), Version(6)) && received.has(Version(2), Version(3)));
         assert!(!received.has(Version(4), Version(4)) && !received.has(Version(6), Version(7)));
+    }
+
+    #[test]
+    fn each_scope_is_notified_once_whatever_the_number_of_commits() {
+        let (one, other) = (Scope::Conversation(ConversationId(1)), Scope::User(UserId(1)));
+        let commit = |first, last, scopes: &[(Scope, i64)]| CommitRow {
+            first: Version(first),
+            last: Version(last),
+            scopes: scopes.iter().map(|(scope, version)| (*scope, Version(*version))).collect(),
+        };
+        let commits =
+            [commit(4, 6, &[(one, 5), (one, 6)]), commit(7, 7, &[(other, 7)]), commit(8, 9, &[(one, 9), (other, 8)])];
+        let newest = newest_of_scopes(&commits.iter().collect::<Vec<_>>());
+        let expected = [(one, (Version(9), Version(4))), (other, (Version(8), Version(7)))];
+        assert_eq!(newest, HashMap::from(expected));
     }
 }
