@@ -16,6 +16,7 @@ use crate::{
     metrics::Metrics,
 };
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use parlor_protocol::{
     close::Close,
     ids::{ConversationId, Scope, SessionId, UserId},
@@ -366,9 +367,8 @@ impl Attached {
             let emptied = leave(topics, &leaving, self.id);
             (joining, emptied)
         };
-        for topic in joining {
-            self.hub.join(topic).await?;
-        }
+        // Together, which costs a layer on the network one round trip.
+        try_join_all(joining.into_iter().map(|topic| self.hub.join(topic))).await?;
         self.hub.leave_empty_topics(leaving).await;
         Ok(())
     }

@@ -1,20 +1,20 @@
 //! Locks under which topics are joined and left in the channel layer, so that a leave never undoes a later join.
 //!
-//! A holder waits for the layer and for nothing else. Topics share a few locks, so different topics sometimes wait for
-//! each other, which costs them one call of the layer.
+//! A holder waits for the layer and for nothing else. Topics share locks, so different topics sometimes wait for each
+//! other, which costs them one call of the layer.
 
 use crate::channel_layer::Topic;
 use tokio::sync::{Mutex, MutexGuard};
 
-const LOCKS: usize = 64;
+const LOCKS: usize = 1024;
 
 /// See the module documentation.
 #[derive(Debug)]
-pub(super) struct TopicLocks([Mutex<()>; LOCKS]);
+pub(super) struct TopicLocks(Box<[Mutex<()>]>);
 
 impl Default for TopicLocks {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
+        Self(std::iter::repeat_with(Mutex::default).take(LOCKS).collect())
     }
 }
 
