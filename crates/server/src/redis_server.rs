@@ -14,7 +14,7 @@ use tracing::{info, warn};
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 /// The shortest and the longest pause between two attempts.
 const PAUSE_MIN_MS: u64 = 100;
-const PAUSE_MAX_MS: u64 = 5000;
+pub(crate) const PAUSE_MAX_MS: u64 = 5000;
 
 /// See the module documentation.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! A server has one node. Tests add others on the same memory.
 
-use super::{ChannelLayer, Deliver, LayerStatus, Publication, Seen, Sign, Topic, Unavailable};
+use super::{ChannelLayer, Deliver, LayerStatus, Publication, Seen, SeenUsers, Sign, Topic, Unavailable};
 use futures_util::future::BoxFuture;
 use parlor_protocol::ids::{Epoch, UserId};
 use std::{
@@ -88,7 +88,7 @@ impl MemoryLayer {
             nodes.push(Node::default());
             nodes.len() - 1
         };
-        let status = LayerStatus { is_connected: true, is_publishing: true, interruptions: 0 };
+        let status = LayerStatus { is_connected: true, is_publishing: true, interruptions: 0, sign_losses: 0 };
         Self { shared, node, status: watch::Sender::new(status) }
     }
 
@@ -140,11 +140,11 @@ impl ChannelLayer for MemoryLayer {
         Box::pin(async { Ok(()) })
     }
 
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
+    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>> {
         let now = Instant::now();
         let kept = lock(&self.shared.signs);
         let seen = users.into_iter().filter_map(|user| kept.seen(user, now)).collect();
-        Box::pin(async { Ok(seen) })
+        Box::pin(async { Ok(SeenUsers { seen, is_complete: true }) })
     }
 
     fn deliver_to(&self, deliver: Deliver) {

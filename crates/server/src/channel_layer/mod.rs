@@ -101,6 +101,16 @@ pub struct Seen {
     pub seen_ms: i64,
 }
 
+/// What the current signs say about some users.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenUsers {
+    /// The users with a sign.
+    pub seen: Vec<Seen>,
+    /// Whether users without a sign are not present. Otherwise signs were lost a moment ago, and nodes are putting them
+    /// up again.
+    pub is_complete: bool,
+}
+
 /// Whether deliveries between nodes work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LayerStatus {
@@ -110,6 +120,8 @@ pub struct LayerStatus {
     pub is_publishing: bool,
     /// How often deliveries from other nodes may have been lost. It is raised before anything arrives again.
     pub interruptions: u64,
+    /// How often signs may have been lost. Whenever it is raised, each node puts up its own again.
+    pub sign_losses: u64,
 }
 
 /// The layer could not publish or join. Publishers carry on, since the store has the truth.
@@ -136,7 +148,7 @@ pub trait ChannelLayer: fmt::Debug + Send + Sync {
     fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>>;
 
     /// Returns what the current signs say about these users, and nothing for users without one.
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>>;
+    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>>;
 
     /// Sets the receiver of deliveries. Without one, they are lost.
     fn deliver_to(&self, deliver: Deliver);

@@ -50,7 +50,8 @@ struct LocalConnection {
 struct LastSign {
     here: Here,
     seen_ms: i64,
-    at: Instant,
+    /// Not set if it was lost.
+    at: Option<Instant>,
 }
 
 /// Intervals and lifetimes.
@@ -144,12 +145,13 @@ impl LocalUsers {
             // The clock may have been set back since.
             user_state.seen_ms = user_state.last_used_ms().min(now_ms);
             let is_news = user_state.last_sign.is_none_or(|last| last.here != here);
-            let since = user_state.last_sign.map_or(Duration::MAX, |last| now.saturating_duration_since(last.at));
+            let last_at = user_state.last_sign.and_then(|last| last.at);
+            let since = last_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
             // A change soon after the last one waits until `all` are checked again.
             if (is_news && since >= timing.interval) || since >= timing.sign_ttl / 3 {
                 let lasts = if here == Here::Gone { GONE_TTL } else { timing.sign_ttl };
                 signs.push((Sign { user, here, seen_ms: user_state.seen_ms, lasts }, is_news));
-                user_state.last_sign = Some(LastSign { here, seen_ms: user_state.seen_ms, at: now });
+                user_state.last_sign = Some(LastSign { here, seen_ms: user_state.seen_ms, at: Some(now) });
             }
             let is_due =
                 user_state.written_ms.is_none_or(|at| (now_ms - at).abs() >= timing.kept_ms) || here == Here::Gone;
@@ -163,6 +165,13 @@ impl LocalUsers {
             }
         }
         signs
+    }
+
+    /// Notes that all signs were lost, so that they are due.
+    pub(super) fn lose_signs(&mut self) {
+        for last in self.users.values_mut().filter_map(|user| user.last_sign.as_mut()) {
+            last.at = None;
+        }
     }
 
     /// Returns the last sign of a user that is present, even if the sign has expired.
@@ -240,6 +249,16 @@ mod tests {
         assert_eq!(node.says(true, 1000), []);
         assert_eq!(node.says(true, 2700), [(Here::Online, false)]);
         assert_eq!(node.says(true, 3700), []);
+    }
+
+    #[test]
+    fn lost_signs_are_put_up_again_at_once_and_are_no_news() {
+        let mut node = TestNode::new();
+        node.arrives(0);
+        node.says(false, 0);
+        node.local.lose_signs();
+        assert_eq!(node.says(true, 100), [(Here::Online, false)]);
+        assert_eq!(node.says(true, 200), []);
     }
 
     #[test]

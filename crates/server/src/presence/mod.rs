@@ -136,10 +136,20 @@ impl Presence {
 
     async fn run_signs(&self) {
         let mut ticks = ticks(self.timing.interval);
+        let mut layer = self.with.layer.status();
+        let mut losses = layer.borrow_and_update().sign_losses;
         loop {
             let all = tokio::select! {
                 _ = ticks.tick() => true,
                 () = self.changed.notified() => false,
+                Ok(()) = layer.changed() => {
+                    let before = std::mem::replace(&mut losses, layer.borrow_and_update().sign_losses);
+                    if losses == before {
+                        continue;
+                    }
+                    self.local().lose_signs();
+                    true
+                }
             };
             self.publish_signs(all).await;
         }

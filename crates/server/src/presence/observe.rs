@@ -14,6 +14,7 @@ use crate::{
     store,
 };
 use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
 use parlor_protocol::{
     error::{Code, Problem},
     event::Event,
@@ -143,13 +144,13 @@ impl Presence {
         let mut remaining = users.to_vec();
         for _ in 0..CHECKS_MAX {
             let check = hub.begin_check();
-            let mut stale = Vec::new();
-            for user in self.visible_users(viewer, &remaining).await? {
-                if hub.subscribe_presence(&check, attached.id(), user).await? == Subscription::Stale {
-                    stale.push(user);
-                }
-            }
-            remaining = stale;
+            let visible = self.visible_users(viewer, &remaining).await?;
+            // Together, which costs a layer on the network one round trip.
+            let subscribing = visible.into_iter().map(async |user| {
+                let subscribed = hub.subscribe_presence(&check, attached.id(), user).await?;
+                Ok::<_, Unavailable>((subscribed == Subscription::Stale).then_some(user))
+            });
+            remaining = try_join_all(subscribing).await?.into_iter().flatten().collect();
             if remaining.is_empty() {
                 break;
             }
@@ -205,12 +206,17 @@ impl Presence {
 
     /// Loads when offline users were last active, unless it is known. Called before the lock is taken.
     async fn load_last_seen(&self, users: &[UserId]) -> HashMap<UserId, Option<i64>> {
-        let seen = self.with.layer.seen(users.to_vec()).await.unwrap_or_default();
-        let here: HashSet<UserId> = seen.iter().filter(|seen| seen.here != Here::Gone).map(|seen| seen.user).collect();
+        let answer = self.with.layer.seen(users.to_vec()).await.unwrap_or_default();
+        let here: HashSet<UserId> =
+            answer.seen.iter().filter(|seen| seen.here != Here::Gone).map(|seen| seen.user).collect();
         let gone: Vec<UserId> = {
             let known = self.known.lock().await;
-            let is_last_seen_loaded = |user: &UserId| known.get(user).is_some_and(|known| known.is_last_seen_loaded);
-            users.iter().copied().filter(|user| !here.contains(user) && !is_last_seen_loaded(user)).collect()
+            let is_known = |user: &UserId| {
+                // Those who stay as they were are not gone.
+                let stays = |known: &ObservedPresence| !answer.is_complete && known.here != Here::Gone;
+                known.get(user).is_some_and(|known| known.is_last_seen_loaded || stays(known))
+            };
+            users.iter().copied().filter(|user| !here.contains(user) && !is_known(user)).collect()
         };
         self.read_last_seen(&gone).await
     }
@@ -223,10 +229,9 @@ impl Presence {
         written: &HashMap<UserId, Option<i64>>,
     ) -> HashMap<UserId, Observation> {
         // Without the layer, users of other nodes stay as they were last known.
-        let answer = self.with.layer.seen(users.clone()).await;
-        let is_partial = answer.is_err();
-        let mut seen: HashMap<UserId, Seen> =
-            answer.unwrap_or_default().into_iter().map(|seen| (seen.user, seen)).collect();
+        let answer = self.with.layer.seen(users.clone()).await.unwrap_or_default();
+        let is_partial = !answer.is_complete;
+        let mut seen: HashMap<UserId, Seen> = answer.seen.into_iter().map(|seen| (seen.user, seen)).collect();
         self.add_local(&users, &mut seen);
         let mut found = HashMap::with_capacity(users.len());
         for user in users {
@@ -307,14 +312,22 @@ impl Presence {
         let seen = self.visible_watches(pairs).await?;
         let (mut coming, mut stale) = (HashSet::new(), HashSet::new());
         let entering = async {
-            for pair in &seen {
-                match hub.subscribe_presence(&check, pair.connection, pair.user).await? {
-                    Subscription::Added => coming.insert(*pair),
-                    Subscription::Stale => stale.insert(*pair),
-                    Subscription::Already | Subscription::NotWatching => continue,
-                };
+            let check = &check;
+            let subscribing =
+                seen.iter().map(async |pair| (pair, hub.subscribe_presence(check, pair.connection, pair.user).await));
+            let mut failed = None;
+            for (pair, subscribed) in join_all(subscribing).await {
+                match subscribed {
+                    Ok(Subscription::Added) => drop(coming.insert(*pair)),
+                    Ok(Subscription::Stale) => drop(stale.insert(*pair)),
+                    Ok(Subscription::Already | Subscription::NotWatching) => {}
+                    Err(cause) => failed = Some(cause),
+                }
             }
-            self.send_current(&coming).await
+            match failed {
+                Some(cause) => Err(cause.into()),
+                None => self.send_current(&coming).await,
+            }
         };
         if let Err(cause) = entering.await {
             // Nothing was sent yet, and the next run checks them again.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use parlor::{
     channel_layer::{
-        ChannelLayer, Deliver, LayerMessage, LayerStatus, Publication, Seen, Sign, Topic, Unavailable,
+        ChannelLayer, Deliver, LayerMessage, LayerStatus, Publication, SeenUsers, Sign, Topic, Unavailable,
         memory::MemoryLayer,
     },
     config::Config,
@@ -67,7 +67,7 @@ impl ChannelLayer for PausingLayer {
         self.layer.say(node, signs)
     }
 
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
+    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>> {
         self.layer.seen(users)
     }
 

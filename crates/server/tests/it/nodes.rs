@@ -5,12 +5,21 @@ use crate::{
     raw_http::ask,
     redis::Redis,
 };
-use parlor_client::sync::Client;
-use parlor_protocol::ids::ConversationId;
+use parlor_client::{
+    socket::{Handshake, Incoming, Socket},
+    sync::Client,
+};
+use parlor_protocol::{
+    command::Command,
+    ids::{ConversationId, UserId},
+    model::{Presence, PresenceStatus},
+    reply::{Done, Heads, Watched},
+};
 use std::time::Duration;
 use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_secs(30);
+const TOKEN: [(&str, &str); 1] = [("authorization", "Bearer figures")];
 
 /// Two nodes, and a conversation of two people, one at each node.
 struct Nodes {
@@ -34,6 +43,8 @@ impl Nodes {
                 .with("channel_layer.encryption_keys", "a key of the test")
                 .with("sync.clock_check_ms", check_ms)
                 .with("sync.commits_kept_ms", check_ms * 10)
+                // Signs are renewed and looked at seldom, so that one that is missing is noticed.
+                .with("presence.entry_ms", 24_000)
                 .with("metrics.token", "figures")
         };
         let servers = [setup().start().await, setup().start().await];
@@ -45,15 +56,18 @@ impl Nodes {
         Some(nodes)
     }
 
-    /// Waits until both nodes say this about themselves.
+    /// Waits until both nodes say this about themselves, their metrics included.
     async fn until_ready(&self, status: &str) {
         let deadline = Instant::now() + LONG;
+        let gauge = format!("parlor_channel_layer_connected {}", u8::from(status == "ok"));
         for server in &self.servers {
             loop {
                 let answer = ask(server.address(), "GET", "/readyz", &[], "").await;
                 assert_eq!(answer.status, 200, "a node without Redis works");
                 let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
                 if body["status"] == status {
+                    let metrics = ask(server.address(), "GET", "/metrics", &TOKEN, "").await;
+                    assert!(String::from_utf8_lossy(&metrics.body).contains(&gauge), "no {gauge}");
                     break;
                 }
                 assert!(Instant::now() < deadline, "{body} is not {status}");
@@ -126,6 +140,26 @@ async fn without_redis_messages_cross_nodes_through_the_store() {
     }
 }
 
+/// The control of the test above: what it shows is the work of the clock alone.
+#[tokio::test]
+async fn what_was_sent_without_redis_stays_away_while_nobody_looks_at_the_clock() {
+    let Some(mut nodes) = Nodes::start(Duration::from_mins(5)).await else { return };
+    let (mut of_ada, mut of_ben) = (page(&nodes.ada).await, page(&nodes.ben).await);
+    nodes.redis.stop();
+    nodes.until_ready("degraded").await;
+    nodes.ada.send(nodes.conversation, "without Redis").await;
+    nodes.redis.restart().await;
+    nodes.until_ready("ok").await;
+    let typing = Command::SetTyping { conversation: nodes.conversation, typing: true };
+    let _: Done = of_ada.call(typing).await.expect("a member may");
+    let mut first = of_ben.next_before(Instant::now() + LONG).await;
+    while first == Some(Incoming::Heartbeat) {
+        first = of_ben.next_before(Instant::now() + LONG).await;
+    }
+    let Some(Incoming::Event(event)) = first else { panic!("{first:?}") };
+    assert_eq!(event["type"], "typing.changed", "nothing came before: {event}");
+}
+
 #[tokio::test]
 async fn a_frozen_redis_delays_messages_between_nodes_and_nothing_else() {
     let Some(nodes) = Nodes::start(Duration::from_millis(200)).await else { return };
@@ -164,4 +198,60 @@ async fn nothing_is_lost_when_subscriptions_are_cut_at_any_moment() {
     }
     nodes.until_ready("ok").await;
     assert_eq!(of_ben.connections(), 1, "the socket stayed open");
+}
+
+/// Opens a page of a user.
+async fn page(user: &TestUser) -> Socket {
+    let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
+    let _: Heads = socket.call(Command::Resume { user: user.id, cursor: None }).await.expect("resumed");
+    socket
+}
+
+/// Returns the statuses of a user that arrive, up to this one.
+async fn statuses(socket: &mut Socket, user: UserId, last: PresenceStatus) -> Vec<PresenceStatus> {
+    let mut arrived = Vec::new();
+    while arrived.last() != Some(&last) {
+        match socket.next_before(Instant::now() + LONG).await {
+            Some(Incoming::Event(event)) if event["type"] == "presence.changed" && event["user"] == user.0 => {
+                let presence: Presence = serde_json::from_value(event).expect("a presence");
+                arrived.push(presence.status);
+            }
+            Some(Incoming::Event(_) | Incoming::Heartbeat) => {}
+            other => panic!("{other:?} after {arrived:?}"),
+        }
+    }
+    arrived
+}
+
+impl Nodes {
+    /// Waits until a sign of a user is in Redis.
+    async fn until_sign_is_up(&self, user: UserId) {
+        let deadline = Instant::now() + LONG;
+        let pattern = format!("*:signs:{user}");
+        while self.redis.run::<Vec<String>>(&["KEYS", &pattern]).await.is_empty() {
+            assert!(Instant::now() < deadline, "the sign is not put up again");
+            // waits for: a node that notices that its signs are gone
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_was_emptied_shows_nobody_as_offline() {
+    let Some(mut nodes) = Nodes::start(Duration::from_secs(1)).await else { return };
+    let (of_ada, mut of_ben) = (page(&nodes.ada).await, page(&nodes.ben).await);
+    nodes.until_sign_is_up(nodes.ada.id).await;
+    let watch = Command::WatchPresence { users: vec![nodes.ada.id] };
+    let watched: Watched = of_ben.call(watch).await.expect("few enough");
+    assert_eq!(watched.presence[0].status, PresenceStatus::Online);
+    let _: String = nodes.redis.run(&["FLUSHALL"]).await;
+    nodes.until_sign_is_up(nodes.ada.id).await;
+    nodes.redis.stop();
+    nodes.until_ready("degraded").await;
+    nodes.redis.restart().await;
+    nodes.until_sign_is_up(nodes.ada.id).await;
+    nodes.until_ready("ok").await;
+    // It is the first change that is published.
+    drop(of_ada);
+    assert_eq!(statuses(&mut of_ben, nodes.ada.id, PresenceStatus::Offline).await, [PresenceStatus::Offline]);
 }

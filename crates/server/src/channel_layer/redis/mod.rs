@@ -13,7 +13,7 @@ mod publisher;
 mod signs;
 mod subscriber;
 
-use super::{ChannelLayer, Deliver, LayerStatus, Publication, Seen, Sign, Topic, Unavailable};
+use super::{ChannelLayer, Deliver, LayerStatus, Publication, SeenUsers, Sign, Topic, Unavailable};
 use crate::{environment::Environment, redis_server::Outage, supervisor::Supervisor};
 use frame::FrameCodec;
 use futures_util::future::BoxFuture;
@@ -30,6 +30,7 @@ use subscriber::TopicChange;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 /// Publications to more topics than this go through the channel of the nodes, so that no node receives many copies.
@@ -73,6 +74,8 @@ struct RedisState {
     publishing: Outage,
     /// Whether this node writes and reads signs.
     signs: Outage,
+    /// When signs were last lost.
+    signs_lost: Mutex<Option<Instant>>,
     environment: Environment,
 }
 
@@ -110,6 +113,7 @@ impl RedisLayer {
             receiving: Outage::new("receiving from other nodes", 1),
             publishing: Outage::new("publishing to other nodes", 1),
             signs: Outage::new("presence", 1),
+            signs_lost: Mutex::default(),
             client,
             environment,
         });
@@ -173,7 +177,7 @@ impl ChannelLayer for RedisLayer {
         Box::pin(async move { self.signs.say(node, &signs).await.map_err(|cause| unavailable(&cause)) })
     }
 
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
+    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>> {
         Box::pin(async move { self.signs.seen(&users).await.map_err(|cause| unavailable(&cause)) })
     }
 
@@ -193,6 +197,12 @@ fn unavailable(cause: &redis::RedisError) -> Unavailable {
 impl RedisState {
     fn topics(&self) -> MutexGuard<'_, Topics> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that signs may have been lost.
+    fn lose_signs(&self) {
+        *self.signs_lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.status.send_modify(|status| status.sign_losses += 1);
     }
 
     fn channel(&self, topic: Topic) -> String {

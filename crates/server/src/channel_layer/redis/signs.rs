@@ -1,20 +1,28 @@
 //! Signs of presence in Redis: a hash for each user, with a field for each node. A field has its own time of expiry, by
 //! the clock of Redis; the hash expires by itself some time after the last sign in it.
+//!
+//! A key without an expiry, the mark, shows that Redis has lost nothing. If it is another one than before, all signs are
+//! gone; nodes put theirs up again, and until they surely have, nobody counts as gone for want of a sign.
 
 use super::{
-    super::{Here, Seen, Sign},
+    super::{Here, Seen, SeenUsers, Sign},
     RedisState,
 };
-use crate::redis_server::{RedisServer, TIMEOUT, byte_strings};
+use crate::redis_server::{PAUSE_MAX_MS, RedisServer, TIMEOUT, byte_strings};
 use parlor_protocol::ids::{Epoch, UserId};
 use redis::{ErrorKind, RedisError, Value};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 use tokio::{sync::Mutex, time::timeout};
 
 /// Users in one round trip.
 const USERS_AT_ONCE: usize = 1000;
 /// For how long at least a hash is kept after its last sign, so that a short sign ends no longer one.
 const KEPT_MIN: Duration = Duration::from_hours(1);
+/// How long after a loss signs may be missing: every node has connected again by then, and put up its own.
+const SETTLING: Duration = Duration::from_millis(2 * PAUSE_MAX_MS);
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -22,12 +30,14 @@ pub(super) struct RedisSigns {
     shared: Arc<RedisState>,
     /// Held during round trips. Only presence waits for it, and never longer than the timeout.
     redis: Mutex<RedisServer>,
+    /// The mark that was last read.
+    mark: std::sync::Mutex<Option<Vec<u8>>>,
 }
 
 impl RedisSigns {
     pub(super) fn new(shared: Arc<RedisState>) -> Self {
         let redis = Mutex::new(RedisServer::new(shared.client.clone(), TIMEOUT));
-        Self { shared, redis }
+        Self { shared, redis, mark: std::sync::Mutex::default() }
     }
 
     fn key(&self, user: UserId) -> String {
@@ -52,9 +62,13 @@ impl RedisSigns {
 
     pub(super) async fn say(&self, node: Epoch, signs: &[Sign]) -> Result<(), RedisError> {
         self.run(async |redis| {
-            let mut time = redis::pipe();
-            time.cmd("TIME");
-            let now_ms = milliseconds(&redis.run(&time).await?);
+            let mut first = redis::pipe();
+            let mark = u64::from_le_bytes(self.shared.environment.random());
+            first.cmd("TIME").cmd("SET").arg(self.mark_key()).arg(mark).arg("NX").ignore();
+            first.get(self.mark_key());
+            let mut answers = redis.run(&first).await?.into_iter();
+            let now_ms = milliseconds(answers.next().as_slice());
+            self.note_mark(answers.next_back());
             for signs in signs.chunks(USERS_AT_ONCE) {
                 let mut pipeline = redis::pipe();
                 for sign in signs {
@@ -70,25 +84,39 @@ impl RedisSigns {
         .await
     }
 
-    pub(super) async fn seen(&self, users: &[UserId]) -> Result<Vec<Seen>, RedisError> {
+    pub(super) async fn seen(&self, users: &[UserId]) -> Result<SeenUsers, RedisError> {
         self.run(async |redis| {
             let mut found = Vec::new();
             for users in users.chunks(USERS_AT_ONCE) {
                 self.read(redis, users, &mut found).await?;
             }
-            Ok(found)
+            let lost = *self.shared.signs_lost.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(SeenUsers { seen: found, is_complete: lost.is_none_or(|at| at.elapsed() > SETTLING) })
         })
         .await
     }
 
+    fn mark_key(&self) -> String {
+        format!("{}:mark", self.shared.prefix)
+    }
+
+    fn note_mark(&self, answer: Option<Value>) {
+        let mark = answer.into_iter().flat_map(byte_strings).next();
+        let before = std::mem::replace(&mut *self.mark.lock().unwrap_or_else(PoisonError::into_inner), mark.clone());
+        if before.is_some() && before != mark {
+            self.shared.lose_signs();
+        }
+    }
+
     async fn read(&self, redis: &mut RedisServer, users: &[UserId], found: &mut Vec<Seen>) -> Result<(), RedisError> {
         let mut pipeline = redis::pipe();
-        pipeline.cmd("TIME");
+        pipeline.cmd("TIME").get(self.mark_key());
         for user in users {
             pipeline.hgetall(self.key(*user));
         }
         let mut answers = redis.run(&pipeline).await?.into_iter();
         let now_ms = milliseconds(answers.next().as_slice());
+        self.note_mark(answers.next());
         let mut old = redis::pipe();
         for (user, answer) in users.iter().zip(answers) {
             let signs = Fields::of(answer, now_ms);

@@ -144,6 +144,9 @@ impl RedisState {
         if missing.is_empty() {
             topics.is_connected = true;
             self.status.send_modify(|status| status.is_connected = true);
+            drop(topics);
+            // They could not be renewed meanwhile, and Redis may have come back empty.
+            self.lose_signs();
             return None;
         }
         Some(missing)

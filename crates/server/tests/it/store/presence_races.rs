@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use parlor::{
     app::App,
     channel_layer::{
-        ChannelLayer, Deliver, LayerStatus, Publication, Seen, Sign, Topic, Unavailable, memory::MemoryLayer,
+        ChannelLayer, Deliver, LayerStatus, Publication, SeenUsers, Sign, Topic, Unavailable, memory::MemoryLayer,
     },
     domain::{Change, ProfileUpdate},
 };
@@ -150,7 +150,7 @@ impl ChannelLayer for PausingNodeLayer {
         })
     }
 
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
+    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>> {
         Box::pin(async move {
             self.pause_at(PausePoint::Reading, users.clone()).await;
             self.reads.fetch_add(1, Ordering::Relaxed);
@@ -335,7 +335,7 @@ async fn a_late_node_still_knows_presence(cluster: TestCluster) {
     let _here = node.presence.connect(ben);
     of_ada.watch_until(ben, Online).await;
     let publishing = paused_layer.stop(PausePoint::Publishing).await;
-    let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it exists").is_empty();
+    let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it exists").seen.is_empty();
     wait_until(is_over, "a sign that is not put up again ends").await;
     assert_eq!(node.presence.read(ada, &[ben]).await.expect("the store is available")[0].status, Online);
     publishing.go();
