@@ -199,10 +199,9 @@ impl RedisState {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that signs may have been lost.
-    fn lose_signs(&self) {
+    /// Notes that signs may have been lost; called before any is read again.
+    fn note_lost_signs(&self) {
         *self.signs_lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.status.send_modify(|status| status.sign_losses += 1);
     }
 
     fn channel(&self, topic: Topic) -> String {

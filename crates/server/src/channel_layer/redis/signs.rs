@@ -104,7 +104,8 @@ impl RedisSigns {
         let mark = answer.into_iter().flat_map(byte_strings).next();
         let before = std::mem::replace(&mut *self.mark.lock().unwrap_or_else(PoisonError::into_inner), mark.clone());
         if before.is_some() && before != mark {
-            self.shared.lose_signs();
+            self.shared.note_lost_signs();
+            self.shared.status.send_modify(|status| status.sign_losses += 1);
         }
     }
 

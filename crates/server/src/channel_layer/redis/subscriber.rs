@@ -142,11 +142,13 @@ impl RedisState {
         let mut topics = self.topics();
         let missing: Vec<Topic> = topics.joined.difference(subscribed).copied().take(TOPICS_PER_COMMAND).collect();
         if missing.is_empty() {
+            // Signs could not be renewed meanwhile, and Redis may have come back empty.
+            self.note_lost_signs();
             topics.is_connected = true;
-            self.status.send_modify(|status| status.is_connected = true);
-            drop(topics);
-            // They could not be renewed meanwhile, and Redis may have come back empty.
-            self.lose_signs();
+            self.status.send_modify(|status| {
+                status.is_connected = true;
+                status.sign_losses += 1;
+            });
             return None;
         }
         Some(missing)
