@@ -4,7 +4,7 @@ use crate::{
     cursor::Cursor,
     ids::{ConversationId, FileId, Seq, UserId, Version},
     model::Role,
-    params::{History, MeUpdate, MessagePlace, Open, Search},
+    params::{History, MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
     patch,
 };
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub enum Command {
         /// All conversations on the screen.
         conversations: Vec<ConversationId>,
     },
-    /// Moves the user's own markers forward, never back.
+    /// Moves the user's own markers forward, never back. With `read`, the conversation is no longer marked as unread.
     #[serde(rename = "conversation.mark")]
     Mark {
         /// The conversation.
@@ -73,6 +73,14 @@ pub enum Command {
         /// Read up to this message; implies `delivered`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         read: Option<Seq>,
+    },
+    /// Changes how the user keeps a conversation in their own list: pinned, archived, muted, marked as unread.
+    #[serde(rename = "conversation.settings")]
+    UpdateSettings {
+        /// The conversation.
+        conversation: ConversationId,
+        /// What changes.
+        settings: SettingsUpdate,
     },
     /// Renames a group. Owners and moderators.
     #[serde(rename = "conversation.update")]

@@ -1,7 +1,7 @@
 //! The names of the commands in frames.
 
 /// Every command's name, in the order of [`Command`](crate::command::Command).
-pub const NAMES: [&str; 31] = [
+pub const NAMES: [&str; 32] = [
     "session.resume",
     "conversation.list",
     "conversation.get",
@@ -9,6 +9,7 @@ pub const NAMES: [&str; 31] = [
     "conversation.open",
     "conversation.show",
     "conversation.mark",
+    "conversation.settings",
     "conversation.update",
     "conversation.typing",
     "member.list",

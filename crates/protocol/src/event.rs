@@ -2,7 +2,7 @@
 
 use crate::{
     ids::{ConversationId, FileId, Scope, Seq, UserId, Version},
-    model::{Context, Conversation, Me, Member, Message, Presence, User},
+    model::{Context, Conversation, ConversationSettings, Me, Member, Message, Presence, User},
     reply::Marker,
 };
 use serde::{Deserialize, Serialize};
@@ -116,6 +116,17 @@ pub enum Event {
         /// The markers.
         #[serde(flatten)]
         marker: Marker,
+    },
+    /// The user changed how they keep a conversation in their own list. Nobody else receives it.
+    #[serde(rename = "settings.updated")]
+    SettingsUpdated {
+        /// Its position, in the scope `user:…`.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The conversation.
+        conversation: ConversationId,
+        /// All of its settings.
+        settings: ConversationSettings,
     },
     /// The user's own name, picture or password changed, or one of their sessions ended.
     #[serde(rename = "me.updated")]

@@ -81,6 +81,8 @@ pub struct Limits {
     pub group_members_max: u32,
     /// Conversations of one user.
     pub conversations_max: u32,
+    /// Conversations that one user has pinned.
+    pub pinned_max: u32,
     /// Conversations of one context.
     pub context_conversations_max: u32,
     /// Sessions of one user; the oldest ends when one more begins.

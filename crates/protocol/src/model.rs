@@ -304,6 +304,32 @@ pub struct Presence {
     pub seen_at: Option<String>,
 }
 
+/// How a user keeps a conversation in their own list. No other user learns of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"pinned": true, "archived_seq": null, "muted": true, "muted_until": "2026-11-22T17:00:00.000Z", "marked_unread": false, "version": 4720}))]
+pub struct ConversationSettings {
+    /// It is shown above the conversations that are not pinned.
+    pub pinned: bool,
+    /// It is archived while its `last_seq` is not greater than this, and while it is muted; null if it is not archived.
+    pub archived_seq: Option<Seq>,
+    /// It gives no notices, up to `muted_until`.
+    pub muted: bool,
+    /// When it is no longer muted; null for never. No event says that this time has come.
+    pub muted_until: Option<String>,
+    /// The user wants to see it as unread, until they mark it as read.
+    pub marked_unread: bool,
+    /// The version of their last change: of two copies, the one with the higher version is current.
+    pub version: Version,
+}
+
+impl ConversationSettings {
+    /// Returns whether they are those of a conversation whose settings never changed.
+    #[must_use]
+    pub fn are_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A conversation as the viewing member sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Conversation {
@@ -336,6 +362,9 @@ pub struct Conversation {
     pub members: Vec<Member>,
     /// The number of messages of others after the viewer's marker; 100 means "99+".
     pub unread: u32,
+    /// How the viewer keeps it; omitted if they never changed that.
+    #[serde(default, skip_serializing_if = "ConversationSettings::are_default")]
+    pub settings: ConversationSettings,
 }
 
 /// A session, as its user sees it.

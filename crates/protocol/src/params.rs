@@ -48,6 +48,34 @@ pub struct MeUpdate {
     pub presence: Option<bool>,
 }
 
+/// A change of the user's own [`ConversationSettings`](crate::model::ConversationSettings). Absent fields stay as they
+/// are; one is required.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"muted": true, "muted_until": "2026-11-22T17:00:00.000Z"}))]
+pub struct SettingsUpdate {
+    /// Whether it is pinned.
+    #[schema(value_type = bool)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
+    pub pinned: Option<bool>,
+    /// Archives it up to this message, which is the newest one that the user knows; null to take it out of the archive.
+    #[schema(value_type = Option<i64>)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::clearable")]
+    pub archived_seq: Option<Option<Seq>>,
+    /// Whether it is muted; without `muted_until`, for good.
+    #[schema(value_type = bool)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
+    pub muted: Option<bool>,
+    /// When it is no longer muted (RFC 3339); only with `muted`.
+    #[schema(value_type = String)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
+    pub muted_until: Option<String>,
+    /// Whether it is marked as unread.
+    #[schema(value_type = bool)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
+    pub marked_unread: Option<bool>,
+}
+
 /// A search. A message must match everything that is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use crate::{
     cursor::Cursor,
     event::Scoped,
     ids::{ConversationId, Scope, Seq, UserId, Version},
-    model::{Conversation, Me, Member, Message, Presence, Upload, User},
+    model::{Conversation, ConversationSettings, Me, Member, Message, Presence, Upload, User},
     params::MessagePlace,
 };
 use serde::{Deserialize, Serialize};
@@ -187,10 +187,10 @@ pub struct Shown {
     pub heads: Vec<Head>,
 }
 
-/// The unread totals over all conversations of a user.
+/// The unread totals over the conversations of a user that are neither archived nor muted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unread {
-    /// Conversations with unread messages.
+    /// Conversations with unread messages, or marked as unread.
     pub conversations: u32,
     /// The sum of their `unread`, each of which is at most 100.
     pub messages: u32,
@@ -205,8 +205,14 @@ pub struct MeAnswer {
     /// The user's own markers that moved without a change of the conversation: in those of more than
     /// `conversation_fan_out_max` members, and with receipts off. For the others see the member's row.
     pub markers: Vec<Marker>,
-    /// The unread totals, at the version of `cursor`.
+    /// The unread totals, at the version of `cursor` and the time of `now`.
     pub unread: Unread,
+    /// The server's time.
+    pub now: String,
+    /// The settings of conversations that the user changed after the requested version; without one, of all pinned
+    /// conversations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingsOf>,
     /// The messages that the user hid after the requested version. A client keeps only their places, and fetches their
     /// conversations, whose `unread` and `last_message` may have changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -215,12 +221,23 @@ pub struct MeAnswer {
     /// forgets that they are hidden, drops all messages of their conversations, and fetches these again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unhidden: Vec<MessagePlace>,
-    /// Too many messages were hidden or shown again to list: drop all messages and fetch every loaded conversation.
+    /// Too many messages were hidden or shown again, or too many settings changed, to list them: drop all messages and
+    /// settings, and fetch every loaded conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden_reset: bool,
     /// See [`ConversationPage::cursor`].
     #[schema(value_type = String, example = "81273645.4711")]
     pub cursor: Cursor,
+}
+
+/// How the user keeps one of their conversations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SettingsOf {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// Its settings.
+    #[serde(flatten)]
+    pub settings: ConversationSettings,
 }
 
 /// The answer to `message.edit`, `message.delete` and `message.react`.
@@ -348,7 +365,8 @@ pub enum Answer {
     Shown(Shown),
     /// To `conversation.mark`.
     Marked(Marked),
-    /// To `conversation.update`, `member.add`, `member.update`, `member.remove`, `message.hide` and `me.update`.
+    /// To `conversation.settings`, `conversation.update`, `member.add`, `member.update`, `member.remove`, `message.hide`
+    /// and `me.update`.
     Changed(Changed),
     /// To `member.list`.
     Members(Members),

@@ -106,7 +106,7 @@ fn every_refused_frame_is_refused_with_its_code() {
 }
 
 /// The names of all events.
-const EVENTS: [&str; 13] = [
+const EVENTS: [&str; 14] = [
     "message.created",
     "conversation.created",
     "conversation.updated",
@@ -120,6 +120,7 @@ const EVENTS: [&str; 13] = [
     "typing.changed",
     "presence.changed",
     "upload.progress",
+    "settings.updated",
 ];
 
 /// A new event does not compile before it has a name in [`EVENTS`], and so a file of examples.
@@ -138,6 +139,7 @@ fn type_of(event: &Event) -> &'static str {
         Event::TypingChanged { .. } => EVENTS[10],
         Event::PresenceChanged { .. } => EVENTS[11],
         Event::UploadProgress { .. } => EVENTS[12],
+        Event::SettingsUpdated { .. } => EVENTS[13],
     }
 }
 
@@ -159,6 +161,7 @@ fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
         | Command::RemoveMember { .. }
         | Command::UpdateMember { .. }
         | Command::UpdateConversation { .. }
+        | Command::UpdateSettings { .. }
         | Command::Hide { .. }
         | Command::UpdateMe(_) => Answer::Changed(read(frame)),
         Command::ListMembers { .. } => Answer::Members(read(frame)),

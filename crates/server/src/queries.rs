@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    environment::rfc3339,
     identity::actor::Actor,
     paging,
     search::fold::{self, Class},
@@ -158,18 +159,21 @@ async fn list_conversations(
 }
 
 async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAnswer, Problem> {
-    let receipts = app.rules.messages.receipts;
+    let (receipts, now_ms) = (app.rules.messages.receipts, app.environment.now_ms());
     let answer = app.store.read(move |snapshot| {
         let Some(row) = snapshot.me(user)? else { return Ok(None) };
         let markers = snapshot.markers(user)?;
-        let unread = snapshot.unread(user)?;
+        let unread = snapshot.unread(user, now_ms)?;
+        let settings = snapshot.settings(user, since)?;
         let listed = match since {
             Some(since) => snapshot.hidden(user, since)?.zip(snapshot.unhidden(user, since)?),
             None => Some(Default::default()),
         };
+        let listed = listed.zip(settings);
         let hidden_reset = listed.is_none();
-        let (me, (hidden, unhidden)) = (row.me(receipts), listed.unwrap_or_default());
-        Ok(Some(MeAnswer { me, markers, unread, hidden, unhidden, hidden_reset, cursor: snapshot.cursor }))
+        let (me, ((hidden, unhidden), settings)) = (row.me(receipts), listed.unwrap_or_default());
+        let (now, cursor) = (rfc3339(now_ms), snapshot.cursor);
+        Ok(Some(MeAnswer { me, markers, unread, now, settings, hidden, unhidden, hidden_reset, cursor }))
     });
     answer.await?.ok_or(Code::NotSignedIn.into())
 }

@@ -3,7 +3,7 @@
 //! Every command has its place in [`Request::of`]: a new one does not compile without one.
 
 use crate::{
-    domain::{Change, Content, GroupUpdate, ProfileUpdate, text},
+    domain::{Change, Content, GroupUpdate, ProfileUpdate, SettingsPatch, rows::MUTED_FOR_GOOD, text},
     queries::QueryRequest,
 };
 use parlor_protocol::{
@@ -11,7 +11,7 @@ use parlor_protocol::{
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId},
     limits::Limits,
-    params::{MeUpdate, Open},
+    params::{MeUpdate, Open, SettingsUpdate},
 };
 
 /// A command, by what carries it out.
@@ -78,6 +78,9 @@ impl Request {
             }
             Command::Open(open) => open_conversation(actor, open, limits)?,
             Command::Mark { conversation, delivered, read } => mark(actor, conversation, delivered, read)?,
+            Command::UpdateSettings { conversation, settings } => {
+                Change::UpdateSettings { actor, conversation, patch: settings_patch(settings)? }.into()
+            }
             Command::AddMembers { conversation, users, history } => {
                 check_count(&users, limits)?;
                 Change::AddMembers { actor, conversation, users, history }.into()
@@ -166,6 +169,26 @@ fn update_me(user: UserId, MeUpdate { name, receipts, presence }: MeUpdate) -> R
         return Err(expected("`name`, `receipts` or `presence`"));
     }
     Ok(Change::UpdateProfile { user, profile: ProfileUpdate { name, receipts, presence, picture: None } }.into())
+}
+
+fn settings_patch(update: SettingsUpdate) -> Result<SettingsPatch, Problem> {
+    let SettingsUpdate { pinned, archived_seq, muted, muted_until, marked_unread } = update;
+    let muted_until = match (muted, muted_until) {
+        (Some(true), Some(text)) => {
+            let time: jiff::Timestamp = text.parse().map_err(|_| expected("`muted_until`: a time (RFC 3339)"))?;
+            // A time that is over is stored as one; 0 would mean that it is not muted.
+            Some(time.as_millisecond().max(1))
+        }
+        (Some(true), None) => Some(MUTED_FOR_GOOD),
+        (Some(false), None) => Some(0),
+        (None, None) => None,
+        (Some(false) | None, Some(_)) => return Err(expected("`muted`: true with `muted_until`")),
+    };
+    let patch = SettingsPatch { pinned, archived_seq, muted_until, marked_unread };
+    if patch == SettingsPatch::default() {
+        return Err(expected("`pinned`, `archived_seq`, `muted` or `marked_unread`"));
+    }
+    Ok(patch)
 }
 
 fn expected(fields: &str) -> Problem {

@@ -1,6 +1,6 @@
 //! Answers of the server, applied to the state.
 
-use super::{PendingHeads, RequestTick, State, conversation_copy::ConversationCopy, unread_totals::UnreadAt};
+use super::{PendingHeads, RequestTick, State, conversation_copy::ConversationCopy};
 use parlor_protocol::{
     event::Event,
     ids::{ConversationId, Scope, Seq, Version},
@@ -86,7 +86,8 @@ impl State {
         if self.is_stale(id, requested_at) {
             return;
         }
-        let before = self.conversation(id).map(UnreadAt::of);
+        self.put_settings(id, conversation.settings.clone());
+        let before = self.conversation(id).map(|row| self.unread_at(row));
         match self.conversations.get_mut(&id) {
             Some(copy) if conversation.version < copy.conversation.version => return,
             Some(copy) if conversation.version > copy.conversation.version && !copy.messages.is_empty() => {
@@ -123,12 +124,15 @@ impl State {
             return;
         }
         let at = self.totals_version();
+        if let Some(conversation) = &changes.conversation {
+            self.put_settings(id, conversation.settings.clone());
+        }
+        let before = self.conversation(id).map(|row| self.unread_at(row));
         match self.conversations.get_mut(&id) {
             Some(copy) => {
-                let before = UnreadAt::of(&copy.conversation);
                 let is_complete = at.is_some_and(|at| copy.changed_after(at, &changes, self.user));
                 let is_whole = copy.apply_changes(changes, follows, self.user, &mut self.appended);
-                self.update_totals(id, Some(before), is_complete);
+                self.update_totals(id, before, is_complete);
                 if is_whole {
                     self.stale.remove(&id);
                     self.mark_stale_if_hidden(id, requested_at);
@@ -169,6 +173,7 @@ impl State {
         if self.reset_at > requested_at.0 {
             return;
         }
+        self.apply_me_settings(&answer);
         self.apply_totals(&answer, requested_at);
         if answer.me.scope_version < self.me.as_ref().map_or(Version(0), |me| me.scope_version) {
             return;

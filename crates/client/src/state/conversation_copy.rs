@@ -182,6 +182,7 @@ impl ConversationCopy {
             | Event::MessageHidden { .. }
             | Event::MarkerUpdated { .. }
             | Event::MeUpdated { .. }
+            | Event::SettingsUpdated { .. }
             | Event::ScopeAdvanced { .. }
             | Event::ScopeChanged { .. }
             | Event::TypingChanged { .. }

@@ -1,6 +1,6 @@
 //! Live events: applied in order, queued when they are early, ignored when they are old.
 
-use super::{State, unread_totals::UnreadAt};
+use super::State;
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Version},
@@ -86,12 +86,12 @@ impl State {
             }
             return;
         }
+        let before = self.conversation(id).map(|row| self.unread_at(row));
         let Some(copy) = self.conversations.get_mut(&id) else { return };
         let was_large = copy.conversation.member_count > self.fan_out_max;
-        let before = UnreadAt::of(&copy.conversation);
         let is_whole = copy.apply_event(event, version, (self.user, was_large), &mut self.appended);
         let crossed_limit = was_large != (copy.conversation.member_count > self.fan_out_max);
-        self.update_totals(id, Some(before), true);
+        self.update_totals(id, before, true);
         if !is_whole || crossed_limit {
             self.stale.insert(id);
         }
@@ -116,6 +116,10 @@ impl State {
                 if copy.is_some_and(|copy| !copy.apply_marker(&marker, version, self.user)) {
                     self.stale.insert(marker.conversation);
                 }
+            }
+            Event::SettingsUpdated { conversation, settings, .. } => {
+                self.mark_totals_stale();
+                self.put_settings(conversation, settings);
             }
             // These belong to conversations, or to no scope.
             Event::MessageCreated { .. }
@@ -150,6 +154,7 @@ pub fn position(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
         | Event::MembersUpdated { place, .. }
         | Event::MarkerUpdated { place, .. }
         | Event::MeUpdated { place, .. }
+        | Event::SettingsUpdated { place, .. }
         | Event::MessageUpdated { place, .. }
         | Event::MessageHidden { place, .. }
         | Event::ScopeAdvanced { place } => of(place),

@@ -13,6 +13,7 @@ mod hidden;
 mod message_run;
 pub mod needs;
 pub mod normal_form;
+mod settings;
 mod unread_totals;
 
 use conversation_copy::ConversationCopy;
@@ -20,7 +21,7 @@ use parlor_protocol::{
     cursor::Cursor,
     event::Event,
     ids::{ConversationId, Scope, Seq, UserId, Version},
-    model::{Conversation, Me, Message},
+    model::{Conversation, ConversationSettings, Me, Message},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use unread_totals::UnreadTotals;
@@ -64,6 +65,10 @@ pub struct State {
     unhidden_at: BTreeMap<ConversationId, u64>,
     resets: u32,
     unread_totals: UnreadTotals,
+    /// The settings of conversations, loaded or not, as far as they are known.
+    settings: BTreeMap<ConversationId, ConversationSettings>,
+    /// The server's time of the unread totals.
+    now: String,
     appended: Vec<Message>,
 }
 
@@ -91,6 +96,8 @@ impl State {
             unhidden_at: BTreeMap::new(),
             resets: 0,
             unread_totals: UnreadTotals::default(),
+            settings: BTreeMap::new(),
+            now: String::new(),
             appended: Vec::new(),
         }
     }

@@ -31,6 +31,7 @@ impl State {
     pub fn normal_form(&self) -> NormalForm {
         let conversations = self.conversations.iter().map(|(id, copy)| {
             let mut conversation = copy.conversation.clone();
+            conversation.settings = self.settings(*id);
             if conversation.member_count > self.fan_out_max {
                 conversation.members.retain(|member| member.user.id == self.user);
             }

@@ -20,11 +20,11 @@ struct Count {
     messages: i64,
 }
 
-/// A conversation's unread count and its version.
+/// What a conversation adds to the totals, and its version.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UnreadAt {
     version: Version,
-    unread: u32,
+    count: Count,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -39,16 +39,6 @@ impl UnreadTotals {
     pub(super) fn are_stale(&self) -> bool {
         self.requested_at.is_some()
     }
-}
-
-impl UnreadAt {
-    pub(super) fn of(conversation: &Conversation) -> Self {
-        Self { version: conversation.version, unread: conversation.unread }
-    }
-}
-
-fn is_unread(unread: u32) -> i64 {
-    i64::from(unread > 0)
 }
 
 impl ConversationCopy {
@@ -82,10 +72,22 @@ impl State {
     fn unread_in_copies(&self) -> Count {
         let mut sum = Count::default();
         for conversation in self.conversations() {
-            sum.messages += i64::from(conversation.unread);
-            sum.conversations += is_unread(conversation.unread);
+            let count = self.unread_at(conversation).count;
+            sum.messages += count.messages;
+            sum.conversations += count.conversations;
         }
         sum
+    }
+
+    /// Returns what a conversation adds to the totals.
+    pub(super) fn unread_at(&self, conversation: &Conversation) -> UnreadAt {
+        let Conversation { id, version, unread, .. } = *conversation;
+        if !self.counts(conversation) {
+            return UnreadAt { version, count: Count::default() };
+        }
+        let is_marked = self.settings.get(&id).is_some_and(|settings| settings.marked_unread);
+        let count = Count { conversations: i64::from(unread > 0 || is_marked), messages: i64::from(unread) };
+        UnreadAt { version, count }
     }
 
     /// The version of the last reported totals.
@@ -99,6 +101,7 @@ impl State {
         if self.totals_version().is_some_and(|current| current > at) {
             return;
         }
+        self.now.clone_from(&answer.now);
         let loaded = self.unread_in_copies();
         let rest = Count {
             conversations: i64::from(answer.unread.conversations) - loaded.conversations,
@@ -118,12 +121,12 @@ impl State {
     /// `unread` since the old one. That is never certain of a stale copy: its count may be wrong, and the correction
     /// would look like a change after the totals.
     pub(super) fn update_totals(&mut self, id: ConversationId, before: Option<UnreadAt>, is_complete: bool) {
-        let Some(after) = self.conversation(id).map(UnreadAt::of) else { return };
+        let Some(after) = self.conversation(id).map(|row| self.unread_at(row)) else { return };
         let Some((rest, at)) = &mut self.unread_totals.rest else { return };
         if after.version <= *at {
-            let was = before.map_or(0, |row| row.unread);
-            rest.messages -= i64::from(after.unread) - i64::from(was);
-            rest.conversations -= is_unread(after.unread) - is_unread(was);
+            let was = before.map_or_else(Count::default, |row| row.count);
+            rest.messages -= after.count.messages - was.messages;
+            rest.conversations -= after.count.conversations - was.conversations;
         } else if (!is_complete || self.stale.contains(&id)) && before.is_none_or(|row| row.version <= *at) {
             self.mark_totals_stale();
         }

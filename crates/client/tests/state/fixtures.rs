@@ -5,7 +5,7 @@ use parlor_protocol::{
     cursor::Cursor,
     event::{Event, Scoped},
     ids::{ConversationId, Epoch, MessageId, Scope, Seq, UserId, Version},
-    model::{Conversation, ConversationKind, Me, Member, Message, Role, User},
+    model::{Conversation, ConversationKind, ConversationSettings, Me, Member, Message, Role, User},
     reply::{Changes, ConversationPage, Head, Heads, MeAnswer, Unread},
 };
 
@@ -52,6 +52,7 @@ pub(crate) fn conversation(id: ConversationId, version: i64) -> Conversation {
         member_count: 2,
         members: vec![member(ADA, 0), member(BEN, 0)],
         unread: 0,
+        settings: ConversationSettings::default(),
     }
 }
 
@@ -151,6 +152,8 @@ pub(crate) fn me_answer(version: i64) -> MeAnswer {
         me,
         markers: Vec::new(),
         unread: Unread::default(),
+        now: "2026-11-22T09:00:00.000Z".to_owned(),
+        settings: Vec::new(),
         hidden: Vec::new(),
         unhidden: Vec::new(),
         hidden_reset: false,

@@ -288,6 +288,7 @@ impl Change {
             | Self::Cancel { .. }
             | Self::Open { .. }
             | Self::Mark { .. }
+            | Self::UpdateSettings { .. }
             | Self::UpdateConversation { .. }
             | Self::AddUser { .. }
             | Self::SetPassword { .. }

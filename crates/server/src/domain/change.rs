@@ -38,6 +38,8 @@ pub enum Change {
     Open { actor: UserId, open: Open },
     /// Moves the actor's markers forward.
     Mark { actor: UserId, conversation: ConversationId, delivered: Seq, read: Seq },
+    /// Changes how the actor keeps a conversation in their own list.
+    UpdateSettings { actor: UserId, conversation: ConversationId, patch: SettingsPatch },
     /// Adds users to a group.
     AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId>, history: Option<History> },
     /// Changes the title or the picture of a group.
@@ -144,6 +146,17 @@ impl ProfileUpdate {
     }
 }
 
+/// A change of the settings of a conversation. An absent field stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettingsPatch {
+    pub pinned: Option<bool>,
+    /// `Some(None)` takes it out of the archive.
+    pub archived_seq: Option<Option<Seq>>,
+    /// As in `SettingsRow`.
+    pub muted_until: Option<i64>,
+    pub marked_unread: Option<bool>,
+}
+
 /// The content of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
@@ -227,6 +240,7 @@ impl Change {
             | Self::Cancel { actor, .. }
             | Self::Open { actor, .. }
             | Self::Mark { actor, .. }
+            | Self::UpdateSettings { actor, .. }
             | Self::UpdateConversation { actor, .. }
             | Self::UpdateMember { actor, .. }
             | Self::AddMembers { actor, .. }

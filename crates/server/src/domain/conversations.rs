@@ -13,7 +13,7 @@ use parlor_protocol::{
     error::{Code, Problem},
     event::{Event, Scoped},
     ids::{ConversationId, Scope, Seq, UserId, Version},
-    model::{Conversation, ConversationKind, Role},
+    model::{Conversation, ConversationKind, ConversationSettings, Role},
     params::{Group, Open},
 };
 use std::collections::BTreeSet;
@@ -228,6 +228,7 @@ impl State {
             member_count: row.member_count,
             members: self.members[&conversation].values().map(MemberRow::member).collect(),
             unread: 0,
+            settings: ConversationSettings::default(),
         };
         let count = row.member_count;
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev: Version(0) };

@@ -142,6 +142,9 @@ pub fn decide(
         Change::Mark { actor, conversation, delivered, read } => {
             state.mark(*actor, *conversation, *delivered, *read, rules, at)
         }
+        Change::UpdateSettings { actor, conversation, patch } => {
+            state.update_settings(*actor, *conversation, patch, rules, at)
+        }
         Change::UpdateConversation { actor, conversation, update } => {
             state.update_conversation(*actor, *conversation, update, rules, at)
         }

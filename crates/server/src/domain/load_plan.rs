@@ -5,7 +5,7 @@
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
-    change::{Change, Content, HostMessage, HostRowKey, ProfileUpdate},
+    change::{Change, Content, HostMessage, HostRowKey, ProfileUpdate, SettingsPatch},
     host_user::HostUser,
     rows::HostRowCopy,
     state::MessageKey,
@@ -81,6 +81,10 @@ pub struct LoadPlan {
     pub pairs: BTreeSet<(UserId, UserId)>,
     /// Users whose conversations are counted.
     pub counted: BTreeSet<UserId>,
+    /// Members whose settings may change.
+    pub settings: BTreeSet<(UserId, ConversationId)>,
+    /// Users whose pinned conversations are counted.
+    pub pinned: BTreeSet<UserId>,
     /// Messages by conversation and `seq`.
     pub messages: BTreeSet<MessageKey>,
     /// Ranges of messages that these users may have hidden, by first and last `seq`.
@@ -136,6 +140,18 @@ impl LoadPlan {
         self.places.insert((conversation, actor));
         self.users.insert(actor);
         self.marks.push((conversation, actor, read));
+        if read > Seq(0) {
+            self.settings.insert((actor, conversation));
+        }
+    }
+
+    fn add_settings(&mut self, actor: UserId, conversation: ConversationId, patch: &SettingsPatch) {
+        self.places.insert((conversation, actor));
+        self.users.insert(actor);
+        self.settings.insert((actor, conversation));
+        if patch.pinned.is_some() {
+            self.pinned.insert(actor);
+        }
     }
 
     fn add_role(&mut self, actor: UserId, conversation: ConversationId, user: UserId, role: Role) {
@@ -167,6 +183,7 @@ impl LoadPlan {
             }
             Change::Open { actor, open } => self.add_open(*actor, open),
             Change::Mark { actor, conversation, read, .. } => self.add_mark(*actor, *conversation, *read),
+            Change::UpdateSettings { actor, conversation, patch } => self.add_settings(*actor, *conversation, patch),
             Change::AddMembers { actor, conversation, users, .. } => self.add_members(*actor, *conversation, users),
             Change::UpdateConversation { actor, conversation, .. } => {
                 self.places.insert((*conversation, *actor));

@@ -1,9 +1,10 @@
-//! Markers: how far a member has received and read. They never move back.
+//! Markers: how far a member has received and read. They never move back. Reading also ends that a conversation is marked
+//! as unread.
 
 use super::{
     change::Outcome,
     decide::{At, Decided, Outgoing, Rules},
-    rows::{Counting, UNREAD_MAX},
+    rows::{Counting, SettingsRow, UNREAD_MAX},
     state::{MessageKey, State},
 };
 use crate::{channel_layer::Topic, environment::rfc3339};
@@ -35,15 +36,19 @@ impl State {
         let is_told = rules.messages.receipts && member.receipts || delivered_seq > member.delivered_seq;
         let is_quiet = row.member_count > rules.limits.conversation_fan_out_max || !is_told;
         let (count, version) = (row.member_count, row.version);
-        if read_seq == member.read_seq && delivered_seq == member.delivered_seq {
-            let change = Changed { version, prev: version };
-            return Ok(Decided::quietly(Outcome::Answer(Answer::Marked(Marked { marker, change }))));
+        let moves = read_seq > member.read_seq || delivered_seq > member.delivered_seq;
+        let is_unmarked = read > Seq(0) && self.settings_of(actor, conversation).marked_unread;
+        if !moves {
+            let unmarked = is_unmarked.then(|| self.unmark_unread(actor, conversation, at));
+            let change = unmarked.as_ref().map_or(Changed { version, prev: version }, |(place, _)| Changed::of(place));
+            let outgoing = unmarked.into_iter().map(|(_, event)| event).collect();
+            return Ok(Decided { outcome: Outcome::Answer(Answer::Marked(Marked { marker, change })), outgoing });
         }
         let changed = self.member_mut(conversation, actor);
         changed.read_at = read_at;
         changed.read_seq = read_seq;
         changed.delivered_seq = delivered_seq;
-        let (place, outgoing) = if is_quiet {
+        let (place, mut outgoing) = if is_quiet {
             changed.personal_version = at.version;
             let place =
                 Scoped { scope: Scope::User(actor), version: at.version, prev: self.raise_user(actor, at.version) };
@@ -62,8 +67,23 @@ impl State {
             });
             (place, outgoing)
         };
+        if is_unmarked {
+            let (_, event) = self.unmark_unread(actor, conversation, at);
+            if is_quiet {
+                // Both are changes of the user's scope, which has one event for a version.
+                let event = Event::ScopeChanged { scope: place.scope, version: place.version };
+                outgoing = vec![Outgoing::Event(vec![Topic::User(actor)], Box::new(event))];
+            } else {
+                outgoing.push(event);
+            }
+        }
         let answer = Answer::Marked(Marked { marker, change: Changed::of(&place) });
         Ok(Decided { outcome: Outcome::Answer(answer), outgoing })
+    }
+
+    fn unmark_unread(&mut self, actor: UserId, conversation: ConversationId, at: At) -> (Scoped, Outgoing) {
+        let settings = SettingsRow { marked_unread: false, ..self.settings_of(actor, conversation) };
+        self.put_settings(actor, conversation, settings, at)
     }
 
     /// Returns a member's own markers as they are now. The store has counted what is unread after them.

@@ -23,11 +23,14 @@ mod message_edits;
 mod messages;
 mod receipts;
 pub mod rows;
+mod settings;
 pub mod state;
 pub mod text;
 mod users;
 pub mod visible;
 
-pub use change::{Change, Content, GroupUpdate, HostMessage, HostRowKey, Mirrored, Outcome, ProfileUpdate, Which};
+pub use change::{
+    Change, Content, GroupUpdate, HostMessage, HostRowKey, Mirrored, Outcome, ProfileUpdate, SettingsPatch, Which,
+};
 pub use conversations::{direct_key, holder};
 pub use decide::{Decided, MessageRules, Now, Outgoing, Rules, WhoMayWrite, decide};

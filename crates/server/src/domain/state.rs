@@ -4,7 +4,7 @@
 use super::{
     change::{HostRowKey, Which},
     fingerprint::Fingerprint,
-    rows::{ContextRow, ConversationRow, Counting, FileRow, HostRowCopy, MemberRow, MessageRow, UserRow},
+    rows::{ContextRow, ConversationRow, Counting, FileRow, HostRowCopy, MemberRow, MessageRow, SettingsRow, UserRow},
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -89,6 +89,10 @@ pub struct State {
     /// Whether any context existed before the batch. Loaded with pairs.
     pub has_contexts: bool,
     pub conversation_counts: HashMap<UserId, i64>,
+    /// The settings of those users whose settings may change.
+    pub settings: HashMap<(UserId, ConversationId), SettingsRow>,
+    /// How many conversations these users have pinned, including this batch.
+    pub pinned_counts: HashMap<UserId, i64>,
     /// How many messages were unread after a marker before the batch: the member's own, or the requested one if that is
     /// later. Counted beyond the maximum by as many as the batch may remove.
     pub unread: BTreeMap<(ConversationId, UserId, Seq), i64>,
@@ -121,6 +125,7 @@ pub struct State {
     pub changed_conversations: BTreeSet<ConversationId>,
     pub changed_members: BTreeSet<(ConversationId, UserId)>,
     pub changed_users: BTreeSet<UserId>,
+    pub changed_settings: BTreeSet<(UserId, ConversationId)>,
     pub changed_contexts: HashSet<ContextKey>,
     pub new_cancelled: Vec<(UserId, String)>,
     /// Rows of the host; those that are not in `host_rows` are deleted.

@@ -11,7 +11,7 @@ use parlor_protocol::{
     command::Command,
     http::PutMarker,
     ids::{ConversationId, Version},
-    params::Open,
+    params::{Open, SettingsUpdate},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -44,6 +44,15 @@ pub(super) async fn changes(
     Query(query): Query<ChangesSince>,
 ) -> JsonAnswer {
     run(&edge, actor, Command::GetChanges { conversation, since: query.since }).await
+}
+
+pub(super) async fn update_settings(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(settings): Json<SettingsUpdate>,
+) -> JsonAnswer {
+    run(&edge, actor, Command::UpdateSettings { conversation, settings }).await
 }
 
 pub(super) async fn read(

@@ -21,7 +21,7 @@ use parlor_protocol::{
     },
     limits::LimitsAnswer,
     model::Upload,
-    params::{MeUpdate, Open},
+    params::{MeUpdate, Open, SettingsUpdate},
     reply::{
         Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Done, Found, Heads,
         Marked, MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users, Watched,
@@ -138,6 +138,11 @@ fn of_conversations() -> Vec<Route> {
             .says("Returns a conversation.")
             .answers::<ConversationAnswer>(reply!("conversation.get"))
             .refuses(&[NotFound]),
+        patch("/v1/conversations/{id}/settings", conversations::update_settings)
+            .says("Changes how the user keeps a conversation in their own list: pinned, archived, muted, marked as unread.")
+            .takes::<SettingsUpdate>(r#"{"pinned": true}"#)
+            .answers::<Changed>(reply!("conversation.settings"))
+            .refuses(&[NotFound, LimitReached, Unknown]),
         get("/v1/conversations/{id}/changes", conversations::changes)
             .says("Returns what changed in a conversation since a version.")
             .query::<conversations::ChangesSince>()

@@ -50,7 +50,7 @@ const POSTGRES_WRITERS: u32 = 3;
 const IDLE_WRITE_MS: u128 = 2000;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 9] = [
+static MIGRATIONS: [(&str, &str, &str); 10] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -95,6 +95,11 @@ static MIGRATIONS: [(&str, &str, &str); 9] = [
         "0009_positions",
         include_str!("../../migrations/sqlite/0009_positions.sql"),
         include_str!("../../migrations/postgres/0009_positions.sql"),
+    ),
+    (
+        "0010_settings",
+        include_str!("../../migrations/sqlite/0010_settings.sql"),
+        include_str!("../../migrations/postgres/0010_settings.sql"),
     ),
 ];
 

@@ -8,7 +8,7 @@ use crate::domain::{
     HostRowKey,
     rows::{
         ContextRow, ConversationRow, Counting, Details, FileRow, HostRowCopy, MemberRow, MessageRow, Named, Preview,
-        UNREAD_MAX, UserRow,
+        SettingsRow, UNREAD_MAX, UserRow,
     },
 };
 use parlor_protocol::{
@@ -29,6 +29,8 @@ pub(super) const CONVERSATION_COLUMNS: usize = 18;
 pub(super) const MEMBER: &str = "u.id, u.name, u.picture, u.profile_version, u.disabled, u.receipts, m.role, \
      r.role, m.joined_version, m.history_from, m.read_seq, m.delivered_seq, m.sent_seq, m.has_left, m.version, \
      m.personal_version, m.read_at, m.hidden_seq";
+/// The columns of a user's settings of a conversation, from `conversation_settings s`, which may lack the row.
+pub(super) const SETTINGS: &str = "s.pinned, s.archived_seq, s.muted_until, s.marked_unread, s.version";
 /// The columns of a message, from `messages g`.
 pub(super) const MESSAGE: &str = "g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, g.created_at, g.details, \
      g.changed_version, g.uncounted";
@@ -198,6 +200,17 @@ impl<'row> RowReader<'row> {
             personal_version: Version(self.int()?),
             read_at: self.optional_int()?,
             hidden_seq: Seq(self.int()?),
+        })
+    }
+
+    /// Reads settings, which are the default if there is no row.
+    pub(super) fn settings(&mut self) -> Result<SettingsRow> {
+        Ok(SettingsRow {
+            pinned: self.optional_int()? == Some(1),
+            archived_seq: self.optional_int()?.filter(|seq| *seq >= 0).map(Seq),
+            muted_until: self.optional_int()?.unwrap_or_default(),
+            marked_unread: self.optional_int()? == Some(1),
+            version: Version(self.optional_int()?.unwrap_or_default()),
         })
     }
 

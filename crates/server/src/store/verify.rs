@@ -3,7 +3,7 @@
 use super::{Result, Store, column, connection::DatabaseConnection};
 
 /// Consistency checks: each statement counts the rows that violate one.
-const CHECKS: [(&str, &str); 21] = [
+const CHECKS: [(&str, &str); 22] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -91,6 +91,11 @@ const CHECKS: [(&str, &str); 21] = [
          WHERE h.user_id = m.user_id AND h.conversation_id = m.conversation_id), 0)",
     ),
     (
+        "settings of conversations by users who never were members",
+        "SELECT COUNT(*) FROM conversation_settings s LEFT JOIN members m ON m.conversation_id = s.conversation_id \
+         AND m.user_id = s.user_id WHERE m.user_id IS NULL",
+    ),
+    (
         "members whose history begins after history_from_max",
         "SELECT COUNT(*) FROM members m JOIN conversations c ON c.id = m.conversation_id \
          WHERE m.history_from > c.history_from_max",
@@ -105,6 +110,7 @@ const CHECKS: [(&str, &str); 21] = [
         "rows with a version beyond the clock",
         "SELECT (SELECT COUNT(*) FROM messages WHERE id > clock.version OR changed_version > clock.version) \
          + (SELECT COUNT(*) FROM hidden_messages WHERE hidden_messages.version > clock.version) \
+         + (SELECT COUNT(*) FROM conversation_settings WHERE conversation_settings.version > clock.version) \
          + (SELECT COUNT(*) FROM conversations WHERE conversations.version > clock.version) \
          + (SELECT COUNT(*) FROM users WHERE users.version > clock.version) FROM clock",
     ),

@@ -7,7 +7,7 @@
 
 use crate::{
     harness::{Rng, Server, Setup, TestUser, budget, unique},
-    message_actions,
+    message_actions, settings,
 };
 use parlor_client::{
     error::Error,
@@ -196,7 +196,8 @@ impl Simulation {
         Some(match thing {
             10..35 => message_actions::send_or_reply(&mut self.rng, &self.clients[who].state, conversation, who),
             35..60 => message_actions::revise(&mut self.rng, &self.clients[who].state, conversation),
-            60..70 => self.mark(who, conversation),
+            60..67 => self.mark(who, conversation),
+            67..71 => settings::random(&mut self.rng, &self.clients[who].state, conversation),
             _ => self.manage_group(who, conversation),
         })
     }
@@ -420,6 +421,9 @@ async fn by_http(user: &TestUser, command: Command) -> Result<Value, Error> {
             let (path, seq) = read.map_or(("delivered", delivered), |seq| ("read", Some(seq)));
             let body = parlor_protocol::http::PutMarker { seq: seq.unwrap_or_default() };
             api.send(Method::PUT, &format!("/v1/conversations/{conversation}/{path}"), &body).await
+        }
+        Command::UpdateSettings { conversation, settings } => {
+            api.send(Method::PATCH, &format!("/v1/conversations/{conversation}/settings"), &settings).await
         }
         Command::AddMembers { conversation, users, history } => {
             api.send(

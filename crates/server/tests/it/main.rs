@@ -42,6 +42,7 @@ mod search;
 mod server_lifecycle;
 mod serving;
 mod sessions;
+mod settings;
 mod slow_clients;
 mod socket;
 mod store;

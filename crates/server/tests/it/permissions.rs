@@ -12,7 +12,7 @@ use parlor_protocol::{
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{Message, Role},
-    params::{MeUpdate, MessagePlace, Open, Search},
+    params::{MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
     reply::{Heads, MessagePage},
 };
 use serde_json::{Value, json};
@@ -79,6 +79,10 @@ fn of_conversations() -> Vec<Row> {
             conversation: targets.group,
             delivered: None,
             read: Some(targets.message),
+        }),
+        row("conversation.settings", "", INSIDERS, |targets| Command::UpdateSettings {
+            conversation: targets.group,
+            settings: SettingsUpdate { pinned: Some(true), ..SettingsUpdate::default() },
         }),
         row("conversation.update", "", MODERATORS, |targets| Command::UpdateConversation {
             conversation: targets.group,

@@ -7,6 +7,7 @@
 mod files;
 mod host_rows;
 mod load;
+mod settings;
 mod write;
 
 pub(crate) use write::scopes;

@@ -28,6 +28,7 @@ impl BatchTransaction<'_> {
         self.write_files(state)?;
         self.update_conversations(state)?;
         self.write_members(state)?;
+        self.write_settings(state)?;
         self.end_sessions(state)?;
         self.insert_cancelled(state, now_ms)?;
         let scopes: Vec<String> = state.scopes.iter().map(|(scope, version)| format!("{scope}@{version}")).collect();

@@ -2,14 +2,14 @@
 
 use super::Snapshot;
 use crate::{
-    domain::rows::{ConversationRow, UNREAD_MAX},
+    domain::rows::{ConversationRow, SettingsRow, UNREAD_MAX},
     environment::rfc3339,
     store::{
         Result,
         bulk_params::BulkParams,
         column,
         row::Row,
-        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, RowReader},
+        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, RowReader, SETTINGS},
     },
 };
 use parlor_protocol::{
@@ -24,6 +24,7 @@ struct ViewedConversation {
     unread: u32,
     history_from: i64,
     hidden_seq: i64,
+    settings: SettingsRow,
 }
 
 /// Converts a count from the store for the wire.
@@ -77,9 +78,10 @@ impl Snapshot<'_> {
         let found = params.query(
             self.connection(),
             &format!(
-                "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq \
+                "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq, {SETTINGS} \
                      FROM v JOIN members m ON m.conversation_id = v.id AND m.user_id = v.user_id AND m.has_left = 0 \
-                     JOIN conversations c ON c.id = v.id LEFT JOIN contexts x ON x.id = c.context_id",
+                     JOIN conversations c ON c.id = v.id LEFT JOIN contexts x ON x.id = c.context_id \
+                     LEFT JOIN conversation_settings s ON s.user_id = m.user_id AND s.conversation_id = c.id",
                 rows::unread()
             ),
             |row| {
@@ -89,6 +91,7 @@ impl Snapshot<'_> {
                     unread: unread(rest.int()?),
                     history_from: rest.int()?,
                     hidden_seq: rest.int()?,
+                    settings: rest.settings()?,
                 })
             },
         )?;
@@ -98,7 +101,7 @@ impl Snapshot<'_> {
         let mut members = self.shown_members(user, &rows, &messages)?;
         Ok(found
             .into_iter()
-            .map(|ViewedConversation { row, unread, .. }| Conversation {
+            .map(|ViewedConversation { row, unread, settings, .. }| Conversation {
                 id: row.id,
                 version: row.version,
                 kind: row.kind,
@@ -113,6 +116,7 @@ impl Snapshot<'_> {
                 unread,
                 picture: row.picture(),
                 title: row.title,
+                settings: settings.settings(),
             })
             .collect())
     }

@@ -13,14 +13,14 @@ use crate::{
         Result,
         bulk_params::BulkParams,
         param::Param,
-        rows::{self, RowReader, USER},
+        rows::{self, RowReader, SETTINGS, USER},
     },
 };
 use parlor_protocol::{
     ids::{ConversationId, Seq, UserId, Version},
     model::User,
     params::MessagePlace,
-    reply::{Marker, Unread},
+    reply::{Marker, SettingsOf, Unread},
 };
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -64,25 +64,58 @@ impl Snapshot<'_> {
             })
     }
 
-    /// Returns the number of unread messages in all conversations of the user. A conversation that was read to its end
-    /// costs two look-ups, any other at most a count up to [`UNREAD_MAX`].
+    /// Returns the number of unread messages in the conversations of the user that are neither archived nor muted at this
+    /// time. A conversation that was read to its end costs three look-ups, any other at most a count up to
+    /// [`UNREAD_MAX`].
     ///
     /// # Errors
     /// The store is unavailable.
-    pub fn unread(&mut self, user: UserId) -> Result<Unread> {
+    pub fn unread(&mut self, user: UserId, now_ms: i64) -> Result<Unread> {
         let sql = format!(
             "SELECT CAST(count(*) AS BIGINT), CAST(COALESCE(sum(counted.unread), 0) AS BIGINT) FROM \
-             (SELECT CASE WHEN one.unread > {UNREAD_MAX} THEN {UNREAD_MAX} ELSE one.unread END AS unread FROM \
-             (SELECT {} AS unread FROM members m JOIN conversations c ON c.id = m.conversation_id \
-             WHERE m.user_id = $1 AND m.has_left = 0 AND c.last_seq > m.read_seq) AS one WHERE one.unread > 0) AS counted",
+             (SELECT CASE WHEN one.unread > {UNREAD_MAX} THEN {UNREAD_MAX} ELSE one.unread END AS unread, one.marked FROM \
+             (SELECT {} AS unread, COALESCE(s.marked_unread, 0) AS marked \
+             FROM members m JOIN conversations c ON c.id = m.conversation_id \
+             LEFT JOIN conversation_settings s ON s.user_id = m.user_id AND s.conversation_id = m.conversation_id \
+             WHERE m.user_id = $1 AND m.has_left = 0 AND (c.last_seq > m.read_seq OR s.marked_unread = 1) \
+             AND COALESCE(s.muted_until, 0) <= $2 AND COALESCE(s.archived_seq, -1) < c.last_seq) AS one \
+             WHERE one.unread > 0 OR one.marked = 1) AS counted",
             rows::unread()
         );
-        let counted = self.connection().query_optional(&sql, &[user.0.into()], |row| {
+        let counted = self.connection().query_optional(&sql, &[user.0.into(), now_ms.into()], |row| {
             let mut reader = RowReader::new(row);
             let mut count = || reader.int().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
             Ok(Unread { conversations: count()?, messages: count()? })
         })?;
         Ok(counted.unwrap_or_default())
+    }
+
+    /// Returns the settings that the user changed after a version; without one, those of their pinned conversations. None
+    /// if these are more than `changes_rows_max`.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub fn settings(&mut self, user: UserId, since: Option<Version>) -> Result<Option<Vec<SettingsOf>>> {
+        let most = self.limits.changes_rows_max;
+        let rows: Vec<SettingsOf> = self.connection().query(
+            &format!(
+                "SELECT s.conversation_id, {SETTINGS} FROM conversation_settings s \
+                 JOIN members m ON m.conversation_id = s.conversation_id AND m.user_id = s.user_id AND m.has_left = 0 \
+                 WHERE s.user_id = $1 AND s.version > $2 AND s.pinned >= $3 ORDER BY s.version LIMIT $4"
+            ),
+            &[
+                user.0.into(),
+                since.unwrap_or_default().0.into(),
+                i64::from(since.is_none()).into(),
+                (i64::from(most) + 1).into(),
+            ],
+            |row| {
+                let mut reader = RowReader::new(row);
+                let conversation = ConversationId(reader.int()?);
+                Ok(SettingsOf { conversation, settings: reader.settings()?.settings() })
+            },
+        )?;
+        Ok(Some(rows).filter(|rows| rows.len() <= most as usize))
     }
 
     /// Returns what the user hid after a version, in that order; none if it is more than `changes_rows_max`.

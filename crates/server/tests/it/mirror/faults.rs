@@ -237,7 +237,8 @@ async fn ids_are_bound_as_their_columns_have_them(server: HostServer) {
     let mirror = beside.app.mirror.clone().expect("it runs");
     let ada = mirror.user_of(ADA).await.expect("read").expect("they exist");
     let ben = mirror.user_of(BEN).await.expect("read").expect("they exist");
-    let unread = || async { beside.app.store.read(move |snapshot| snapshot.unread(ben)).await.expect("read").messages };
+    let unread =
+        || async { beside.app.store.read(move |snapshot| snapshot.unread(ben, 0)).await.expect("read").messages };
     until("the row is a message", || async { unread().await == 1 }).await;
     let new = NewHostRow { sender: ben, recipient: ada, context: None, text: "hi".to_owned(), subject: None };
     mirror.send(new).await.expect("sent");

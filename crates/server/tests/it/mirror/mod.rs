@@ -399,7 +399,7 @@ impl Beside {
 
     pub(crate) async fn unread(&self, user: i64) -> u32 {
         let user = self.user(user).await;
-        self.app.store.read(move |snapshot| snapshot.unread(user)).await.expect("read").messages
+        self.app.store.read(move |snapshot| snapshot.unread(user, 0)).await.expect("read").messages
     }
 }
 

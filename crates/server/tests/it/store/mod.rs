@@ -22,6 +22,7 @@ mod presence_races;
 mod receipts;
 mod search;
 mod search_index;
+mod settings;
 mod unread_totals;
 mod visibility;
 

@@ -1,0 +1,45 @@
+//! How the user keeps conversations in their own list.
+//!
+//! The settings belong to the scope of the user, and arrive with copies of conversations, too: of two copies, the one with
+//! the higher version is current.
+
+use super::State;
+use parlor_protocol::{
+    ids::ConversationId,
+    model::{Conversation, ConversationSettings},
+    reply::MeAnswer,
+};
+
+impl State {
+    /// Returns the settings of a conversation.
+    #[must_use]
+    pub fn settings(&self, conversation: ConversationId) -> ConversationSettings {
+        self.settings.get(&conversation).cloned().unwrap_or_default()
+    }
+
+    /// Stores settings, unless newer ones are known.
+    pub(super) fn put_settings(&mut self, conversation: ConversationId, settings: ConversationSettings) {
+        if self.settings.get(&conversation).is_none_or(|known| known.version < settings.version) {
+            self.settings.insert(conversation, settings);
+        }
+    }
+
+    /// Stores the settings of an answer to `me.get`, and the time of its totals.
+    pub(super) fn apply_me_settings(&mut self, answer: &MeAnswer) {
+        let is_older = self.me.as_ref().is_some_and(|me| answer.me.scope_version < me.scope_version);
+        if answer.hidden_reset && !is_older {
+            self.settings.clear();
+        }
+        for one in &answer.settings {
+            self.put_settings(one.conversation, one.settings.clone());
+        }
+    }
+
+    /// Returns whether a conversation counts in the totals: it is neither archived nor muted at their time.
+    pub(super) fn counts(&self, conversation: &Conversation) -> bool {
+        let Some(settings) = self.settings.get(&conversation.id) else { return true };
+        // Times have one form, so their texts have their order.
+        let is_muted = settings.muted && settings.muted_until.as_ref().is_none_or(|until| *until > self.now);
+        !is_muted && settings.archived_seq.is_none_or(|seq| seq < conversation.last_seq)
+    }
+}
