@@ -11,6 +11,7 @@ import {
 } from './support/message-changes.js';
 import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
+import { updateSettings } from './support/model-settings.js';
 
 const USERS = 4;
 const ME = 1;
@@ -22,7 +23,7 @@ const step = fc.record({
     'send', 'send', 'send', 'send', 'reply', 'read', 'read', 'deliver', 'add', 'addFromStart', 'remove', 'rename',
     'setContext', 'open', 'group', 'edit', 'edit', 'delete', 'delete', 'react', 'react', 'hide', 'hide', 'hide',
     'unhide', 'unhide', 'hostRemoves',
-    'title', 'picture', 'role', 'receipts',
+    'title', 'picture', 'role', 'receipts', 'settings', 'settings',
     'receive', 'receive', 'receive', 'receive', 'reorder', 'lose', 'repeat', 'answer', 'answer', 'answer',
     'answerEarly', 'fail',
     'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
@@ -95,7 +96,21 @@ function change(server, { kind, who, other, pick }, index) {
   if (kind === 'deliver') server.mark(who, conversation.id, { delivered: last });
   if (kind === 'add' || kind === 'addFromStart') server.add(conversation.id, other, who, kind !== 'add');
   if (kind === 'remove') server.remove(conversation.id, other);
+  if (kind === 'settings') updateSettings(server, userOf(server, conversation.id, who), conversation.id, SETTINGS[index % SETTINGS.length](last));
   if (kind === 'setContext') server.setContextStatus(conversation.id, `state ${index}`);
+}
+
+/** What a user changes of their settings. @type {((last: number) => import('../src/sdk/wire.js').SettingsUpdate)[]} */
+const SETTINGS = [
+  () => ({ pinned: true }), (last) => ({ archived_seq: last }), () => ({ muted: true }), () => ({ marked_unread: true }),
+  () => ({ pinned: false, archived_seq: null }), (last) => ({ archived_seq: last - 1 }), () => ({ muted: false }),
+  () => ({ muted: true, muted_until: '2020-01-02T03:04:05.000Z' }), () => ({ marked_unread: false }),
+];
+
+/** Returns the user if they are in a conversation, else another member. @param {ModelServer} server @param {number} id
+ * @param {number} who @returns {number} */
+function userOf(server, id, who) {
+  return server.data.conversations.get(id)?.members.get(ME)?.left === false ? ME : who;
 }
 
 /** @param {ModelServer} server @param {Step} one @param {number} id @param {number} seq */

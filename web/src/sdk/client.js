@@ -13,7 +13,7 @@
  * @import {Snapshots} from './snapshots.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, EphemeralEvent, Event, Found, Message, MessageChanged, MessagePage,
- *   MessagePlace, Open, SearchQuery, User} from './wire.js'
+ *   MessagePlace, Open, SearchQuery, SettingsUpdate, User} from './wire.js'
  * @import {Content} from './outbox-item.js'
  */
 import { ownClientIds } from './queries.js';
@@ -30,6 +30,7 @@ import { canRetry } from './problem.js';
 import { PendingReactions } from './reactions.js';
 import { noSnapshots } from './snapshots.js';
 import { Outbox } from './outbox.js';
+import { nextMuteEnd, settingsOf } from './state/settings.js';
 import { UserStorage, eraseUser, eraseOtherUsers } from './storage.js';
 import { Sync } from './sync.js';
 import { Uploads } from './uploads.js';
@@ -152,6 +153,8 @@ export class Client {
     void this.#loadLimits();
     const refresh = () => {
       void this.connection.refresh();
+      const muteEnd = nextMuteEnd(this.state);
+      if (muteEnd !== null && muteEnd <= new Date(this.clock.now()).toISOString()) this.sync.applyInput({ kind: 'totals' });
       this.outbox.resume();
       this.#refreshTimer = this.clock.after(REFRESH_MS, refresh);
     };
@@ -253,6 +256,16 @@ export class Client {
     await this.#changeMessage({ type: 'message.delete', conversation, seq });
   }
 
+  /** Changes how the user keeps a conversation in their own list. @param {number} conversation
+   * @param {SettingsUpdate} settings @returns {Promise<void>} */
+  async updateSettings(conversation, settings) {
+    // A marker that is still on its way would end it at once.
+    if (settings.marked_unread) await this.readMarkers.flush(conversation);
+    /** @type {Changed} */
+    const { version } = await this.requestWithRetry({ type: 'conversation.settings', conversation, settings });
+    this.sync.applyEvent({ type: 'scope.changed', scope: `user:${this.user}`, version });
+  }
+
   /** Deletes a message for this user only. @param {number} conversation @param {number} seq @returns {Promise<void>} */
   async hideMessage(conversation, seq) {
     /** @type {Changed} */
@@ -335,6 +348,9 @@ export class Client {
   async showConversation(conversation, seq = null) {
     this.#sendShown([conversation]);
     await this.sync.threads.open(conversation, seq);
+    if (!settingsOf(this.state, conversation).marked_unread) return;
+    // If it fails, the conversation stays marked as unread.
+    await this.updateSettings(conversation, { marked_unread: false }).catch(() => {});
   }
 
   /** Shows a thread at a message, such as a search hit or a quoted message. @param {number} conversation

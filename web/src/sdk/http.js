@@ -152,6 +152,8 @@ function conversationRequest(command, base) {
       const [kind, seq] = command.read === undefined ? ['delivered', command.delivered] : ['read', command.read];
       return { method: 'PUT', path: `${base}/${kind}`, body: { seq } };
     }
+    case 'conversation.settings':
+      return { method: 'PATCH', path: `${base}/settings`, body: command.settings };
     case 'conversation.update':
       return { method: 'PATCH', path: base, body: { title: command.title } };
     case 'conversation.typing':

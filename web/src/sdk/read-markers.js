@@ -43,6 +43,16 @@ export class ReadMarkers {
     if (!this.#timers.has(conversation)) void this.#send(conversation);
   }
 
+  /** Sends how far the user has read, and waits until the server has it and all that was sent before.
+   * @param {number} conversation */
+  async flush(conversation) {
+    const target = this.#targets.get(conversation);
+    if (!target || target.read === 0) return;
+    await this.request({ type: 'conversation.mark', conversation, read: target.read });
+    const sent = this.#sent.get(conversation) ?? { read: 0, delivered: 0 };
+    this.#sent.set(conversation, { read: Math.max(sent.read, target.read), delivered: Math.max(sent.delivered, target.read) });
+  }
+
   /** The state was dropped: the server may know less than it was sent. */
   reset() {
     this.#generation += 1;

@@ -35,8 +35,15 @@
  *   id: number, version: number, kind: 'direct'|'group', title: string|null, picture: string|null,
  *   context: Context|null,
  *   created_by: number, created_at: string, activity: number, last_seq: number, last_message: Message|null,
- *   member_count: number, members: Member[], unread: number
+ *   member_count: number, members: Member[], unread: number, settings?: ConversationSettings
  * }} Conversation
+ * @typedef {{
+ *   pinned: boolean, archived_seq: number|null, muted: boolean, muted_until: string|null, marked_unread: boolean,
+ *   version: number
+ * }} ConversationSettings
+ * @typedef {{
+ *   pinned?: boolean, archived_seq?: number|null, muted?: boolean, muted_until?: string, marked_unread?: boolean
+ * }} SettingsUpdate
  * @typedef {{id: number, created_at: string, seen_at: string, agent: string, current: boolean}} Session
  *
  * @typedef {{scope: string, version: number}} Head
@@ -61,9 +68,10 @@
  * @typedef {{cancelled: boolean, message: Message|null}} Cancelled
  * @typedef {{heads: Head[]}} Shown
  * @typedef {{conversation: number, seq: number}} MessagePlace
- * @typedef {{conversations: number, messages: number}} Unread in all conversations of a person
+ * @typedef {{conversations: number, messages: number}} Unread in the conversations of a person that are neither archived nor muted
  * @typedef {Me & {
- *   markers: Marker[], unread: Unread, hidden?: MessagePlace[], unhidden?: MessagePlace[], hidden_reset?: boolean,
+ *   markers: Marker[], unread: Unread, now: string, settings?: (ConversationSettings & {conversation: number})[],
+ *   hidden?: MessagePlace[], unhidden?: MessagePlace[], hidden_reset?: boolean,
  *   cursor: string
  * }} MeAnswer
  * @typedef {Changed & {message: Message}} MessageChanged
@@ -93,9 +101,10 @@
  * }} MembersUpdated
  * @typedef {Scoped & {type: 'marker.updated'} & Marker} MarkerUpdated
  * @typedef {Scoped & {type: 'me.updated', me: Me}} MeUpdated
+ * @typedef {Scoped & {type: 'settings.updated', conversation: number, settings: ConversationSettings}} SettingsUpdated
  * @typedef {{type: 'scope.changed', scope: string, version: number}} ScopeChanged
  * @typedef {MessageCreated|MessageUpdated|MessageHidden|ConversationCreated|ConversationUpdated|MembersUpdated
- *   |MarkerUpdated|MeUpdated|ScopeAdvanced} PlacedEvent
+ *   |MarkerUpdated|MeUpdated|SettingsUpdated|ScopeAdvanced} PlacedEvent
  * @typedef {{
  *   type: 'typing.changed', conversation: number, user: number, typing: boolean, expires_ms: number
  * }} TypingChanged
@@ -124,6 +133,7 @@
  *   | ({type: 'conversation.open'} & Open)
  *   | {type: 'conversation.show', conversations: number[]}
  *   | {type: 'conversation.mark', conversation: number, delivered?: number, read?: number}
+ *   | {type: 'conversation.settings', conversation: number, settings: SettingsUpdate}
  *   | {type: 'conversation.update', conversation: number, title: string}
  *   | {type: 'conversation.typing', conversation: number, typing: boolean}
  *   | {type: 'member.list', conversation: number, after?: string, limit?: number}

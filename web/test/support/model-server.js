@@ -2,10 +2,11 @@
  * A model of the server for testing clients: the rules of I4 to I6 in memory, as the protocol page of the book
  * describes them, for conversations of up to `fan_out_max` members. It has no transport and no time.
  *
- * @import {Changes, Context, Conversation, ConversationPage, Event, Heads, Me, MeAnswer, Member, Message, MessagePage,
+ * @import {Changes, Context, Conversation, ConversationPage, ConversationSettings, Event, Heads, Me, MeAnswer, Member, Message, MessagePage,
  *   PlacedEvent, User} from '../../src/sdk/wire.js'
  */
 import { Problem } from '../../src/sdk/problem.js';
+import { NOW, totalsFor, listedSettings, putSettings, settingsOf } from './model-settings.js';
 
 /**
  * @typedef {{
@@ -19,7 +20,7 @@ import { Problem } from '../../src/sdk/problem.js';
  *   receiptsOff: Set<number>,
  *   hidden: {user: number, conversation: number, seq: number, version: number}[],
  *   unhidden: {user: number, conversation: number, seq: number, version: number}[],
- *   movedMarkers: {user: number, conversation: number, version: number}[],
+ *   movedMarkers: {user: number, conversation: number, version: number}[], settings: Map<string, ConversationSettings>,
  * }} Data
  * `receiptsOff` holds the users whose receipts are off, `movedMarkers` the markers whose moves only their owner learns.
  * @typedef {{to: number, event: Event}} Delivery
@@ -36,7 +37,7 @@ export class ModelServer {
   /** @type {Data} */
   data = {
     version: 0, epochs: [], users: new Map(), scopes: new Map(), conversations: new Map(), keys: new Map(),
-    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [],
+    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [], settings: new Map(),
   };
   /** @type {((delivery: Delivery) => void)} */
   deliver = () => {};
@@ -151,11 +152,9 @@ export class ModelServer {
     return Math.min(UNREAD_MAX, counted.length);
   }
 
-  /** Returns the unread totals of all conversations. @param {number} user
-   * @returns {import('../../src/sdk/wire.js').Unread} */
+  /** Returns the unread totals. @param {number} user @returns {import('../../src/sdk/wire.js').Unread} */
   totals(user) {
-    const counts = this.conversationsOf(user).map((conversation) => this.unread(conversation, user));
-    return { conversations: counts.filter((one) => one > 0).length, messages: counts.reduce((sum, one) => sum + one, 0) };
+    return totalsFor(this, user);
   }
 
   /** @param {'direct'|'group'} kind @param {number} by @param {number[]} users @param {Context|null} context
@@ -223,8 +222,12 @@ export class ModelServer {
     const last = conversation.messages.at(-1)?.seq ?? 0;
     const readSeq = Math.max(row.read_seq, Math.min(read, last));
     const deliveredSeq = Math.max(row.delivered_seq, readSeq, Math.min(delivered, last));
-    if (readSeq === row.read_seq && deliveredSeq === row.delivered_seq) return;
+    const moves = readSeq > row.read_seq || deliveredSeq > row.delivered_seq;
+    const isUnmarked = read > 0 && settingsOf(this, user, id).marked_unread;
+    if (!moves && !isUnmarked) return;
     const version = this.next();
+    if (isUnmarked) putSettings(this, user, id, { marked_unread: false });
+    if (!moves) return;
     const quiet = this.data.receiptsOff.has(user) && deliveredSeq === row.delivered_seq;
     if (readSeq > row.read_seq) Object.assign(row, { read_seq: readSeq, read_at: this.time(version) });
     row.delivered_seq = deliveredSeq;
@@ -352,7 +355,7 @@ export class ModelServer {
       this.data.movedMarkers.some((one) => one.user === user && one.conversation === conversation.id));
     return {
       ...this.ownUser(user), markers: conversations.map((one) => this.marker(one, user)), cursor: this.cursor(),
-      unread: this.totals(user),
+      unread: this.totals(user), now: NOW, ...listedSettings(this, user, since),
       ...(hidden.length > 0 ? { hidden } : {}), ...(unhidden.length > 0 ? { unhidden } : {}),
       ...(tooMany ? { hidden_reset: true } : {}),
     };
@@ -369,7 +372,7 @@ export class ModelServer {
       id, version, kind, title, picture, context, created_by, created_at: '2026-11-22T08:00:00.000Z', activity, last_seq: last?.seq ?? 0,
       last_message: shown ?? null, member_count: this.activeMembers(conversation).length,
       members: this.activeMembers(conversation).sort((a, b) => a - b).map((one) => this.row(conversation, one, user)),
-      unread: this.unread(conversation, user),
+      unread: this.unread(conversation, user), settings: settingsOf(this, user, id),
     });
   }
 

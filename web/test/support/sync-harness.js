@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { missingQuoteIn } from '../../src/sdk/state/threads.js';
+import { settingsOf } from '../../src/sdk/state/settings.js';
 import { totalsOf } from '../../src/sdk/state/unread-totals.js';
 import { keptState } from '../../src/sdk/snapshot.js';
 import { NoAnswer } from '../../src/sdk/problem.js';
@@ -219,9 +220,10 @@ export class SyncHarness {
   assertEqual() {
     const { server, state, user } = this;
     const fresh = new Map(server.all(user).map((one) => [one.id, one]));
-    const held = new Map([...state.conversations].map(([id, { unreadAt: _, ...one }]) => [id, sorted(one)]));
+    const held = new Map([...state.conversations].map(([id, { unreadAt: _, ...one }]) =>
+      [id, { ...sorted(one), settings: settingsOf(state, id) }]));
     assert.deepEqual(held, fresh);
-    const { markers: _markers, cursor: _cursor, unread, ...me } = server.me(user);
+    const { markers: _markers, cursor: _cursor, unread, now: _now, settings: _settings, ...me } = server.me(user);
     assert.deepEqual(state.me, me);
     assert.deepEqual(totalsOf(state), unread);
     assert.equal(state.cursor, server.cursor());

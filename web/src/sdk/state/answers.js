@@ -106,7 +106,7 @@ export function applyMe(draft, answer, since) {
     markStale(draft, `user:${draft.user}`, { version: answer.scope_version, urgent: true, wholeSince: 0 });
     return;
   }
-  const { markers, cursor, unread: _, hidden = [], unhidden = [], hidden_reset: isReset = false, ...me } = answer;
+  const { markers, cursor, unread: _unread, now: _now, settings: _settings, hidden = [], unhidden = [], hidden_reset: isReset = false, ...me } = answer;
   draft.me = me;
   putUsers(draft, [me]);
   for (const marker of markers) {

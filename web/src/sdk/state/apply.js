@@ -21,10 +21,11 @@ import { listBounds } from './conversations.js';
 import { releaseHeldEvents, receiveEvent } from './events.js';
 import { updateFound } from './found-messages.js';
 import { putUsers } from './rows.js';
+import { applyMeSettings } from './settings.js';
 import { scopeLoaded, markStale } from './stale-scopes.js';
 import { wasAddedSince, emptyState, versionOf } from './state.js';
 import { closeThread, hideMessageAt, openThread, trimThread } from './threads.js';
-import { applyTotals } from './unread-totals.js';
+import { applyTotals, markTotalsStale } from './unread-totals.js';
 
 /** @param {State} state @param {Input} input @returns {State} */
 export function apply(state, input) {
@@ -60,8 +61,12 @@ export function apply(state, input) {
       break;
     case 'me':
       scopeLoaded(draft, `user:${draft.user}`, input.answered);
+      applyMeSettings(draft, input.answer);
       applyMe(draft, input.answer, input.since);
       applyTotals(draft, input.answer, input.requestedAt);
+      break;
+    case 'totals':
+      markTotalsStale(draft);
       break;
     case 'sent':
       applyMessage(draft, input.sent.message, input.sent.version, input.requestedAt);
@@ -110,6 +115,7 @@ function copy(state) {
     heldEventsAt: new Map(state.heldEventsAt),
     addedAt: new Map(state.addedAt),
     left: new Map(state.left),
+    settings: new Map(state.settings),
     totals: state.totals && { ...state.totals, rest: { ...state.totals.rest } },
     pending: state.pending && { ...state.pending, needs: new Map(state.pending.needs) },
   };

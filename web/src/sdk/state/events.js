@@ -10,6 +10,7 @@
 import { applyToRow, needsWhole, withHidden, withMarker } from './conversations.js';
 import { hideFoundBefore } from './found-messages.js';
 import { putConversation, putUsers } from './rows.js';
+import { putSettings } from './settings.js';
 import { knownVersion, markStale, markWholeStale } from './stale-scopes.js';
 import { conversationOf, rowVersion } from './state.js';
 import { applyHistoryStart, hideMessageAt, isHidden, putMessages } from './threads.js';
@@ -55,6 +56,10 @@ function applyEvent(draft, event) {
   if (event.type === 'me.updated') {
     draft.me = { ...event.me, scope_version: event.version };
     putUsers(draft, [event.me]);
+  } else if (event.type === 'settings.updated') {
+    markTotalsStale(draft);
+    putSettings(draft, event.conversation, event.settings);
+    if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
   } else if (event.type === 'marker.updated' || event.type === 'message.hidden') {
     applyOwnEvent(draft, event);
   } else {
@@ -81,7 +86,7 @@ function applyOwnEvent(draft, event) {
 }
 
 /** Applies what all members of a conversation are sent. @param {State} draft
- * @param {Exclude<PlacedEvent, {type: 'me.updated'|'marker.updated'|'message.hidden'}>} event */
+ * @param {Exclude<PlacedEvent, {type: 'me.updated'|'settings.updated'|'marker.updated'|'message.hidden'}>} event */
 function applyConversationEvent(draft, event) {
   const current = draft.conversations.get(conversationOf(event.scope));
   if (!current) return;

@@ -15,6 +15,7 @@
  *   | {kind: 'quoted', conversation: number, seq: number, page: MessagePage|null, requestedAt: number}
  *   | {kind: 'trim', conversation: number, first: number, last: number}
  *   | {kind: 'me', answer: MeAnswer, since: number|null, requestedAt: number, answered?: number}
+ *   | {kind: 'totals'}
  *   | {kind: 'sent', sent: Sent, requestedAt: number}
  *   | {kind: 'changed', changed: MessageChanged, requestedAt: number}
  *   | {kind: 'hidden', place: MessagePlace, version: number}

@@ -6,6 +6,7 @@
  */
 import { isBehind, mergeRow } from './conversations.js';
 import { hideFoundBefore } from './found-messages.js';
+import { putSettings } from './settings.js';
 import { markWholeStale } from './stale-scopes.js';
 import { applyHistoryStart } from './threads.js';
 import { countRow } from './unread-totals.js';
@@ -14,6 +15,7 @@ import { countRow } from './unread-totals.js';
  * @param {boolean} [isWhole] nothing that was unread changed since what was held but what this tells */
 export function putConversation(draft, conversation, requestedAt, isWhole = false) {
   const { id } = conversation;
+  putSettings(draft, id, conversation.settings);
   const current = draft.conversations.get(id);
   if (!current) draft.addedAt.set(`conversation:${id}`, draft.turn);
   const wasBehind = current !== undefined && isBehind(current, conversation, draft.user);

@@ -5,7 +5,7 @@
  * The row of a conversation and its messages may be true at different versions, since a complete copy moves only the
  * row. The version of the scope is the lower of the two.
  *
- * @import {Me, Message, PlacedEvent, Unread, User} from '../wire.js'
+ * @import {ConversationSettings, Me, Message, PlacedEvent, Unread, User} from '../wire.js'
  * @import {ConversationRow} from './conversations.js'
  * @import {Thread} from './messages.js'
  */
@@ -16,7 +16,8 @@
  * @typedef {{rest: Unread, at: number}} Totals what is unread in conversations that are not loaded, and at which version
  * @typedef {Map<string, Message|null>} FoundMessages the newest copies; null if a message may have changed
  * @typedef {{seqs: Set<number>, turn: number}} HiddenMessages messages that the user hid, as far as known, and when
- * `unhidden` has the turn at which a message of a conversation was last shown again.
+ * `settings` has those of conversations that are not loaded, too, as far as known; `now` is the server's time of the
+ * totals. `unhidden` has the turn at which a message of a conversation was last shown again.
  * @typedef {{
  *   user: number,
  *   turn: number,
@@ -37,6 +38,8 @@
  *   addedAt: Map<string, number>,
  *   left: Map<string, {version: number, turn: number}>,
  *   totals: Totals|null,
+ *   settings: Map<number, ConversationSettings>,
+ *   now: string,
  * }} State
  */
 
@@ -64,6 +67,8 @@ export function emptyState(user) {
     addedAt: new Map(),
     left: new Map(),
     totals: null,
+    settings: new Map(),
+    now: '',
   };
 }
 

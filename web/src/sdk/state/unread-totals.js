@@ -12,13 +12,16 @@
  * @import {State} from './state.js'
  */
 import { memberOf } from './conversations.js';
+import { countOf } from './settings.js';
 import { wholeLoaded, isWholeStale, versionIn, markStale } from './stale-scopes.js';
+
+const NOTHING = Object.freeze({ conversations: 0, messages: 0 });
 
 /** Returns the unread totals; until the server has sent them, those of the loaded conversations. @param {State} state
  * @returns {Unread} */
-export function totalsOf({ totals, conversations }) {
-  const current = heldIn(conversations);
-  const { rest } = totals ?? { rest: { conversations: 0, messages: 0 } };
+export function totalsOf(state) {
+  const current = heldIn(state);
+  const { rest } = state.totals ?? { rest: { conversations: 0, messages: 0 } };
   return {
     conversations: Math.max(0, current.conversations + rest.conversations),
     messages: Math.max(0, current.messages + rest.messages),
@@ -26,10 +29,11 @@ export function totalsOf({ totals, conversations }) {
 }
 
 /** @param {State} draft @param {MeAnswer} answer @param {number} requestedAt the turn of the state when it was asked for */
-export function applyTotals(draft, { unread, cursor }, requestedAt) {
+export function applyTotals(draft, { unread, now, cursor }, requestedAt) {
   const at = versionIn(cursor);
   if (draft.totals && at < draft.totals.at) return;
-  const current = heldIn(draft.conversations);
+  draft.now = now;
+  const current = heldIn(draft);
   draft.totals = {
     rest: { conversations: unread.conversations - current.conversations, messages: unread.messages - current.messages }, at,
   };
@@ -46,9 +50,9 @@ export function countRow(draft, before, after, isWhole) {
   const { totals } = draft;
   if (!totals) return;
   if (after.version <= totals.at) {
-    const [was, is] = [before?.unread ?? 0, after.unread];
-    totals.rest.messages -= is - was;
-    totals.rest.conversations -= Number(is > 0) - Number(was > 0);
+    const [was, is] = [before ? countOf(draft, before) : NOTHING, countOf(draft, after)];
+    totals.rest.messages -= is.messages - was.messages;
+    totals.rest.conversations -= is.conversations - was.conversations;
   } else if ((!isWhole || isWholeStale(draft, after.id)) && (before?.version ?? 0) <= totals.at) {
     markTotalsStale(draft);
   }
@@ -69,12 +73,13 @@ export function markTotalsStale(draft) {
   markStale(draft, `user:${draft.user}`, { version: 0, urgent: false, wholeSince: draft.turn });
 }
 
-/** @param {Map<number, ConversationRow>} conversations @returns {Unread} */
-function heldIn(conversations) {
-  const sum = { conversations: 0, messages: 0 };
-  for (const { unread } of conversations.values()) {
-    sum.messages += unread;
-    if (unread > 0) sum.conversations += 1;
+/** @param {State} state @returns {Unread} */
+function heldIn(state) {
+  const sum = { ...NOTHING };
+  for (const row of state.conversations.values()) {
+    const { conversations, messages } = countOf(state, row);
+    sum.conversations += conversations;
+    sum.messages += messages;
   }
   return sum;
 }

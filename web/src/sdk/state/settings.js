@@ -1,0 +1,71 @@
+/**
+ * How the user keeps conversations in their own list: pinned, archived, muted, marked as unread. Pure.
+ *
+ * The settings belong to the scope of the user, and copies of conversations have them, too: of two copies, the one with
+ * the higher version is current. A conversation is archived up to a message, so a newer one takes it out of the archive
+ * without a change of its settings; the end of a mute is no change either.
+ *
+ * @import {Conversation, ConversationSettings, MeAnswer, Unread} from '../wire.js'
+ * @import {State} from './state.js'
+ */
+import { markStale } from './stale-scopes.js';
+
+/** @type {ConversationSettings} */
+const DEFAULT = Object.freeze({
+  pinned: false, archived_seq: null, muted: false, muted_until: null, marked_unread: false, version: 0,
+});
+
+/** @param {Pick<State, 'settings'>} state @param {number} conversation @returns {ConversationSettings} */
+export function settingsOf({ settings }, conversation) {
+  return settings.get(conversation) ?? DEFAULT;
+}
+
+/** Stores settings, unless newer ones are known. @param {State} draft @param {number} conversation
+ * @param {ConversationSettings|undefined} settings */
+export function putSettings(draft, conversation, settings) {
+  if (!settings || settings.version <= settingsOf(draft, conversation).version) return;
+  draft.settings.set(conversation, settings);
+  // A pinned conversation is shown although the part of the list in which it is may not be loaded.
+  if (settings.pinned && !draft.conversations.has(conversation)) {
+    markStale(draft, `conversation:${conversation}`, { version: 1, urgent: false, wholeSince: 0 });
+  }
+}
+
+/** Stores the settings of an answer to `me.get`. @param {State} draft @param {MeAnswer} answer */
+export function applyMeSettings(draft, answer) {
+  const isOlder = draft.me !== null && answer.scope_version < draft.me.scope_version;
+  if (answer.hidden_reset && !isOlder) draft.settings.clear();
+  for (const { conversation, ...settings } of answer.settings ?? []) putSettings(draft, conversation, settings);
+}
+
+/** Returns whether a conversation is muted. @param {ConversationSettings} settings
+ * @param {string} now as the server writes times, whose texts have their order @returns {boolean} */
+export function isMuted({ muted, muted_until }, now) {
+  return muted && (muted_until === null || muted_until > now);
+}
+
+/** Returns whether a conversation is in the archive. @param {Pick<Conversation, 'last_seq'>} conversation
+ * @param {ConversationSettings} settings @param {string} now @returns {boolean} */
+export function isArchived({ last_seq: last }, settings, now) {
+  const { archived_seq: seq } = settings;
+  return seq !== null && (last <= seq || isMuted(settings, now));
+}
+
+/** Returns what a conversation adds to the unread totals. @param {Pick<State, 'settings'|'now'>} state
+ * @param {Pick<Conversation, 'id'|'last_seq'|'unread'>} conversation @returns {Unread} */
+export function countOf(state, conversation) {
+  const settings = settingsOf(state, conversation.id);
+  if (isMuted(settings, state.now) || isArchived(conversation, settings, state.now)) return { conversations: 0, messages: 0 };
+  const isUnread = conversation.unread > 0 || settings.marked_unread;
+  return { conversations: Number(isUnread), messages: conversation.unread };
+}
+
+/** Returns when the next mute ends after the time of the totals, which change then. @param {State} state
+ * @returns {string|null} */
+export function nextMuteEnd({ settings, now }) {
+  let next = null;
+  for (const { muted, muted_until: until } of settings.values()) {
+    if (muted && until !== null && until > now && (next === null || until < next)) next = until;
+  }
+  return next;
+}
