@@ -20,7 +20,7 @@ const ARRIVAL = { conversation: 4, seq: 10 };
 
 /** The user is not looking; notifications are on and allowed. @type {NoticeState} */
 const away = {
-  readSeq: 9, looking: null, settings: { ...usual, desktop: true }, permission: 'granted', minutes: NOON,
+  readSeq: 9, isMuted: false, looking: null, settings: { ...usual, desktop: true }, permission: 'granted', minutes: NOON,
 };
 
 /** @param {Partial<NoticeSettings>} changed @returns {Partial<NoticeState>} */
@@ -37,6 +37,10 @@ const CASES = [
   ['this conversation is looked at, and read', { looking: 4, readSeq: 10 }, 'open', false, false],
   ['another conversation is looked at', { looking: 5 }, 'here', false, true],
   ['the list is looked at', { looking: 0 }, 'here', false, true],
+  ['muted', { isMuted: true }, 'muted', false, false],
+  ['muted, while looking elsewhere', { isMuted: true, looking: 5 }, 'muted', false, false],
+  ['reading comes before the mute', { isMuted: true, readSeq: 10 }, 'read', false, false],
+  ['muted, and do not disturb', { ...set({ quiet: true }), isMuted: true }, 'muted', false, false],
   ['do not disturb', set({ quiet: true }), 'quiet', false, false],
   ['do not disturb, while looking elsewhere', { ...set({ quiet: true }), looking: 5 }, 'quiet', false, false],
   ['reading comes before do not disturb', { ...set({ quiet: true }), readSeq: 10 }, 'read', false, false],

@@ -9,11 +9,12 @@ import { initials, isLargeEmoji, shortTime } from '../src/inbox/view/format.js';
 import { routeOf } from '../src/inbox/route.js';
 import { buildBlocks } from '../src/inbox/view/message-groups.js';
 import { emptyState } from '../src/sdk/state/state.js';
-import { rowsOf } from '../src/inbox/view/conversations.js';
+import { ALL, contextFilter, contextKey, contextsOf, rowsOf, unreadTotals } from '../src/inbox/view/conversations.js';
 import { Socket } from '../src/sdk/socket.js';
 import { flushPromises, manualClock } from './support/clock.js';
 import { apply } from '../src/sdk/state/apply.js';
 import { ModelServer } from './support/model-server.js';
+import { updateSettings } from './support/model-settings.js';
 import { FakeSocket } from './support/fake-network.js';
 
 const NOW = new Date(2026, 10, 22, 12, 0).getTime();
@@ -98,6 +99,47 @@ test('the last own message shows its tick with a word, earlier ones without', ()
     [['Read', true], 'time', ['Sent', false]]);
 });
 
+test('pinned conversations come first, archived ones are apart, and those marked as unread are unread', () => {
+  const server = new ModelServer(4);
+  const [old, middle, young] = [2, 3, 4].map((user) => server.open('direct', user, [ME]));
+  for (const [index, id] of [old, middle, young].entries()) server.send(index + 2, id, 'hello', `k${index}`);
+  for (const id of [old, middle, young]) server.mark(ME, id, { read: 1 });
+  updateSettings(server, ME, old, { pinned: true });
+  updateSettings(server, ME, middle, { archived_seq: 1, muted: true, muted_until: '2026-11-22T10:00:00.000Z' });
+  updateSettings(server, ME, young, { marked_unread: true });
+  const state = apply(apply(emptyState(ME), { kind: 'me', answer: server.me(ME), since: null, requestedAt: 0 }),
+    { kind: 'list', page: server.list(ME, undefined, 10), requestedAt: 0 });
+  const viewInput = {
+    state, now: Date.parse('2026-11-22T09:00:00.000Z'), selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
+    presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
+  };
+  const ids = (/** @type {Partial<typeof ALL>} */ filter, more = {}) =>
+    rowsOf({ ...viewInput, ...more }, { ...ALL, ...filter }).map((row) => row.id);
+  assert.deepEqual(ids({}), [old, young]);
+  assert.deepEqual(ids({ show: 'unread' }), [young]);
+  assert.deepEqual(ids({ show: 'archived' }), [middle]);
+  assert.deepEqual(ids({ query: 'person' }), [old, young, middle], 'the archive is searched, too');
+  const [row] = rowsOf(viewInput, { ...ALL, show: 'archived' });
+  assert.deepEqual([row.muted, row.archived, row.pinned], [true, true, false]);
+  assert.equal(rowsOf({ ...viewInput, now: Date.parse('2026-11-22T10:00:00.000Z') }, { ...ALL, show: 'archived' })[0].muted, false);
+  assert.deepEqual(unreadTotals(viewInput), { conversations: 1, messages: 0 });
+});
+
+test('the list shows what the conversations are about, and only those about one thing', () => {
+  const server = new ModelServer(3);
+  const [one, other] = [2, 3].map((user) => server.open('group', user, [ME]));
+  for (const [index, id] of [one, other].entries()) server.send(index + 2, id, 'hello', `k${index}`);
+  server.setContextStatus(one, 'Lost');
+  const state = apply(emptyState(ME), { kind: 'list', page: server.list(ME, undefined, 10), requestedAt: 0 });
+  const viewInput = {
+    state, now: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
+    presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
+  };
+  const [context] = contextsOf(viewInput);
+  assert.deepEqual(rowsOf(viewInput, { ...ALL, context: contextKey(context) }).map((row) => row.id), [one]);
+  assert.deepEqual(contextFilter(viewInput, contextKey(context)), { contextTitle: context.title, hasContexts: true });
+});
+
 test('in a group the tick shows how many have read', () => {
   const story = buildConversation([[1, 'a', 1, 0]], 'group');
   story.server.mark(3, story.conversation.id, { read: 1 });
@@ -117,16 +159,16 @@ test('the list shows the most urgent state, and no empty conversation that someb
     draft: (/** @type {number} */ id) => (id === own ? 'dear' : ''), readUpTo: () => 0,
     presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
-  const filter = { unreadOnly: false, query: '' };
+  const filter = { ...ALL, query: '' };
   const rows = rowsOf(viewInput, filter);
   assert.deepEqual(rows.map((row) => [row.id, row.preview.kind]), [[own, 'draft'], [conversation.id, 'failed']]);
   assert.deepEqual(rowsOf({ ...viewInput, selected: quiet }, filter).map((row) => row.id), [own, quiet, conversation.id]
     .sort((a, b) => (all.conversations.get(b)?.activity ?? 0) - (all.conversations.get(a)?.activity ?? 0)));
-  assert.deepEqual(rowsOf(viewInput, { unreadOnly: true, query: '' }).map((row) => row.id), [conversation.id]);
-  const plain = rowsOf(viewInput, { unreadOnly: false, query: 'PERson 3' });
+  assert.deepEqual(rowsOf(viewInput, { ...ALL, show: 'unread' }).map((row) => row.id), [conversation.id]);
+  const plain = rowsOf(viewInput, { ...ALL, query: 'PERson 3' });
   assert.deepEqual(plain.map((row) => row.id), [own], 'before the search module has loaded');
   await import('../src/inbox/search/name-matching.js');
-  assert.deepEqual(rowsOf(viewInput, { unreadOnly: false, query: 'PÉRson 3' }).map((row) => row.id), [own]);
+  assert.deepEqual(rowsOf(viewInput, { ...ALL, query: 'PÉRson 3' }).map((row) => row.id), [own]);
   assert.equal(rowsOf({ ...viewInput, readUpTo: () => 1 }, filter)[1].unread, 0,
     'messages read on this page count as read');
 });
@@ -146,7 +188,7 @@ test('a system message about a former member shows their name in the list', () =
     state: fresh, now: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
     presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
-  assert.equal(rowsOf(viewInput, { unreadOnly: false, query: '' })[0].preview.text, `${ben.name} left`);
+  assert.equal(rowsOf(viewInput, { ...ALL, query: '' })[0].preview.text, `${ben.name} left`);
   const opened = apply(emptyState(ME), { kind: 'conversation', conversation: left, users: [ben], requestedAt: 0 });
   assert.equal(opened.users.get(2)?.name, ben.name);
   assert.equal(state.users.get(2)?.name, ben.name);
@@ -161,7 +203,7 @@ test('the list is filtered in the way the server finds users', () => {
       state: apply(emptyState(ME), { kind: 'list', page, requestedAt: 0 }), now: NOW, selected: null, waiting: () => [],
       draft: () => '', readUpTo: () => 0, presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
     };
-    return rowsOf(viewInput, { unreadOnly: false, query }).length === 1;
+    return rowsOf(viewInput, { ...ALL, query }).length === 1;
   };
   for (const [name, query] of [['Jérémie', 'jer'], ['Łukasz', 'lukasz'], ['Groß', 'gross'], ['Işık', 'ışık'], ['김철수', '철수'],
     ["O'Brien", 'obrien']]) assert.ok(found(name, query), `${query} finds ${name}`);

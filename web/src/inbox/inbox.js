@@ -13,7 +13,7 @@
  * @import {Route} from './route.js'
  * @import {SearchActions} from './actions/search.js'
  * @import {Divider} from './view/message-groups.js'
- * @import {ViewInput} from './view/conversations.js'
+ * @import {ListFilter, ViewInput} from './view/conversations.js'
  */
 import './ui/connection-banner.js';
 import './list/list.js';
@@ -42,7 +42,7 @@ import { toastPlace } from './ui/toast.js';
 import { showBadge } from './ui/badge.js';
 import { DrawLimiter } from './ui/draw-limiter.js';
 import { addShortcuts } from './actions/shortcuts.js';
-import { filtered, listed, nameOf, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
+import { ALL, contextFilter, filtered, listed, nameOf, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
 
 /** Times such as "Yesterday" change by themselves. */
 const TICK_MS = 30_000;
@@ -54,7 +54,7 @@ export class ParlorInbox extends HTMLElement {
   #settings = null;
   #nothing = h('div', { class: 'thread' });
   #panes = h('div', { class: 'panes', role: 'main' }, this.#list);
-  #filter = { unreadOnly: false, query: '' };
+  #filter = ALL;
   /** @type {Route} */
   #route = { at: 'list' };
   /** Where the unread line is: it stays while the conversation is open. @type {Divider|null|undefined} */
@@ -88,7 +88,7 @@ export class ParlorInbox extends HTMLElement {
       signal: this.#leave.signal,
     });
     addKeyboardNavigation(this, { list: this.#list, thread: this.#thread, signal: this.#leave.signal });
-    addRowMenu(this, { client, changed: () => this.render(), signal: this.#leave.signal });
+    addRowMenu(this, { client, changed: () => this.render(), viewInput: () => this.#viewInput(), signal: this.#leave.signal });
     handleFiles(this, { client, open: () => this.#open(), thread: this.#thread, signal: this.#leave.signal });
     this.#standing = new ReadingActions({
       host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
@@ -200,7 +200,7 @@ export class ParlorInbox extends HTMLElement {
     this.#withSearching((searching) => searching.searchIn(id));
   }
 
-  /** @param {{unreadOnly: boolean, query: string}} filter */
+  /** @param {ListFilter} filter */
   #filterBy(filter) {
     this.#filter = filter;
     this.render();
@@ -326,7 +326,7 @@ export class ParlorInbox extends HTMLElement {
     const viewInput = this.#viewInput();
     const { state } = client;
     const found = this.#searching?.view() ?? null;
-    const filter = found ? { ...this.#filter, unreadOnly: false } : this.#filter;
+    const filter = found ? { ...ALL, query: this.#filter.query } : this.#filter;
     this.#list.update({
       conversations: this.#searching?.showsConversations === false ? [] : filtered(viewInput, filter),
       rowOf: (conversation) => rowOf(conversation, viewInput),
@@ -337,6 +337,7 @@ export class ParlorInbox extends HTMLElement {
       progress: client.sync.listProgress,
       unread: unreadTotals(viewInput).conversations,
       ...this.#filter,
+      ...contextFilter(viewInput, this.#filter.context),
       empty: listed(viewInput).length === 0,
     });
     this.classList.toggle('begins', !state.list.loaded);
@@ -411,11 +412,10 @@ export class ParlorInbox extends HTMLElement {
 
   /** @param {ViewInput} viewInput */
   #title(viewInput) {
-    const { site } = this;
     const count = unreadTotals(viewInput).messages;
     const open = viewInput.selected === null ? undefined : viewInput.state.conversations.get(viewInput.selected);
     const where = open ? nameOf(viewInput.state, open) : say.messages;
-    const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${isolated(where)} · ${isolated(site?.name ?? '')}`;
+    const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${isolated(where)} · ${isolated(this.site?.name ?? '')}`;
     if (document.title !== title) document.title = title;
     showBadge(count);
   }
@@ -432,7 +432,7 @@ export class ParlorInbox extends HTMLElement {
       const { client } = this;
       if (!client || !this.isConnected || document.querySelector('dialog[open]')) return;
       openSwitcher(this, client, {
-        find: (query) => filtered(this.#viewInput(), { unreadOnly: false, query }), open: (id) => this.#goTo(id),
+        find: (query) => filtered(this.#viewInput(), { ...ALL, query }), open: (id) => this.#goTo(id),
       });
     });
   }

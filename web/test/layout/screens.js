@@ -100,6 +100,25 @@ export const SCREENS = [
     await driver.goTo('#/');
     await driver.press('.filter', 'Unread');
   } },
+  { name: 'list, nothing archived', enter: async () => {
+    await driver.press('.filter', 'Archived');
+  } },
+  { name: 'list, muted and marked as unread', enter: async () => {
+    await driver.press('.filter', 'All');
+    await driver.until(() => driver.has('parlor-row'), 'rows');
+    const { conversations } = await (await fetch('/v1/conversations')).json();
+    const { id } = conversations.find((/** @type {{unread: number}} */ one) => one.unread === 0);
+    await fetch(`/v1/conversations/${id}/settings`, {
+      method: 'PATCH', headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ muted: true, marked_unread: true }),
+    });
+    await driver.until(() => driver.has('.badge.dot.quiet'), 'the dot');
+  } },
+  { name: 'list, menu of a row', enter: async () => {
+    const row = /** @type {HTMLElement} */ (document.querySelector('parlor-row'));
+    row.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true }));
+    await driver.until(() => driver.has('[role="menu"]'), 'the menu');
+  } },
   { name: 'list, all again', only: 'wide', enter: async () => {
     await driver.press('.filter', 'All');
   } },

@@ -19,6 +19,8 @@ import { openMenu } from '../ui/menu.js';
 import { openReactionsDialog, openReadersDialog } from '../thread/readers-dialog.js';
 import { previewMessage, nameFor } from '../view/preview.js';
 import { stripMarkup } from '../view/markup.js';
+import { dialogSay } from '../view/dialog-strings.js';
+import { markUnread } from '../list/conversation-settings.js';
 import { say } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
 import { nameOf } from '../view/conversations.js';
@@ -107,6 +109,7 @@ export class MessageMenus {
       has('Ctrl C')
         && { label: say.copyText, sign: 'copy', key: 'Ctrl C', act: () => void this.#copy(message.text) },
       reactions.length > 0 && { label: say.whoReacted, sign: 'people', act: () => this.#reactions(place) },
+      { label: dialogSay.keeping.markUnread, sign: 'unread', act: () => markUnread(this.host, this.client, conversation.id) },
       {
         label: say.deleteForMe, sign: 'bin', warn: true, apart: !deleted, key: 'Del',
         act: () => this.#hide(place, element),

@@ -9,6 +9,7 @@
  * @import {Arrival, LoggedNotice} from '../view/notices.js'
  * @import {Looking} from '../ui/looking.js'
  */
+import { isMuted, settingsOf } from '../../sdk/state/settings.js';
 import { memberOf } from '../../sdk/state/conversations.js';
 import { allowChime, chime, mayChime } from '../ui/chime.js';
 import { closeAll } from '../ui/dialog.js';
@@ -164,6 +165,7 @@ export class Notices {
     const { client } = this;
     return decide(arrival, {
       readSeq: this.#readSeq(arrival.conversation),
+      isMuted: isMuted(settingsOf(client.state, arrival.conversation), new Date(client.clock.now()).toISOString()),
       looking,
       settings: noticeSettings(client.storage.get(NOTICE_SETTINGS)),
       permission: globalThis.Notification?.permission ?? 'denied',

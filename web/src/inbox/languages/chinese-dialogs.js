@@ -154,6 +154,11 @@ export function chineseDialogs({ capped, number, plural }) {
     },
     newInConversations: (messages, conversations) =>
       `${plural(conversations, { other: '# 个会话' })}中有 ${capped(messages, { other: '# 条新消息' })}`,
+    keeping: {
+      pin: '置顶', unpin: '取消置顶', archive: '归档', unarchive: '移出归档', mute: '静音…', muteFor: '静音', unmute: '取消静音',
+      markUnread: '标为未读', hour: '1 小时', hours: '8 小时', week: '1 周', forGood: '直到我取消静音',
+      archivedNow: '已归档。收到新消息后会恢复显示。', archivedMuted: '已归档。', undo: '撤销',
+    },
     notices: {
       title: '提醒', sound: '播放提示音', soundMore: '无论打开多少标签页，只播放一次。', desktop: '显示通知', desktopMore: '此页面打开但您没有在使用时。',
       dismissed: '浏览器没有得到回答。再次打开此项，它会重新询问。', denied: '浏览器阻止了此页面的通知。请在浏览器设置中允许。', unsupported: '此浏览器不显示此页面的通知。', quiet: '勿扰',
@@ -161,6 +166,7 @@ export function chineseDialogs({ capped, number, plural }) {
       why: '为什么收到或没有收到提醒？', empty: '此浏览器还没有收到消息。',
       done: { both: '声音和通知', sound: '仅声音', shown: '仅通知', none: '没有提醒' },
       rules: {
+        muted: '您已将此会话静音。',
         read: '您已经读过。', open: '您正在查看此对话。', quiet: '“勿扰”已打开。', schedule: '处于安静时段。', here: '您正在使用收件箱，不需要通知。',
         off: '通知已在设置中关闭。', blocked: '浏览器不允许通知。', shown: '您没有在使用收件箱。',
       },

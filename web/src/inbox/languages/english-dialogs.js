@@ -171,6 +171,12 @@ export function englishDialogs({ capped, number, plural }) {
     newInConversations: (/** @type {number} */ messages, /** @type {number} */ conversations) =>
       `${capped(messages, { one: '# new message', other: '# new messages' })} in ${
         plural(conversations, { one: '# conversation', other: '# conversations' })}`,
+    keeping: {
+      pin: 'Pin', unpin: 'Unpin', archive: 'Archive', unarchive: 'Move out of the archive', mute: 'Mute…',
+      muteFor: 'Mute', unmute: 'Unmute', markUnread: 'Mark as unread', hour: 'For 1 hour',
+      hours: 'For 8 hours', week: 'For 1 week', forGood: 'Until I unmute it',
+      archivedNow: 'Archived. A new message brings it back.', archivedMuted: 'Archived.', undo: 'Undo',
+    },
     notices: {
       title: 'Notices', sound: 'Play a sound', soundMore: 'Once, however many tabs are open.',
       desktop: 'Show notifications', desktopMore: 'While this page is open and you are not using it.',
@@ -181,6 +187,7 @@ export function englishDialogs({ capped, number, plural }) {
       why: 'Why was I notified, or not?', empty: 'No messages have arrived in this browser yet.',
       done: { both: 'Sound and notification', sound: 'Sound only', shown: 'Notification only', none: 'No notice' },
       rules: {
+        muted: 'You have muted this conversation.',
         read: 'You had read it already.', open: 'You were looking at this conversation.',
         quiet: '“Do not disturb” was on.', schedule: 'It was within your quiet hours.',
         here: 'You were using the inbox, so no notification was needed.',

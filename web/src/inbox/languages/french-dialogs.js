@@ -160,6 +160,14 @@ export function frenchDialogs({ capped, number, plural }) {
     },
     newInConversations: (count, conversations) => `${messages(count)} dans ${
       plural(conversations, { one: '# conversation', many: '# de conversations', other: '# conversations' })}`,
+    keeping: {
+      pin: 'Épingler', unpin: 'Désépingler', archive: 'Archiver', unarchive: 'Sortir des archives',
+      mute: 'Mettre en sourdine…', muteFor: 'Mettre en sourdine', unmute: 'Réactiver les alertes',
+      markUnread: 'Marquer comme non lue', hour: 'Pendant 1 heure', hours: 'Pendant 8 heures',
+      week: 'Pendant 1 semaine', forGood: 'Jusqu’à réactivation',
+      archivedNow: 'Archivée. Un nouveau message la fait revenir.', archivedMuted: 'Archivée.',
+      undo: 'Annuler',
+    },
     notices: {
       title: 'Alertes', sound: 'Jouer un son', soundMore: 'Une seule fois, quel que soit le nombre d’onglets.',
       desktop: 'Afficher des notifications', desktopMore: 'Tant que cette page est ouverte sans être utilisée.',
@@ -172,6 +180,7 @@ export function frenchDialogs({ capped, number, plural }) {
       empty: 'Aucun message n’est encore arrivé dans ce navigateur.',
       done: { both: 'Son et notification', sound: 'Son seul', shown: 'Notification seule', none: 'Aucune alerte' },
       rules: {
+        muted: 'Vous avez mis cette conversation en sourdine.',
         read: 'Vous l’aviez déjà lu.', open: 'Vous regardiez cette conversation.',
         quiet: '« Ne pas déranger » était activé.', schedule: 'C’était pendant vos heures calmes.',
         here: 'Vous utilisiez la messagerie.', off: 'Les notifications sont désactivées dans les réglages.',

@@ -163,6 +163,14 @@ export function germanDialogs({ capped, number, plural }) {
     newInConversations: (messages, conversations) =>
       `${capped(messages, { one: '# neue Nachricht', other: '# neue Nachrichten' })} in ${
         plural(conversations, { one: '# Unterhaltung', other: '# Unterhaltungen' })}`,
+    keeping: {
+      pin: 'Anheften', unpin: 'Lösen', archive: 'Archivieren', unarchive: 'Aus dem Archiv holen',
+      mute: 'Stummschalten…', muteFor: 'Stummschalten', unmute: 'Stummschaltung aufheben',
+      markUnread: 'Als ungelesen markieren', hour: 'Für 1 Stunde', hours: 'Für 8 Stunden',
+      week: 'Für 1 Woche', forGood: 'Bis ich sie aufhebe',
+      archivedNow: 'Archiviert. Eine neue Nachricht holt sie zurück.', archivedMuted: 'Archiviert.',
+      undo: 'Rückgängig',
+    },
     notices: {
       title: 'Hinweise', sound: 'Ton abspielen', soundMore: 'Einmal, egal wie viele Tabs offen sind.',
       desktop: 'Benachrichtigungen zeigen', desktopMore: 'Solange diese Seite offen ist und nicht benutzt wird.',
@@ -175,6 +183,7 @@ export function germanDialogs({ capped, number, plural }) {
       empty: 'In diesem Browser sind noch keine Nachrichten eingetroffen.',
       done: { both: 'Ton und Benachrichtigung', sound: 'Nur Ton', shown: 'Nur Benachrichtigung', none: 'Kein Hinweis' },
       rules: {
+        muted: 'Diese Unterhaltung ist stummgeschaltet.',
         read: 'Die Nachricht war schon gelesen.', open: 'Diese Unterhaltung war gerade zu sehen.',
         quiet: '„Nicht stören“ war eingeschaltet.', schedule: 'Es war Ruhezeit.',
         here: 'Der Posteingang wurde benutzt, deshalb keine Benachrichtigung.',

@@ -153,6 +153,12 @@ export function japaneseDialogs({ capped, number, plural }) {
     },
     newInConversations: (messages, conversations) =>
       `${plural(conversations, { other: '# 件の会話' })}に${capped(messages, { other: '新着メッセージ # 件' })}`,
+    keeping: {
+      pin: '固定する', unpin: '固定を解除', archive: 'アーカイブする', unarchive: 'アーカイブから戻す', mute: 'ミュート…',
+      muteFor: 'ミュート', unmute: 'ミュートを解除', markUnread: '未読にする', hour: '1時間', hours: '8時間', week: '1週間',
+      forGood: '解除するまで', archivedNow: 'アーカイブしました。新しいメッセージが届くと元に戻ります。', archivedMuted: 'アーカイブしました。',
+      undo: '元に戻す',
+    },
     notices: {
       title: 'お知らせ', sound: '音を鳴らす', soundMore: 'タブがいくつ開いていても一度だけです。', desktop: '通知を表示',
       desktopMore: 'このページが開いていて、使っていないとき。', dismissed: 'ブラウザーは答えを得られませんでした。もう一度オンにすると、再び尋ねます。',
@@ -161,6 +167,7 @@ export function japaneseDialogs({ capped, number, plural }) {
       empty: 'このブラウザーにはまだメッセージが届いていません。',
       done: { both: '音と通知', sound: '音のみ', shown: '通知のみ', none: 'お知らせなし' },
       rules: {
+        muted: 'この会話をミュートしていました。',
         read: 'すでに読んでいました。', open: 'この会話を見ていました。', quiet: 'おやすみモードがオンでした。', schedule: '静かな時間帯でした。',
         here: '受信箱を使っていたため、通知は不要でした。', off: '通知は設定でオフになっています。', blocked: 'ブラウザーが通知を許可していません。',
         shown: '受信箱を使っていませんでした。',

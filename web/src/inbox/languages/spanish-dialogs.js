@@ -166,6 +166,14 @@ export function spanishDialogs({ capped, number, plural }) {
     },
     newInConversations: (count, conversations) => `${messages(count)} en ${
       plural(conversations, { one: '# conversación', many: '# de conversaciones', other: '# conversaciones' })}`,
+    keeping: {
+      pin: 'Fijar', unpin: 'Dejar de fijar', archive: 'Archivar', unarchive: 'Sacar del archivo',
+      mute: 'Silenciar…', muteFor: 'Silenciar', unmute: 'Dejar de silenciar',
+      markUnread: 'Marcar como no leída', hour: 'Durante 1 hora', hours: 'Durante 8 horas',
+      week: 'Durante 1 semana', forGood: 'Hasta que deje de silenciarla',
+      archivedNow: 'Archivada. Un mensaje nuevo la trae de vuelta.', archivedMuted: 'Archivada.',
+      undo: 'Deshacer',
+    },
     notices: {
       title: 'Avisos', sound: 'Reproducir un sonido', soundMore: 'Una sola vez, aunque haya varias pestañas abiertas.',
       desktop: 'Mostrar notificaciones', desktopMore: 'Mientras esta página está abierta y no se usa.',
@@ -178,6 +186,7 @@ export function spanishDialogs({ capped, number, plural }) {
       empty: 'Todavía no ha llegado ningún mensaje a este navegador.',
       done: { both: 'Sonido y notificación', sound: 'Solo sonido', shown: 'Solo notificación', none: 'Sin aviso' },
       rules: {
+        muted: 'Has silenciado esta conversación.',
         read: 'Ya lo habías leído.', open: 'Estabas mirando esta conversación.',
         quiet: '«No molestar» estaba activado.', schedule: 'Era en tus horas de silencio.',
         here: 'Estabas usando los mensajes y no hacía falta notificación.',

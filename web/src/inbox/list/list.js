@@ -5,7 +5,7 @@
  * @import {Progress} from '../../sdk/queries.js'
  * @import {ResultsView} from '../view/search-results.js'
  * @import {ParlorSearchFilters, ParlorResults} from '../search/results.js'
- * @import {Row} from '../view/conversations.js'
+ * @import {ListFilter, Row} from '../view/conversations.js'
  */
 import { h, setAttribute, setText, replaceChildren } from '../ui/dom.js';
 import { emit, listen } from '../ui/events.js';
@@ -19,8 +19,8 @@ import { say, shortCount } from '../view/strings.js';
 /**
  * @typedef {{
  *   conversations: Conversation[], rowOf: (conversation: Conversation) => Row, me: Me|null, loaded: boolean, more: boolean, progress: Progress, unread: number,
- *   unreadOnly: boolean, query: string, empty: boolean, found: ResultsView|null,
- * }} ListView `found` while somebody searches
+ *   empty: boolean, found: ResultsView|null, contextTitle: string|null, hasContexts: boolean,
+ * } & ListFilter} ListView `found` while somebody searches; `contextTitle`: of the chosen context
  */
 
 /** How near the end of the loaded rows the next page is requested. */
@@ -38,13 +38,23 @@ export class ParlorList extends HTMLElement {
     class: 'tool clear', type: 'button', hidden: true, 'aria-label': say.clearSearch, title: say.clearSearch,
     onclick: () => this.#clearField(),
   }, icon('close', { small: true }));
-  #all = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose(false) }, say.all);
+  #all = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose('all') }, say.all);
   #count = h('span', { class: 'count' });
   #unread = h('button', {
-    class: 'filter', type: 'button', onclick: () => this.#choose(true),
+    class: 'filter', type: 'button', onclick: () => this.#choose('unread'),
   }, say.unread, this.#count);
+  #archived = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose('archived') }, say.archived);
+  #contextTitle = h('span', { class: 'one-line', dir: 'auto' });
+  #about = h('button', {
+    class: 'filter', type: 'button', hidden: true, 'aria-haspopup': 'menu',
+    onclick: () => emit(this.#about, 'parlor-choose-context', {
+      at: this.#about.getBoundingClientRect(), back: this.#about,
+      filter: { show: this.#show, context: this.#context, query: this.#search.value },
+    }),
+  }, this.#contextTitle, icon('chevron', { small: true }));
   #me = h('button', { class: 'tool', type: 'button', onclick: () => emit(this, 'parlor-settings') });
-  #filters = h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread);
+  #filters = h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread, this.#archived,
+    this.#about);
   #write = h('button', {
     class: 'tool', type: 'button', 'aria-label': say.newConversation, title: say.newConversation,
     onclick: () => emit(this, 'parlor-new-conversation'),
@@ -69,7 +79,9 @@ export class ParlorList extends HTMLElement {
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
   }, this.#group, this.#holder, this.#instead, this.#results);
   #rows = new VirtualRows(this.#scroll, this.#holder);
-  #unreadOnly = false;
+  /** @type {ListFilter['show']} */
+  #show = 'all';
+  #context = '';
   #more = false;
   #moreFound = false;
   #avatarSlot = '';
@@ -119,14 +131,17 @@ export class ParlorList extends HTMLElement {
   update(view) {
     // Rows that arrive later would move the results.
     this.#more = view.more && view.progress === 'idle' && (view.found === null || view.conversations.length < FEW);
-    this.#unreadOnly = view.unreadOnly;
-    setAttribute(this.#all, 'aria-pressed', String(!view.unreadOnly));
-    setAttribute(this.#unread, 'aria-pressed', String(view.unreadOnly));
+    [this.#show, this.#context] = [view.show, view.context];
+    const filters = /** @type {const} */ ([['all', this.#all], ['unread', this.#unread], ['archived', this.#archived]]);
+    for (const [show, button] of filters) setAttribute(button, 'aria-pressed', String(view.show === show));
+    this.#about.hidden = !view.hasContexts;
+    setAttribute(this.#about, 'aria-pressed', String(view.context !== ''));
+    setText(this.#contextTitle, view.contextTitle ?? say.about);
     setText(this.#count, view.unread > 0 ? shortCount(view.unread) : '');
     this.#drawMe(view.me);
     this.#drawSearch(view);
     this.#holder.hidden = view.conversations.length === 0;
-    const chosenBy = `${view.unreadOnly} ${view.query}`;
+    const chosenBy = `${view.show} ${view.context} ${view.query}`;
     const { conversations, more, rowOf: draw } = view;
     this.#rows.update({ conversations, more, rowOf: draw }, chosenBy !== this.#chosenBy);
     this.#chosenBy = chosenBy;
@@ -177,13 +192,15 @@ export class ParlorList extends HTMLElement {
       more: () => rowSkeleton(1),
       empty: () => h('div', { class: 'nothing' }, h('p', { class: 'only-wide' }, say.listEmpty), firstOfAll(this)),
       unread: () => words(say.nothingUnread),
+      archived: () => words(say.nothingArchived),
+      about: () => words(say.nothingAbout),
       failed: () => words(say.listFailed, again()),
     }[which]();
     replaceChildren(this.#instead, made ? [made] : [], () => this.#search.focus());
   }
 
   #filter() {
-    emit(this, 'parlor-filter', { unreadOnly: this.#unreadOnly, query: this.#search.value });
+    emit(this, 'parlor-filter', { show: this.#show, context: this.#context, query: this.#search.value });
   }
 
   #clearField() {
@@ -191,9 +208,9 @@ export class ParlorList extends HTMLElement {
     this.#search.focus();
   }
 
-  /** @param {boolean} unreadOnly */
-  #choose(unreadOnly) {
-    this.#unreadOnly = unreadOnly;
+  /** @param {ListFilter['show']} show */
+  #choose(show) {
+    this.#show = show;
     this.#filter();
   }
 
@@ -250,7 +267,8 @@ export class ParlorList extends HTMLElement {
   /** @param {EventTarget|null} target */
   #openAt(target) {
     const row = rowOf(target);
-    if (row) emit(this, 'parlor-open', { id: row.conversation });
+    if (row && target instanceof Element && target.closest('.row-menu')) row.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true }));
+    else if (row) emit(this, 'parlor-open', { id: row.conversation });
     else if (target instanceof HTMLElement && !this.#results.hidden) this.#results.choose(target);
   }
 
@@ -267,12 +285,17 @@ export class ParlorList extends HTMLElement {
   }
 }
 
-/** @param {ListView} view @returns {'nothing'|'skeleton'|'more'|'empty'|'unread'|'failed'} */
+/** @param {ListView} view
+ * @returns {'nothing'|'skeleton'|'more'|'empty'|'unread'|'archived'|'about'|'failed'} */
 function insteadOf(view) {
   if (view.found) return 'nothing';
   if (!view.loaded) return view.progress === 'failed' ? 'failed' : 'skeleton';
   if (view.conversations.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
-  if (view.unreadOnly) return 'unread';
+  if (view.show === 'unread' && view.unread === 0) return 'unread';
+  // What passes the filter may be further down.
+  if (view.more && view.query === '') return view.progress === 'failed' ? 'failed' : 'more';
+  if (view.context !== '') return 'about';
+  if (view.show !== 'all') return view.show;
   return view.empty ? 'empty' : 'nothing';
 }
 

@@ -21,12 +21,13 @@ export class ParlorRow extends HTMLElement {
   update(row) {
     this.conversation = row.id;
     setAttribute(this, 'aria-selected', row.selected ? 'true' : 'false');
-    this.classList.toggle('unread', row.unread > 0);
+    this.classList.toggle('unread', row.unread > 0 || row.markedUnread);
     const drawn = JSON.stringify({ ...row, selected: false });
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     const { isGroup: pair, picture, dot } = row;
-    this.replaceChildren(avatar(row.faces, { pair, picture, dot }), h('div', {}, ...lines(row)));
+    this.replaceChildren(avatar(row.faces, { pair, picture, dot }), h('div', {}, ...lines(row)),
+      h('span', { class: 'row-menu', 'aria-hidden': 'true' }, icon('more', { small: true })));
   }
 }
 
@@ -37,9 +38,7 @@ function lines(row) {
     row.dot && h('span', { class: 'visually-hidden' }, say[row.dot]),
     h('time', { datetime: row.dateTime }, row.time));
   const says = h('div', { class: row.preview.kind === 'typing' ? 'says typing' : 'says' }, ...preview(row),
-    row.unread > 0 && h('span', { class: 'marks' },
-      h('span', { class: 'badge', 'aria-hidden': 'true' }, shortCount(row.unread)),
-      h('span', { class: 'visually-hidden' }, say.unreadCount(row.unread))));
+    h('span', { class: 'marks' }, ...marks(row)));
   const { context } = row;
   if (!context) return [head, says];
   const about = h('div', { class: 'about' },
@@ -47,6 +46,19 @@ function lines(row) {
     h('span', { class: 'one-line', dir: 'auto' }, context.title),
     context.status && h('span', { class: `state ${context.tone}` }, context.status));
   return [head, about, says];
+}
+
+/** @param {Row} row @returns {(Node|false)[]} */
+function marks({ unread, markedUnread, pinned, muted, archived }) {
+  const badge = muted ? 'badge quiet' : 'badge';
+  return [
+    archived && icon('archive', { small: true, label: say.inArchive }),
+    muted && icon('muted', { small: true, label: say.muted }),
+    pinned && icon('pin', { small: true, label: say.pinned }),
+    unread > 0 && h('span', { class: badge, 'aria-hidden': 'true' }, shortCount(unread)),
+    unread > 0 && h('span', { class: 'visually-hidden' }, say.unreadCount(unread)),
+    unread === 0 && markedUnread && h('span', { class: `${badge} dot` }, h('span', { class: 'visually-hidden' }, say.markedUnread)),
+  ].map((one) => one || false);
 }
 
 /** @param {Row} row @returns {(Node|null)[]} */

@@ -7,7 +7,7 @@
  */
 import { openSwitcher } from '../dialogs/switcher.js';
 import { SHARE_HASH, hashOf } from '../route.js';
-import { filtered } from '../view/conversations.js';
+import { ALL, filtered } from '../view/conversations.js';
 import { dialogSay } from '../view/dialog-strings.js';
 import { distinct } from '../view/shared-text.js';
 
@@ -35,7 +35,7 @@ function openPicker(inbox, client, text) {
       state: client.state, now: client.clock.now(), selected: null, waiting: () => [], draft: () => '',
       readUpTo: (id) => client.readMarkers.readUpTo(id), presenceSource: client.ephemeral,
       files: { local: () => undefined, upload: () => undefined, draft: () => [] },
-    }, { unreadOnly: false, query }),
+    }, { ...ALL, query }),
     open: (id) => give(inbox, id, text),
   });
   return true;

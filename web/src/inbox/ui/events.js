@@ -4,6 +4,7 @@
  *
  * @import {Filters} from '../../sdk/search.js'
  * @import {Me, MessagePlace} from '../../sdk/wire.js'
+ * @import {ListFilter} from '../view/conversations.js'
  */
 
 /**
@@ -27,7 +28,8 @@
  *   'parlor-settings': None,
  *   'parlor-members': None,
  *   'parlor-more-conversations': None,
- *   'parlor-filter': {unreadOnly: boolean, query: string},
+ *   'parlor-filter': ListFilter,
+ *   'parlor-choose-context': {at: DOMRect, back: HTMLElement, filter: ListFilter},
  *   'parlor-search-here': {id?: number},
  *   'parlor-set-search-filters': {filters: Partial<Filters>},
  *   'parlor-choose-search-filter': {filter: FilterName},

@@ -13,8 +13,9 @@ export function toastPlace(host) {
   return host.querySelector('.toast-place') ?? host.appendChild(h('div', { class: 'toast-place', role: 'status' }));
 }
 
-/** @param {HTMLElement} host @param {{words: string, sign: string}} what */
-export function toast(host, { words, sign }) {
+/** @param {HTMLElement} host
+ * @param {{words: string, sign: string, action?: {label: string, act: () => void}}} what */
+export function toast(host, { words, sign, action }) {
   const place = toastPlace(host);
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   let timer;
@@ -25,7 +26,8 @@ export function toast(host, { words, sign }) {
     class: 'toast', onpointerenter: () => clearTimeout(timer), onpointerleave: wait,
     // What is underneath can be reached at once.
     onclick: () => box.remove(),
-  }, icon(sign, { small: true }), h('span', {}, words));
+  }, icon(sign, { small: true }), h('span', {}, words),
+  action && h('button', { class: 'undo', type: 'button', onclick: action.act }, action.label));
   place.replaceChildren(box);
   wait();
 }

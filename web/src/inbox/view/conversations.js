@@ -14,6 +14,7 @@ import { roleName, shortName, shortTime } from './format.js';
 import { previewMessage } from './preview.js';
 import { latestUser, otherMembers } from './users.js';
 import { say } from './strings.js';
+import { countOf, isArchived, isMuted, settingsOf } from '../../sdk/state/settings.js';
 import { totalsOf } from '../../sdk/state/unread-totals.js';
 import { isBlank } from './visible-text.js';
 
@@ -26,14 +27,18 @@ import { isBlank } from './visible-text.js';
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, time: string, dateTime: string,
  *   context: Conversation['context'], preview: Preview, unread: number, selected: boolean, picture: string|null,
- *   dot: Dot,
+ *   dot: Dot, pinned: boolean, muted: boolean, archived: boolean, markedUnread: boolean,
  * }} Row
+ * @typedef {{show: 'all'|'unread'|'archived', context: string, query: string}} ListFilter `context`: its key, or empty
  * @typedef {{
  *   state: State, now: number, selected: number|null, waiting: (conversation: number) => Item[],
  *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number, presenceSource: PresenceSource,
  *   files?: Files,
  * }} ViewInput
  */
+
+/** The filter of a list that shows everything. @type {ListFilter} */
+export const ALL = { show: 'all', context: '', query: '' };
 
 /** @param {State} state @param {Conversation} conversation @returns {string} */
 export function nameOf(state, conversation) {
@@ -124,7 +129,40 @@ export function rowOf(conversation, viewInput) {
     dot: conversation.kind === 'direct'
       ? dotOf(viewInput.presenceSource.presence(otherMembers(viewInput.state, conversation)[0]?.id ?? 0))
       : '',
+    ...marksOf(conversation, viewInput),
   };
+}
+
+/** @param {Conversation} conversation @param {ViewInput} viewInput
+ * @returns {{pinned: boolean, muted: boolean, archived: boolean, markedUnread: boolean}} */
+function marksOf(conversation, { state, now }) {
+  const settings = settingsOf(state, conversation.id);
+  const time = new Date(now).toISOString();
+  return {
+    pinned: settings.pinned,
+    muted: isMuted(settings, time),
+    archived: isArchived(conversation, settings, time),
+    markedUnread: settings.marked_unread,
+  };
+}
+
+/** Returns whether a conversation is shown as unread: it has unread messages, or the user has marked it.
+ * @param {Conversation} conversation @param {ViewInput} viewInput @returns {boolean} */
+function isUnread(conversation, { state, readUpTo }) {
+  return unreadOf(conversation, readUpTo(conversation.id)) > 0 || settingsOf(state, conversation.id).marked_unread;
+}
+
+/** @param {Conversation['context']} context @returns {string} */
+export function contextKey(context) {
+  return context ? `${context.type}\n${context.id}` : '';
+}
+
+/** Returns what the conversations of the list are about, the most recent first. @param {ViewInput} viewInput
+ * @returns {NonNullable<Conversation['context']>[]} */
+export function contextsOf(viewInput) {
+  const contexts = new Map();
+  for (const { context } of listed(viewInput)) if (context && !contexts.has(contextKey(context))) contexts.set(contextKey(context), context);
+  return [...contexts.values()];
 }
 
 /** @param {Conversation} conversation @param {Item[]} items @returns {number} */
@@ -137,19 +175,28 @@ function lastAt(conversation, items) {
  * @type {WeakMap<State['conversations'], {bound: number, selected: number|null, all: Conversation[]}>} */
 const lists = new WeakMap();
 
-/** Returns the conversations to list, the newest activity first. Leaves out those below the loaded part of the list,
+/** Returns the conversations to list, archived ones too: pinned ones first, then by activity. Leaves out those below the loaded part of the list,
  * and empty ones of other users, unless they are on the screen. Called several times per render. @param {ViewInput} viewInput
  * @returns {Conversation[]} */
 export function listed({ state, selected }) {
+  const isPinned = (/** @type {Conversation} */ { id }) => settingsOf(state, id).pinned;
   const { bound } = state.list;
   const cached = lists.get(state.conversations);
   if (cached?.bound === bound && cached.selected === selected) return cached.all;
   const all = [...state.conversations.values()]
-    .filter((one) => one.activity >= bound || one.id === selected)
+    .filter((one) => one.activity >= bound || one.id === selected || isPinned(one))
     .filter((one) => one.last_message || one.created_by === state.user || one.id === selected)
-    .sort((a, b) => b.activity - a.activity);
+    .sort((a, b) => Number(isPinned(b)) - Number(isPinned(a)) || b.activity - a.activity);
   lists.set(state.conversations, { bound, selected, all });
   return all;
+}
+
+/** Returns what the list's filter by context shows. @param {ViewInput} viewInput @param {string} context the chosen one
+ * @returns {{contextTitle: string|null, hasContexts: boolean}} */
+export function contextFilter(viewInput, context) {
+  const all = listed(viewInput);
+  const chosen = context === '' ? undefined : all.find((one) => contextKey(one.context) === context);
+  return { contextTitle: chosen?.context?.title ?? null, hasContexts: context !== '' || all.some((one) => one.context) };
 }
 
 /** Matches a name against a query. Compares letters literally until the search module has loaded, which a query
@@ -164,24 +211,26 @@ export function findBy(finder) {
   named = finder;
 }
 
-/** Returns the conversations that pass a filter. @param {ViewInput} viewInput
- * @param {{unreadOnly: boolean, query: string}} filter @returns {Conversation[]} */
-export function filtered(viewInput, { unreadOnly, query }) {
+/** Returns the conversations that pass a filter. Names are searched in the archive, too. @param {ViewInput} viewInput
+ * @param {ListFilter} filter @returns {Conversation[]} */
+export function filtered(viewInput, { show, context, query }) {
   const isNamed = query.trim() === '' ? null : named(query);
   return listed(viewInput).filter((one) => {
-    if (unreadOnly && one.id !== viewInput.selected && unreadOf(one, viewInput.readUpTo(one.id)) === 0) return false;
-    return isNamed === null || isNamed(`${nameOf(viewInput.state, one)} \n ${one.context?.title ?? ''}`);
+    if (context !== '' && contextKey(one.context) !== context) return false;
+    if (isNamed !== null) return isNamed(`${nameOf(viewInput.state, one)} \n ${one.context?.title ?? ''}`);
+    if (marksOf(one, viewInput).archived !== (show === 'archived')) return false;
+    return show !== 'unread' || one.id === viewInput.selected || isUnread(one, viewInput);
   });
 }
 
 /** Returns the same conversations with only what the keyboard navigation needs. @param {ViewInput} viewInput
- * @param {{unreadOnly: boolean, query: string}} filter @returns {{id: number, selected: boolean, unread: number}[]} */
+ * @param {ListFilter} filter @returns {{id: number, selected: boolean, unread: number}[]} */
 export function stepsOf(viewInput, filter) {
   return filtered(viewInput, filter).map((one) =>
-    ({ id: one.id, selected: one.id === viewInput.selected, unread: unreadOf(one, viewInput.readUpTo(one.id)) }));
+    ({ id: one.id, selected: one.id === viewInput.selected, unread: Number(isUnread(one, viewInput)) }));
 }
 
-/** Returns the rows of the list. @param {ViewInput} viewInput @param {{unreadOnly: boolean, query: string}} filter
+/** Returns the rows of the list. @param {ViewInput} viewInput @param {ListFilter} filter
  * @returns {Row[]} */
 export function rowsOf(viewInput, filter) {
   return filtered(viewInput, filter).map((one) => rowOf(one, viewInput));
@@ -193,8 +242,9 @@ export function unreadTotals({ state, readUpTo }) {
   const totals = totalsOf(state);
   for (const one of state.conversations.values()) {
     if (one.unread === 0 || unreadOf(one, readUpTo(one.id)) > 0) continue;
-    totals.messages -= one.unread;
-    totals.conversations -= 1;
+    const counted = countOf(state, one);
+    totals.messages -= counted.messages;
+    if (!settingsOf(state, one.id).marked_unread) totals.conversations -= counted.conversations;
   }
   return { messages: Math.max(0, totals.messages), conversations: Math.max(0, totals.conversations) };
 }

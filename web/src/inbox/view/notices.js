@@ -6,11 +6,11 @@
  * @typedef {{
  *   sound: boolean, desktop: boolean, quiet: boolean, scheduled: boolean, from: string, until: string,
  * }} NoticeSettings `quiet`: do not disturb; `scheduled`: do not disturb every day between two times, as "22:00"
- * @typedef {'read'|'open'|'quiet'|'schedule'|'here'|'off'|'blocked'|'shown'} NoticeRule
+ * @typedef {'read'|'open'|'muted'|'quiet'|'schedule'|'here'|'off'|'blocked'|'shown'} NoticeRule
  * @typedef {{conversation: number, seq: number, id: number, at: number}} Arrival the newest message of a conversation; `at`
  *   is when it was created
  * @typedef {{
- *   readSeq: number, looking: number|null, settings: NoticeSettings, permission: string, minutes: number,
+ *   readSeq: number, isMuted: boolean, looking: number|null, settings: NoticeSettings, permission: string, minutes: number,
  * }} NoticeState
  *   `readSeq`: up to where the user has read the conversation; `looking`: the conversation that the user looks at in any
  *   tab, 0 for another part of the inbox, null for none; `permission`: that of the browser, as `Notification.permission`;
@@ -44,7 +44,7 @@ export function noticeSettings(stored) {
 /** Decides about a message that has arrived. The first rule that applies counts.
  * @param {Pick<Arrival, 'conversation'|'seq'>} arrival
  * @param {NoticeState} state @returns {Decision} */
-export function decide({ conversation, seq }, { readSeq, looking, settings, permission, minutes }) {
+export function decide({ conversation, seq }, { readSeq, isMuted, looking, settings, permission, minutes }) {
   /** @param {NoticeRule} rule @returns {Decision} */
   const silent = (rule) => ({ rule, show: false, sound: false });
   /** @param {NoticeRule} rule @returns {Decision} */
@@ -52,6 +52,7 @@ export function decide({ conversation, seq }, { readSeq, looking, settings, perm
   // What is looked at is soon read, too; the reason is the same whichever comes first.
   if (looking === conversation) return silent('open');
   if (readSeq >= seq) return silent('read');
+  if (isMuted) return silent('muted');
   if (settings.quiet) return silent('quiet');
   if (settings.scheduled && isWithin(minutes, settings)) return silent('schedule');
   if (looking !== null) return heard('here');
