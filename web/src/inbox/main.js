@@ -138,9 +138,9 @@ function showInbox(user, site, snapshot) {
   put(inbox);
   inbox.start(client, site);
   if (location.hash.startsWith(SHARE_HASH)) {
-    void whenLoaded(inbox, import('./offline/shared.js'), (part) => part.openShared(inbox, client));
+    void whenLoaded(inbox, import('./share-target.js'), (part) => part.openShared(inbox, client));
   }
-  whenIdle(() => void import('./offline/registration.js').then((part) => part.registerWorker()).catch(() => {}));
+  whenIdle(() => void import('./service-worker.js').then((part) => part.registerWorker()).catch(() => {}));
 }
 
 function showTrouble() {

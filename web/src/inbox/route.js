@@ -1,6 +1,6 @@
 /**
  * The address of a place in the inbox: `#/`, `#/c/12`, `#/settings`, `#/open?type=item&id=5&role=owner`.
- * `#/share?…` shows the list, and a picker (`offline/shared.js`).
+ * `#/share?…` shows the list, and a picker (`share-target.js`).
  */
 
 /**

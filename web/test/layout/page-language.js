@@ -66,8 +66,13 @@ export function german(tools) {
   return {
     locale: 'de',
     words: wordsBetween(plain, { texts, dialogs }),
-    prepare: async (/** @type {BrowserContext} */ context) => void await context.route('**/languages/german.js', (route) =>
-      route.fulfill({ contentType: 'text/javascript', body: script })),
+    prepare: async (/** @type {BrowserContext} */ context) => {
+      const contentType = 'text/javascript';
+      await context.route('**/languages/german.js', (route) => route.fulfill({ contentType, body: script }));
+      // Without names of their own, emoji have English ones, which are no texts of the catalogue.
+      const emoji = 'export const emojiLines = [];';
+      await context.route('**/languages/german-emoji.js', (route) => route.fulfill({ contentType, body: emoji }));
+    },
   };
 }
 

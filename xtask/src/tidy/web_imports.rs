@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const SOURCES: &str = "web/src/";
 
 /// From the bottom up. A module imports from its own room and from those before it.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 15] = [
+    "worker.js",
+    "worker-off.js",
     "sdk/wire.js",
     "sdk/state",
     "sdk",
@@ -68,7 +70,7 @@ fn short(path: &str) -> &str {
 /// The room of a module, by its place among them: a module may be a room by itself.
 fn room_of(path: &str) -> Option<usize> {
     let path = short(path);
-    let (folder, _) = path.rsplit_once('/')?;
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     ROOMS.iter().position(|room| *room == path).or_else(|| ROOMS.iter().position(|room| *room == folder))
 }
 

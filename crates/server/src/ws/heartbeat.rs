@@ -106,6 +106,7 @@ mod tests {
             ping_interval: 10 * SECOND,
             silence: 30 * SECOND,
             resume: 20 * SECOND,
+            // waits for: nothing, the tests pass times in
             timer: Box::pin(tokio::time::sleep_until(now)),
         }
     }

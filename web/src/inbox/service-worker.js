@@ -1,7 +1,7 @@
 /**
  * The service worker of the page (`worker.js`): installed where the server wants one, else removed.
  */
-import { rootOf, scriptAddress, workerAddress } from '../ui/root.js';
+import { rootOf, scriptAddress, workerAddress } from './ui/root.js';
 
 /** Installs the worker, or removes an earlier one and what it kept. Without one, the page needs a connection to open;
  * nothing else is lost. */

@@ -2,14 +2,14 @@
  * Text and links that another application shares with the installed inbox (`share_target` of the manifest). The user
  * picks a conversation, and finds what was shared in its composer; nothing is sent.
  *
- * @import {Client} from '../../sdk/client.js'
- * @import {ParlorThread} from '../thread/thread.js'
+ * @import {Client} from '../sdk/client.js'
+ * @import {ParlorThread} from './thread/thread.js'
  */
-import { openSwitcher } from '../dialogs/switcher.js';
-import { SHARE_HASH, hashOf } from '../route.js';
-import { ALL, filtered } from '../view/conversations.js';
-import { dialogSay } from '../view/dialog-strings.js';
-import { distinct } from '../view/shared-text.js';
+import { openSwitcher } from './dialogs/switcher.js';
+import { SHARE_HASH, hashOf } from './route.js';
+import { ALL, filtered } from './view/conversations.js';
+import { dialogSay } from './view/dialog-strings.js';
+import { distinct } from './view/shared-text.js';
 
 /** Its parameters, as the manifest names them; the worker moved them behind the `#`. */
 const NAMES = ['share-title', 'share-text', 'share-url'];
