@@ -60,8 +60,8 @@ async fn every_asset_exists_compressed_and_cached_forever() {
         let server = Setup::new().with("accent", accent).start().await;
         let assets = assets(&server).await;
         let count = |end: &str| assets.iter().filter(|path| path.ends_with(end)).count();
-        // Three, and one for each language but English.
-        assert_eq!((count(".js"), count(".css")), (9, if accent == "#13616b" { 1 } else { 2 }), "{assets:?}");
+        // Three, and two for each language but English: its texts, and its names of emoji.
+        assert_eq!((count(".js"), count(".css")), (15, if accent == "#13616b" { 1 } else { 2 }), "{assets:?}");
         for path in &assets {
             let plain = get(&server, path, &[]).await;
             assert_eq!(plain.status, 200, "{path}");
