@@ -134,7 +134,7 @@ impl App {
     pub async fn start(config: Config, environment: Environment, holding: Holding) -> Result<Arc<Self>, AppError> {
         let supervisor = Supervisor::default();
         let layer = layer::start(&config.channel_layer, &environment, &supervisor)?;
-        assembly::assemble(config, environment, layer, (supervisor, holding)).await
+        Box::pin(assembly::assemble(config, environment, layer, (supervisor, holding))).await
     }
 
     /// Starts the same on another channel layer.
@@ -146,7 +146,7 @@ impl App {
         environment: Environment,
         layer: Arc<dyn ChannelLayer>,
     ) -> Result<Arc<Self>, AppError> {
-        assembly::assemble(config, environment, layer, (Supervisor::default(), Holding::default())).await
+        Box::pin(assembly::assemble(config, environment, layer, (Supervisor::default(), Holding::default()))).await
     }
 
     /// Returns whether a session is still alive that was looked up when the hub had counted `ends` ended sessions.

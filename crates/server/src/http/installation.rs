@@ -124,8 +124,7 @@ mod tests {
 
     #[test]
     fn another_accent_is_another_version_of_the_worker() {
-        let mut other = Config::default();
-        other.accent = "#7a1f5c".parse().expect("a colour");
+        let other = Config { accent: "#7a1f5c".parse().expect("a colour"), ..Config::default() };
         let config = Config::default();
         assert_ne!(worker(&config, &pages(&config)), worker(&other, &pages(&other)));
     }
