@@ -7,8 +7,9 @@ import { rootOf, scriptAddress, workerAddress } from './ui/root.js';
  * nothing else is lost. */
 export async function registerWorker() {
   const workers = navigator.serviceWorker;
-  // Absent without https, and in some private windows.
-  if (!workers) return;
+  // Absent without https, and in some private windows. Where a proxy shows the inbox at a path other than the server's,
+  // the server's path may be a page of another application, which the worker must not open.
+  if (!workers || location.pathname !== `${rootOf(scriptAddress())}/`) return;
   const address = workerAddress();
   try {
     // The browser compares the worker's script with the server's at each visit.
