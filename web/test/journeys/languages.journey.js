@@ -98,7 +98,7 @@ test('a user chooses a language in the settings, which lasts, also for the sign-
 
 test('another language is one small script more, and English text is never painted before it', () =>
   runJourney(async ({ server, browser }) => {
-    const context = await openSignedIn(browser, server.links.ada, { locale: 'ar' });
+    const context = await openSignedIn(browser, server.links.ada, { locale: 'ar', serviceWorkers: 'block' });
     const origin = new URL('/', server.links.ada).href;
     const cold = await load(context, origin);
     const own = assets(cold).filter(({ url }) => /arabic/u.test(url));
@@ -118,7 +118,7 @@ test('another language is one small script more, and English text is never paint
 
 test('a language that cannot be loaded is tried again, and then English is better than nothing', () =>
   runJourney(async ({ server, browser }) => {
-    const context = await openSignedIn(browser, server.links.ada, { locale: 'ar' });
+    const context = await openSignedIn(browser, server.links.ada, { locale: 'ar', serviceWorkers: 'block' });
     const page = await context.newPage();
     await page.route(/\/web\/arabic-/u, (route) => route.abort());
     await page.goto(new URL('/', server.links.ada).href);

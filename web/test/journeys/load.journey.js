@@ -42,7 +42,8 @@ test('the inbox loads with few requests and bytes, loads from the cache the next
 test('something useful is painted before the script has loaded', () =>
   runJourney(async ({ server, browser }) => {
     for (const width of [1280, 390]) {
-      const context = await openSignedIn(browser, server.links.ada, { viewport: { width, height: 800 } });
+      const viewport = { width, height: 800 };
+      const context = await openSignedIn(browser, server.links.ada, { viewport, serviceWorkers: 'block' });
       const page = await context.newPage();
       await page.route(/\/web\/main-/u, (route) => route.abort());
       await page.goto(new URL('/', server.links.ada).href);
@@ -61,7 +62,8 @@ test('something useful is painted before the script has loaded', () =>
 
 test('a lazy module that cannot be loaded shows an error and loads on the next attempt', () =>
   runJourney(async ({ server, browser }) => {
-    const ada = await UserPage.open(browser, server.links.ada);
+    // The worker would have the module.
+    const ada = await UserPage.open(browser, server.links.ada, { serviceWorkers: 'block' });
     await ada.page.route(/\/web\/later-/u, (route) => route.abort());
     await ada.page.reload();
     await ada.page.getByRole('button', { name: 'New conversation' }).click();

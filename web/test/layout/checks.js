@@ -162,7 +162,7 @@ export function findLayoutIssues({ isTouch, reversingText }) {
   each('.avatar-frame', (_, box, style) => (Math.abs(box.width - box.height) > 0.6 || box.width < 14 ? `${px(box.width)} by ${px(box.height)}`
     : !round(style) && 'not round'));
   each('.send, .badge, .typing-now i', (_, _box, style) => !round(style) && 'not round');
-  each('.badge', (_, box) => Math.abs(box.height - 20) > 0.5 && `${px(box.height)} high`);
+  each('.badge', (one, box) => Math.abs(box.height - (one.matches('.dot') ? 12 : 20)) > 0.5 && `${px(box.height)} high`);
   each('.reaction', (_, box) => Math.abs(box.height - 26) > 0.5 && `${px(box.height)} high`);
   each('.chip', (_, box) => (box.height < 21 || box.height > 32) && `${px(box.height)} high`);
   each('.context-picture', (_, box) => Math.abs(box.width - 18) + Math.abs(box.height - 18) > 1 && `${px(box.width)} by ${px(box.height)}`);
