@@ -164,14 +164,17 @@ async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAns
         let Some(row) = snapshot.me(user)? else { return Ok(None) };
         let markers = snapshot.markers(user)?;
         let unread = snapshot.unread(user, now_ms)?;
-        let settings = snapshot.settings(user, since)?;
         let listed = match since {
             Some(since) => snapshot.hidden(user, since)?.zip(snapshot.unhidden(user, since)?),
             None => Some(Default::default()),
         };
-        let listed = listed.zip(settings);
+        let listed = listed.zip(snapshot.settings(user, since)?);
         let hidden_reset = listed.is_none();
-        let (me, ((hidden, unhidden), settings)) = (row.me(receipts), listed.unwrap_or_default());
+        let (me, ((hidden, unhidden), settings)) = match listed {
+            Some(listed) => (row.me(receipts), listed),
+            // The client forgets what it knows, and so needs the pinned ones again.
+            None => (row.me(receipts), (Default::default(), snapshot.settings(user, None)?.unwrap_or_default())),
+        };
         let (now, cursor) = (rfc3339(now_ms), snapshot.cursor);
         Ok(Some(MeAnswer { me, markers, unread, now, settings, hidden, unhidden, hidden_reset, cursor }))
     });

@@ -355,7 +355,7 @@ export class ModelServer {
       this.data.movedMarkers.some((one) => one.user === user && one.conversation === conversation.id));
     return {
       ...this.ownUser(user), markers: conversations.map((one) => this.marker(one, user)), cursor: this.cursor(),
-      unread: this.totals(user), now: NOW, ...listedSettings(this, user, since),
+      unread: this.totals(user), now: NOW, ...listedSettings(this, user, tooMany ? undefined : since),
       ...(hidden.length > 0 ? { hidden } : {}), ...(unhidden.length > 0 ? { unhidden } : {}),
       ...(tooMany ? { hidden_reset: true } : {}),
     };

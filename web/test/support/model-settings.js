@@ -29,10 +29,14 @@ export function putSettings(server, user, id, changes) {
 /** @param {ModelServer} server @param {number} user @param {number} id @param {SettingsUpdate} update */
 export function updateSettings(server, user, id, update) {
   const last = server.find(id, user).messages.at(-1)?.seq ?? 0;
+  const before = settingsOf(server, user, id);
+  const wasMuted = before.muted && (before.muted_until === null || before.muted_until > NOW);
+  const isOut = before.archived_seq !== null && before.archived_seq < last && !wasMuted;
   server.next();
   const { archived_seq: seq, muted, muted_until: until, ...rest } = update;
   return putSettings(server, user, id, {
     ...rest,
+    ...(isOut ? { archived_seq: null } : {}),
     ...(seq === undefined ? {} : { archived_seq: seq === null ? null : Math.min(seq, last) }),
     ...(muted === undefined ? {} : { muted, muted_until: until ?? null }),
   });

@@ -29,9 +29,11 @@ impl State {
     ) -> Result<Decided, Problem> {
         let (row, _) = self.place(conversation, actor)?;
         let before = self.settings_of(actor, conversation);
+        // A newer message has taken it out of the archive; muting it later must not put it back.
+        let archived_before = before.archived_seq.filter(|seq| *seq >= row.last_seq || before.muted_until > at.now_ms);
         let settings = SettingsRow {
             pinned: patch.pinned.unwrap_or(before.pinned),
-            archived_seq: patch.archived_seq.map_or(before.archived_seq, |seq| seq.map(|seq| seq.min(row.last_seq))),
+            archived_seq: patch.archived_seq.map_or(archived_before, |seq| seq.map(|seq| seq.min(row.last_seq))),
             muted_until: patch.muted_until.unwrap_or(before.muted_until),
             marked_unread: patch.marked_unread.unwrap_or(before.marked_unread),
             version: before.version,

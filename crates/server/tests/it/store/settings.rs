@@ -20,6 +20,7 @@ conformance! {
     a_user_pins_as_many_conversations_as_the_limit_allows,
     archived_conversations_are_left_out_of_the_totals_until_a_message_arrives,
     muted_conversations_are_left_out_of_the_totals_until_their_time,
+    muting_puts_nothing_back_into_the_archive,
     reading_ends_that_a_conversation_is_marked_as_unread,
     a_client_that_was_away_receives_the_settings_changed_meanwhile,
     settings_survive_that_a_member_leaves_and_returns,
@@ -149,6 +150,19 @@ async fn muted_conversations_are_left_out_of_the_totals_until_their_time(cluster
     assert_eq!(unread(&cluster, "Ada").await, (1, 1), "its time is over");
     set(&cluster, "Ada", conversation, muted(None)).await;
     assert_eq!(unread(&cluster, "Ada").await, (0, 0));
+}
+
+async fn muting_puts_nothing_back_into_the_archive(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    cluster.send("Ben", conversation, "hello").await;
+    set(&cluster, "Ada", conversation, archived(Some(1))).await;
+    cluster.send("Ben", conversation, "still there?").await;
+    set(&cluster, "Ada", conversation, muted(None)).await;
+    assert_eq!(settings(&cluster, "Ada", conversation).await["archived_seq"], Value::Null, "a message took it out");
+    set(&cluster, "Ada", conversation, archived(Some(2))).await;
+    cluster.send("Ben", conversation, "hello?").await;
+    set(&cluster, "Ada", conversation, pinned(true)).await;
+    assert_eq!(settings(&cluster, "Ada", conversation).await["archived_seq"], json!(2), "muted, it stays there");
 }
 
 async fn reading_ends_that_a_conversation_is_marked_as_unread(cluster: TestCluster) {
