@@ -18,7 +18,7 @@ import { SHARE_HASH } from './route.js';
 import { whenLoaded } from './ui/lazy-load.js';
 import { addSprite, drawing } from './ui/icons.js';
 import { whenIdle } from './ui/idle.js';
-import { addressOf, scriptAddress, workerAddress } from './ui/root.js';
+import { addressOf, opensOffline, scriptAddress } from './ui/root.js';
 import { say } from './view/strings.js';
 import { loadLanguage } from './view/load-language.js';
 
@@ -32,14 +32,16 @@ import { loadLanguage } from './view/load-language.js';
 const RETRY = { base: 1_000, most: 15_000 };
 /** Without an answer for this long, the last known inbox is shown. */
 const PATIENCE_MS = 3_000;
+/** Where the user is stored whose sign-in the server has confirmed last; other tabs read it, too. */
+const SIGNED_IN = 'parlor-signed-in';
 const clock = realClock();
-const shelf = findShelf();
+const storage = findStorage();
 /** @type {import('../sdk/http.js').Fetch} */
 const fetchIt = (input, init) => fetch(addressOf(input), init);
 const http = new Http({ fetch: fetchIt, clock });
 
 /** Returns the browser's storage, or memory if there is none. */
-function findShelf() {
+function findStorage() {
   try {
     return window.localStorage ?? memoryStorage();
   } catch {
@@ -50,19 +52,20 @@ function findShelf() {
 /** @param {number} [failures] */
 async function begin(failures = 0) {
   const words = loadLanguage(document.documentElement.lang);
+  const user = http.me().catch(nobody);
   try {
-    const answers = Promise.all([http.site(), http.me().catch(nobody), failures > 0 ? words.catch(useEnglish) : words]);
+    const answers = Promise.all([http.site(), user, failures > 0 ? words.catch(useEnglish) : words]);
     const answered = failures > 0 ? await answers : await Promise.race([answers, patience()]);
-    if (!answered && await showLastKnown(words)) {
+    if (!answered && await showLastKnown(words, user)) {
       // Its connection finds out the rest.
       answers.catch(() => {});
       return;
     }
     const [site, me] = answered ?? await answers;
-    if (me) showInbox(me.id, site);
-    else await showDoor(site);
+    if (me) showSignedIn(me.id, site);
+    else await showSignIn(site);
   } catch {
-    if (failures === 0 && await showLastKnown(words)) return;
+    if (failures === 0 && await showLastKnown(words, user)) return;
     if (failures > 0) showTrouble();
     clock.after(backoffDelay(failures, clock.random(), RETRY), () => void begin(failures + 1));
   }
@@ -75,14 +78,40 @@ function patience() {
   });
 }
 
-/** Shows the inbox as it was when there was a connection. @param {Promise<unknown>} words
- * @returns {Promise<boolean>} whether it is known */
-async function showLastKnown(words) {
-  const snapshot = workerAddress() ? await lastSnapshot(scriptAddress()) : null;
-  if (!snapshot) return false;
+/** Shows the inbox as it was when there was a connection, unless the server answers that somebody else or nobody is
+ * signed in. @param {Promise<unknown>} words @param {Promise<{id: number}|null>} user the server's answer
+ * @returns {Promise<boolean>} whether the inbox is known */
+async function showLastKnown(words, user) {
+  /** @type {number|null|undefined} */
+  let answered;
+  const answer = user.then((me) => {
+    answered = me?.id ?? null;
+  }, () => {});
+  const snapshot = opensOffline() ? await lastSnapshot(scriptAddress()) : null;
   await words.catch(useEnglish);
-  showInbox(snapshot.user, snapshot.site, snapshot);
+  if (!snapshot || !isSignedIn(snapshot.user) || (answered !== undefined && answered !== snapshot.user)) return false;
+  const client = showInbox(snapshot.user, snapshot.site, snapshot);
+  void answer.then(() => {
+    if (answered === undefined || answered === snapshot.user) return;
+    client.stop();
+    void begin();
+  });
   return true;
+}
+
+/** Returns whether the server has confirmed last that this user is signed in. @param {number} user */
+function isSignedIn(user) {
+  return storage.getItem(SIGNED_IN) === String(user);
+}
+
+/** @param {number} user @param {Site} site */
+function showSignedIn(user, site) {
+  try {
+    storage.setItem(SIGNED_IN, String(user));
+  } catch {
+    // A full storage keeps no inbox for a start without a connection.
+  }
+  showInbox(user, site);
 }
 
 /** Better an English inbox than none. */
@@ -98,23 +127,24 @@ function nobody(error) {
 }
 
 /** @param {Site} site */
-async function showDoor(site) {
+async function showSignIn(site) {
   showBadge(0);
+  storage.removeItem(SIGNED_IN);
   // First of all: a part that cannot be loaded must not bring the last known inbox back.
-  eraseAll(shelf);
+  eraseAll(storage);
   void eraseBlobStore();
   void eraseJournal();
   void eraseSnapshots();
   await import('./sign-in.js');
   const signIn = /** @type {ParlorSignIn} */ (document.createElement('parlor-sign-in'));
-  listen(signIn, { 'parlor-signed-in': ({ me }) => showInbox(me.id, site) });
+  listen(signIn, { 'parlor-signed-in': ({ me }) => showSignedIn(me.id, site) });
   put(signIn);
   signIn.show({ site, http });
 }
 
-/** @param {number} user @param {Site} site @param {Snapshot} [snapshot] to begin with */
+/** @param {number} user @param {Site} site @param {Snapshot} [snapshot] to begin with @returns {Client} */
 function showInbox(user, site, snapshot) {
-  const keeps = workerAddress() !== null;
+  const keeps = opensOffline();
   if (!keeps) void eraseSnapshots();
   const client = new Client({
     user,
@@ -125,11 +155,11 @@ function showInbox(user, site, snapshot) {
       address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
       return new WebSocket(address, 'parlor.v1');
     },
-    storage: shelf,
+    storage,
     uploadTransport: browserUploadTransport(user, addressOf),
     blobStore: browserBlobStore(user),
     journal: browserJournal(user),
-    snapshots: keeps ? browserSnapshots({ user, site, build: scriptAddress() }) : noSnapshots,
+    snapshots: keeps ? browserSnapshots({ user, site, build: scriptAddress() }, () => isSignedIn(user)) : noSnapshots,
     snapshot,
     onSessionEnd: () => void begin(),
   });
@@ -141,6 +171,7 @@ function showInbox(user, site, snapshot) {
     void whenLoaded(inbox, import('./share-target.js'), (part) => part.openShared(inbox, client));
   }
   whenIdle(() => void import('./service-worker.js').then((part) => part.registerWorker()).catch(() => {}));
+  return client;
 }
 
 function showTrouble() {

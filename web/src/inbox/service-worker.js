@@ -23,7 +23,12 @@ export async function registerWorker() {
 /** Removes a worker and its files (`prefix` of `worker.js`), before it could have removed itself.
  * @param {ServiceWorkerContainer} workers */
 async function remove(workers) {
-  await (await workers.getRegistration())?.unregister();
-  const prefix = `parlor-files:${rootOf(scriptAddress())}:`;
+  const root = rootOf(scriptAddress());
+  const registration = await workers.getRegistration(`${root}/`);
+  const { active, waiting, installing } = registration ?? {};
+  const script = (active ?? waiting ?? installing)?.scriptURL;
+  // The page may be in the scope of another application's worker.
+  if (script === new URL(`${root}/worker.js`, location.href).href) await registration?.unregister();
+  const prefix = `parlor-files:${root}:`;
   for (const name of await caches.keys()) if (name.startsWith(prefix)) await caches.delete(name);
 }

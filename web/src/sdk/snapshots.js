@@ -14,14 +14,16 @@ const database = new Database('parlor-inbox', 'snapshots');
 /** Used where nothing is kept. @type {Snapshots} */
 export const noSnapshots = { save: () => Promise.resolve(), erase: () => Promise.resolve() };
 
-/** Returns the snapshots of this browser. @param {Omit<Snapshot, 'state'|'savedAt'>} about @returns {Snapshots} */
-export function browserSnapshots(about) {
+/** Returns the snapshots of this browser. @param {Omit<Snapshot, 'state'|'savedAt'>} about
+ * @param {() => boolean} isSignedIn whether nobody else has signed in since, in any tab @returns {Snapshots} */
+export function browserSnapshots(about, isSignedIn) {
   if (typeof indexedDB === 'undefined') return noSnapshots;
   const prefix = `${about.user}:`;
   return {
     // What cannot be kept is loaded again.
-    save: (state, savedAt) => database.transaction('readwrite',
-      (snapshots) => resultOf(snapshots.put({ ...about, state, savedAt }, `${prefix}inbox`))).then(() => {}, () => {}),
+    save: (state, savedAt) => (isSignedIn() ? database.transaction('readwrite',
+      (snapshots) => resultOf(snapshots.put({ ...about, state, savedAt }, `${prefix}inbox`))).then(() => {}, () => {})
+      : Promise.resolve()),
     erase: (whose) => eraseKeys(database, prefix, whose),
   };
 }

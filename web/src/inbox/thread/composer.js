@@ -35,7 +35,9 @@ const COLON_CHARS = 40;
 export class ParlorComposer extends HTMLElement {
   #input = h('textarea', {
     class: 'text', rows: 1, 'aria-label': say.message, autocomplete: 'off',
-    oninput: (/** @type {InputEvent} */ event) => this.#changed(event.inputType?.startsWith('history')),
+    // What an input method is still composing is not replaced.
+    oninput: (/** @type {InputEvent} */ event) => this.#changed(event.isComposing || event.inputType?.startsWith('history')),
+    oncompositionend: () => this.#complete(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     onpaste: (/** @type {ClipboardEvent} */ event) => this.#pasted(event),
     ondrop: (/** @type {DragEvent} */ event) => this.#isTooMuch(event, event.dataTransfer),
@@ -229,13 +231,13 @@ export class ParlorComposer extends HTMLElement {
     this.#input.focus({ preventScroll: true });
   }
 
-  /** @param {boolean} [isUndo] the user undoes something, or does it again */
-  #changed(isUndo = false) {
+  /** @param {boolean} [isFixed] nothing is completed: the user undoes something, does it again, or still composes it */
+  #changed(isFixed = false) {
     this.note('');
     if (this.#edits) this.#edited();
     else emit(this, 'parlor-draft', { text: this.#input.value });
     this.#fit();
-    if (isUndo) this.#completion?.close();
+    if (isFixed) this.#completion?.close();
     else this.#complete();
   }
 
@@ -346,9 +348,11 @@ export class ParlorComposer extends HTMLElement {
   /** Inserts HTML as text. @param {string} html @param {string} plain what is inserted if that cannot be done */
   async #paste(html, plain) {
     const { conversation } = this.#view ?? {};
+    const [edits, { value }] = [this.#edits, this.#input];
     const text = await import('./pasted-text.js').then((part) => part.textOfHtml(html)).catch(() => null) || plain;
     const most = this.#view?.charsMax ?? Infinity;
-    if (conversation !== this.#view?.conversation) return;
+    // The part may have loaded late: the message may be sent, or another one be edited.
+    if (conversation !== this.#view?.conversation || edits !== this.#edits || value !== this.#input.value) return;
     if (text.length > most * PASTE_FACTOR) {
       this.note(say.pasteTooLong(formatNumber(text.length), formatNumber(most)));
       return;

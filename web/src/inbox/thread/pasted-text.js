@@ -260,7 +260,8 @@ class Writer {
 
 /** @param {Element} element @returns {boolean} */
 function isHidden(element) {
-  return SKIPPED.has(element.localName) || element.hasAttribute('hidden') || HIDDEN.test(element.getAttribute('data-style') ?? '')
+  const style = `${element.getAttribute('data-style') ?? ''};${element.getAttribute('style') ?? ''}`;
+  return SKIPPED.has(element.localName) || element.hasAttribute('hidden') || HIDDEN.test(style)
     || HIDDEN_CLASS.test(element.getAttribute('class') ?? '');
 }
 

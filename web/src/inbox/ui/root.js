@@ -15,6 +15,13 @@ export function workerAddress() {
   return document.querySelector('meta[name=parlor-worker]')?.getAttribute('content') ?? null;
 }
 
+/** Returns whether the page opens without a connection: the server wants a worker, the browser has workers, and the page
+ * is at the server's own address. Where a proxy shows it elsewhere, that address may be a page of another application.
+ * @returns {boolean} */
+export function opensOffline() {
+  return workerAddress() !== null && 'serviceWorker' in navigator && location.pathname === `${ROOT}/`;
+}
+
 /** @param {string} script the address of the script, such as `/web/main.js` @returns {string} */
 export function rootOf(script) {
   return /^(.*)\/web\//u.exec(script)?.[1] ?? '';
