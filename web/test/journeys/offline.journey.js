@@ -74,6 +74,33 @@ test('signing out and another user erase the inbox from the device', () =>
     assert.deepEqual(ada.errors, []);
   }));
 
+test('the last known inbox is not shown to somebody of whom the server says that they are not signed in', () =>
+  runJourney(async ({ server, browser }) => {
+    const ada = await openKept(browser, server.links.ada);
+    await until(() => kept(ada), (users) => users.length === 1, 'the inbox is kept', 30_000);
+    await ada.context.clearCookies();
+    const { page } = ada;
+    /** @type {() => void} */
+    let answer = () => {};
+    const held = new Promise((resolve) => {
+      answer = () => resolve(null);
+    });
+    // The server is slow with everything but the answer to who is signed in.
+    await ada.context.route('**/v1/site', async (route) => {
+      await held;
+      await route.continue();
+    });
+    const asked = page.waitForResponse('**/v1/me');
+    await page.goto(new URL('/', server.links.ada).href);
+    assert.equal((await asked).status(), 401);
+    // waits for: the time after which the inbox would be shown
+    await page.waitForTimeout(4_000);
+    assert.equal(await page.locator('parlor-row').count(), 0);
+    answer();
+    await page.locator('parlor-sign-in form').waitFor();
+    await until(() => kept(ada), (users) => users.length === 0, 'nobody is kept');
+  }));
+
 test('the inbox can be installed', () =>
   runJourney(async ({ server, browser }) => {
     const ada = await openKept(browser, server.links.ada);

@@ -54,6 +54,10 @@ const TEXTS = {
     '<style>p{}</style><p>Seen<span style="display:none"> not</span><span hidden> nor</span><span style="font-size: 0"> this</span><span style="position: absolute; left: -9999px">far</span><span class="x sr-only">spoken</span><span style="color: red; clip: rect(0 0 0 0)">cut</span><!-- nor this --><script>alert(1)</script><template>x</template></p>',
     'Seen',
   ],
+  'what only looks like a style': [
+    '<a title="a>b" href="https://a.example/style=dark?online=1">x</a><span title="a>b" style="display:none">y</span>',
+    'x (https://a.example/style=dark?online=1)',
+  ],
   'emoji that are pictures': ['Hi <img alt="🙂" src="https://a.example/1.png"><img alt="A cat" src="https://a.example/2.png">', 'Hi 🙂'],
   'spaces': ['<p>a&nbsp;&nbsp;b <span> c</span> </p>', 'a b c'],
 };
