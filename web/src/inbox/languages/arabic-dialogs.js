@@ -128,7 +128,7 @@ export function arabicDialogs({ capped, number, plural }) {
     filtersOf: 'تضييق البحث',
     filterPerson: 'الشخص',
     filterConversation: 'المحادثة',
-    filterAbout: 'بشأن',
+    filterAbout: 'الموضوع',
     filterDate: 'التاريخ',
     filterFiles: 'ملف',
     filterFrom: 'من',

@@ -116,7 +116,7 @@ export function chineseDialogs({ capped, number, plural }) {
     filtersOf: '仅搜索',
     filterPerson: '人员',
     filterConversation: '会话',
-    filterAbout: '关于',
+    filterAbout: '主题',
     filterDate: '日期',
     filterFiles: '文件',
     filterFrom: '从',

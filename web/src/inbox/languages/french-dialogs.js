@@ -118,7 +118,7 @@ export function frenchDialogs({ capped, number, plural }) {
     filtersOf: 'Rechercher seulement',
     filterPerson: 'Personne',
     filterConversation: 'Conversation',
-    filterAbout: 'Sujet',
+    filterAbout: 'Objet',
     filterDate: 'Date',
     filterFiles: 'Fichier',
     filterFrom: 'Du',

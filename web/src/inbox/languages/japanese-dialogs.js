@@ -115,7 +115,7 @@ export function japaneseDialogs({ capped, number, plural }) {
     filtersOf: '絞り込み',
     filterPerson: '人',
     filterConversation: '会話',
-    filterAbout: '件',
+    filterAbout: '件名',
     filterDate: '日付',
     filterFiles: 'ファイル',
     filterFrom: '開始',

@@ -125,7 +125,7 @@ export function spanishDialogs({ capped, number, plural }) {
     filtersOf: 'Buscar solo',
     filterPerson: 'Persona',
     filterConversation: 'Conversación',
-    filterAbout: 'Sobre',
+    filterAbout: 'Asunto',
     filterDate: 'Fecha',
     filterFiles: 'Archivo',
     filterFrom: 'Desde',
