@@ -9,6 +9,7 @@ import { noBlobStore } from '../src/sdk/blob-store.js';
 import { flushPromises, manualClock } from './support/clock.js';
 import { ModelServer } from './support/model-server.js';
 import { FakeSocket } from './support/fake-network.js';
+import { settingsOf, updateSettings } from './support/model-settings.js';
 
 test('a received message completes its send, even without an answer', async () => {
   const server = new ModelServer(2);
@@ -77,4 +78,52 @@ test('signing out waits until the stored files are erased', async () => {
   assert.deepEqual([erasing, shelf.length, out], [['mine'], 0, false]);
   erased();
   await leaving;
+});
+
+/** Answers what a client asks on a socket, until it asks nothing more. @param {ModelServer} server
+ * @param {FakeSocket} socket */
+async function answerAll(server, socket) {
+  let answered = 0;
+  for (let frame = socket.sent[0]; frame; frame = socket.sent[answered]) {
+    answered += 1;
+    const { id, ...command } = frame;
+    const answer = {
+      'session.resume': () => server.heads(1, command.cursor ?? null),
+      'conversation.show': () => ({ heads: [] }),
+      'conversation.mark': () => ({}),
+      'conversation.settings': () => {
+        updateSettings(server, 1, command.conversation, command.settings);
+        return { version: server.data.version, prev: 0 };
+      },
+    }[/** @type {string} */ (command.type)] ?? (() => server.answer(1, command));
+    socket.receive({ re: id, ...answer() });
+    await flushPromises();
+  }
+  socket.sent.length = 0;
+}
+
+test('a conversation that is opened before anything is known, as by a reload, is not marked as unread any more', async () => {
+  const server = new ModelServer(2);
+  const conversation = server.open('group', 1, [2]);
+  updateSettings(server, 1, conversation, { marked_unread: true });
+  const [socket, clock] = [new FakeSocket(), manualClock()];
+  const client = new Client({
+    user: 1, storage: memoryStorage(), clock, onSessionEnd: () => {},
+    fetch: () => new Promise(() => {}), socket: () => socket.like(), uploadTransport: () => assert.fail('nothing is carried'),
+  });
+  client.start();
+  await client.showConversation(conversation);
+  assert.equal(client.state.me, null);
+  socket.open();
+  await flushPromises();
+  await answerAll(server, socket);
+  assert.equal(settingsOf(server, 1, conversation).marked_unread, false);
+
+  updateSettings(server, 1, conversation, { marked_unread: true });
+  client.sync.applyEvent({ type: 'scope.changed', scope: 'user:1', version: server.data.version });
+  await clock.advance(1_000);
+  await answerAll(server, socket);
+  assert.equal(client.state.settings.get(conversation)?.marked_unread, true);
+  assert.equal(settingsOf(server, 1, conversation).marked_unread, true, 'a later mark, from another device, stays');
+  client.stop();
 });

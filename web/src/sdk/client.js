@@ -30,7 +30,7 @@ import { canRetry } from './problem.js';
 import { PendingReactions } from './reactions.js';
 import { noSnapshots } from './snapshots.js';
 import { Outbox } from './outbox.js';
-import { nextMuteEnd, settingsOf } from './state/settings.js';
+import { areSettingsCurrent, nextMuteEnd, settingsOf } from './state/settings.js';
 import { UserStorage, eraseUser, eraseOtherUsers } from './storage.js';
 import { Sync } from './sync.js';
 import { Uploads } from './uploads.js';
@@ -68,6 +68,8 @@ export class Client {
   #notifying = false;
   /** @type {Map<string, string>} */
   #openIds = new Map();
+  /** The conversation that was opened before its settings were known. @type {number|null} */
+  #openedUnchecked = null;
 
   /** @param {{
    *   user: number, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, storage: StorageLike,
@@ -347,10 +349,20 @@ export class Client {
    * @param {number|null} [seq] */
   async showConversation(conversation, seq = null) {
     this.#sendShown([conversation]);
+    this.#openedUnchecked = conversation;
     await this.sync.threads.open(conversation, seq);
+    this.#endMark();
+  }
+
+  /** Opening a conversation ends its mark as unread: once, as soon as its settings are known to be current. A mark that
+   * is set later, by another device, stays. */
+  #endMark() {
+    const conversation = this.#openedUnchecked;
+    if (conversation === null || this.lostAt !== null || !areSettingsCurrent(this.state, conversation)) return;
+    this.#openedUnchecked = null;
     if (!settingsOf(this.state, conversation).marked_unread) return;
     // If it fails, the conversation stays marked as unread.
-    await this.updateSettings(conversation, { marked_unread: false }).catch(() => {});
+    this.updateSettings(conversation, { marked_unread: false }).catch(() => {});
   }
 
   /** Shows a thread at a message, such as a search hit or a quoted message. @param {number} conversation
@@ -366,6 +378,7 @@ export class Client {
 
   /** @param {number} conversation */
   hideConversation(conversation) {
+    this.#openedUnchecked = null;
     this.ownActivity.stopTyping();
     this.sync.threads.close(conversation);
     this.#sendShown([]);
@@ -443,6 +456,7 @@ export class Client {
       this.uploads.resume();
       this.outbox.resume();
     }
+    this.#endMark();
     if (mode === 'live' && this.#shown.length > 0) void this.#sendShown(this.#shown);
     if (open) this.ownActivity.connected();
     else this.ephemeral.clear();
@@ -452,6 +466,7 @@ export class Client {
   /** The state has changed; it may now hold messages that the outbox still waits for. */
   #stateChanged() {
     for (const id of this.outbox.conversations()) this.outbox.confirm(id, ownClientIds(this.state, id));
+    this.#endMark();
     this.#saveLater();
     this.#notify();
   }

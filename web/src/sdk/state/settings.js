@@ -20,6 +20,12 @@ export function settingsOf({ settings }, conversation) {
   return settings.get(conversation) ?? DEFAULT;
 }
 
+/** Returns whether the settings of a conversation are known, and no newer ones have been announced.
+ * @param {State} state @param {number} conversation @returns {boolean} */
+export function areSettingsCurrent({ me, conversations, stale, user }, conversation) {
+  return me !== null && conversations.has(conversation) && !stale.has(`user:${user}`);
+}
+
 /** Stores settings, unless newer ones are known. @param {State} draft @param {number} conversation
  * @param {ConversationSettings|undefined} settings */
 export function putSettings(draft, conversation, settings) {
