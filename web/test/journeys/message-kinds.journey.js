@@ -100,7 +100,7 @@ test('all kinds of messages pass the accessibility checks: light, dark, high con
       await ada.checkAccessibility(`messages all ${name}`);
       await ada.assertNoHorizontalScroll();
       if (name.startsWith('phone')) {
-        await touch(ada.page, message(ada, 'And a hat'), 700);
+        await touch(ada.page, message(ada, 'And a hat').locator('.bubble'), 700);
         await ada.page.getByRole('dialog').waitFor();
       } else {
         await message(ada, 'By the flower stall').hover();

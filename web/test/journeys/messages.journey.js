@@ -315,7 +315,7 @@ test('a long press opens a sheet with the message on top', () =>
     const { ada, ben } = await openBoth(place, PHONE);
     await ben.send('I pass Karlsplatz every day.');
     await message(ada, 'Karlsplatz').waitFor();
-    await touch(ada.page, message(ada, 'Karlsplatz'), 700);
+    await touch(ada.page, message(ada, 'Karlsplatz').locator('.bubble'), 700);
     const sheet = ada.page.getByRole('dialog', { name: 'Message from Ben' });
     await sheet.getByText('I pass Karlsplatz every day.').waitFor();
     await ada.checkAccessibility('messages sheet phone');
@@ -323,15 +323,15 @@ test('a long press opens a sheet with the message on top', () =>
     await sheet.getByRole('menuitemcheckbox', { name: 'React with folded hands' }).tap();
     await message(ben, 'Karlsplatz').getByRole('button', { name: 'folded hands: Ada Winter' }).waitFor();
     // A short touch and a moving touch open nothing.
-    await touch(ada.page, message(ada, 'Karlsplatz'), 100);
-    await touch(ada.page, message(ada, 'Karlsplatz'), 700, 60);
+    await touch(ada.page, message(ada, 'Karlsplatz').locator('.bubble'), 100);
+    await touch(ada.page, message(ada, 'Karlsplatz').locator('.bubble'), 700, 60);
     assert.equal(await sheet.count(), 0);
-    await touch(ada.page, message(ada, 'Karlsplatz'), 700);
+    await touch(ada.page, message(ada, 'Karlsplatz').locator('.bubble'), 700);
     await sheet.getByRole('menuitem', { name: 'More reactions' }).tap();
     await ada.page.getByRole('searchbox', { name: 'Find an emoji' }).waitFor();
     await ada.checkAccessibility('messages emoji phone');
     await ada.page.keyboard.press('Escape');
-    await touch(ada.page, message(ada, 'Karlsplatz'), 700);
+    await touch(ada.page, message(ada, 'Karlsplatz').locator('.bubble'), 700);
     await sheet.getByRole('menuitem', { name: 'Reply' }).tap();
     await ada.page.locator('.replying', { hasText: 'Reply to Ben' }).waitFor();
     await ada.checkAccessibility('messages reply phone');

@@ -2,6 +2,7 @@
  * The menu of a row in the list, and that of the filter by context.
  *
  * @import {Client} from '../../sdk/client.js'
+ * @import {Point} from '../ui/long-press.js'
  * @import {MenuItem} from '../ui/menu.js'
  * @import {ListFilter, ViewInput} from '../view/conversations.js'
  * @import {ParlorRow} from './row.js'
@@ -18,17 +19,16 @@ import { settingsItems } from './conversation-settings.js';
 /** How many contexts the menu offers; the search finds the others. */
 const CONTEXTS_MAX = 12;
 
-/** @param {HTMLElement} host @param {{client: Client, changed: () => void, row: ParlorRow, event: MouseEvent}} parts */
-export function openRowMenu(host, { client, changed, row, event }) {
+/** @param {HTMLElement} host @param {{client: Client, changed: () => void, row: ParlorRow, at: Point|null}} parts
+ * `at`: without it, the menu stands beside the row */
+export function openRowMenu(host, { client, changed, row, at }) {
   const { conversation: id } = row;
   const conversation = client.state.conversations.get(id);
   if (!conversation) return;
   const name = nameOf(client.state, conversation);
-  // The menu key has no position; the row has.
-  const pointed = event.clientX > 0 || event.clientY > 0;
   const menu = {
-    at: pointed ? { x: event.clientX, y: event.clientY } : row.getBoundingClientRect(), back: row,
-    narrow: host.clientWidth < 700, head: [h('b', { dir: 'auto' }, isolated(name))], quick: [],
+    at: at ?? row.getBoundingClientRect(), back: row, narrow: host.clientWidth < 700,
+    head: [h('b', { dir: 'auto' }, isolated(name))], quick: [],
   };
   /** @type {(MenuItem|false)[]} */
   const items = [

@@ -12,21 +12,15 @@ import { h, setAttribute } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
+import { LongPress } from '../ui/long-press.js';
 
 /** @typedef {(message: ParlorMessage, event: KeyboardEvent) => boolean} Act whether a key on a message did something */
-
-const PRESS_MS = 450;
-/** A finger is never quite still. */
-const STILL_PX = 10;
 
 export class MessageControls {
   #bar = h('div', { class: 'message-controls', role: 'group', 'aria-label': say.message });
   #more = this.#tool('more', say.more, (message) => this.#openMenu(message, this.#more.getBoundingClientRect(), message));
-  /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #pressing;
-  /** The position of the finger. */
-  #from = { x: 0, y: 0 };
-  #pressed = false;
+  /** @type {LongPress} */
+  #press;
 
   /** @param {HTMLElement} place @param {Act} act @param {() => boolean} mayWrite whether anything can be answered */
   constructor(place, act, mayWrite) {
@@ -43,12 +37,10 @@ export class MessageControls {
     place.addEventListener('focusout', (event) => this.#left(event));
     place.addEventListener('keydown', (event) => this.#handleKey(event));
     place.addEventListener('contextmenu', (event) => this.#context(event));
-    place.addEventListener('pointerdown', (event) => this.#press(event));
-    for (const name of /** @type {const} */ (['pointerup', 'pointercancel'])) {
-      place.addEventListener(name, () => clearTimeout(this.#pressing));
-    }
-    place.addEventListener('pointermove', (event) => this.#moved(event));
-    place.addEventListener('scroll', () => clearTimeout(this.#pressing), { capture: true, passive: true });
+    this.#press = new LongPress(place, (event) => {
+      const message = messageAt(event.target);
+      return message && isThere(message) ? (at) => this.#openMenu(message, at, message) : null;
+    });
   }
 
   /** @param {string} sign @param {string} label @param {(message: ParlorMessage) => void} act @returns {HTMLElement} */
@@ -175,40 +167,9 @@ export class MessageControls {
     const own = target.closest('a, img, video, audio') || (getSelection()?.toString() ?? '') !== '';
     if (own && !touch) return;
     event.preventDefault();
-    if (this.#pressed || touch) return;
+    if (this.#press.isLong || touch) return;
     this.#openMenu(message, { x: event.clientX, y: event.clientY }, message);
   }
-
-  /** @param {PointerEvent} event */
-  #press(event) {
-    clearTimeout(this.#pressing);
-    this.#pressed = false;
-    const message = messageAt(event.target);
-    if (event.pointerType === 'mouse' || !event.isPrimary || !message || !isThere(message)) return;
-    this.#from = { x: event.clientX, y: event.clientY };
-    this.#pressing = setTimeout(() => {
-      this.#pressed = true;
-      swallowClick();
-      this.#openMenu(message, { ...this.#from }, message);
-    }, PRESS_MS);
-  }
-
-  /** @param {PointerEvent} event */
-  #moved({ clientX, clientY }) {
-    if (Math.hypot(clientX - this.#from.x, clientY - this.#from.y) > STILL_PX) clearTimeout(this.#pressing);
-  }
-}
-
-/** The click that ends a long press is ignored, wherever it lands: on the message, or on the sheet that has opened. */
-function swallowClick() {
-  const done = new AbortController();
-  const options = { capture: true, signal: done.signal };
-  document.addEventListener('click', (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-    done.abort();
-  }, options);
-  document.addEventListener('pointerdown', () => done.abort(), options);
 }
 
 /** @param {EventTarget|null} target @returns {ParlorMessage|null} */

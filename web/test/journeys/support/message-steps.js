@@ -44,7 +44,7 @@ export function field({ page }) {
 /** Touches an element for a time, through the browser's input. @param {Page} page @param {Locator} what
  * @param {number} milliseconds @param {number} [moved] */
 export async function touch(page, what, milliseconds, moved = 0) {
-  const box = await what.locator('.bubble').boundingBox();
+  const box = await what.boundingBox();
   assert.ok(box);
   const at = { x: box.x + 30, y: box.y + box.height / 2 };
   const input = await page.context().newCDPSession(page);
