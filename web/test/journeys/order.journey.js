@@ -5,8 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM } from './support/fixtures.js';
+import { SETTINGS, createGroups } from './support/bulk-conversations.js';
+import { ITEM, PHONE } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
+import { touch } from './support/message-steps.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
@@ -119,6 +121,79 @@ test('the list shows only conversations about one thing, and its empty states sa
       await ada.assertNoHorizontalScroll();
     }
     await ada.takeScreenshot('nothing archived 390');
+    assert.deepEqual(ada.errors, []);
+  }));
+
+test('with the keyboard alone, archiving leaves the focus on the next row, and at the end the archive is offered', () =>
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const { page } = ada;
+    const focused = page.locator('parlor-row:focus .who');
+    await rowOf(page, 'Tomás Ferreira').waitFor();
+    const all = await names(page);
+    await page.locator('parlor-row[tabindex="0"]').focus();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowDown');
+    for (let count = all.length; count > 0; count -= 1) {
+      const before = await names(page);
+      const place = before.indexOf(await focused.innerText());
+      await page.keyboard.press('ContextMenu');
+      await page.getByRole('menuitem', { name: 'Archive', exact: true }).waitFor();
+      for (let step = 0; step < 4; step += 1) await page.keyboard.press('ArrowDown');
+      assert.equal(await page.locator(':focus').innerText(), 'Archive');
+      await page.keyboard.press('Enter');
+      await until(() => names(page), (some) => some.length === count - 1, 'it is gone');
+      if (count > 1) await until(() => focused.allInnerTexts(), ([name]) => name === (before[place + 1] ?? before[place - 1]), 'the next row has the focus');
+    }
+    await page.getByText('Everything is archived.').waitFor();
+    assert.equal(await page.locator(':focus').innerText(), 'All');
+    await ada.checkAccessibility('everything archived');
+    await page.getByRole('button', { name: 'Show the archive' }).click();
+    await until(() => names(page), (some) => some.length === all.length, 'they are all there');
+    assert.equal(await page.locator(':focus').innerText(), 'Archived');
+    assert.deepEqual(ada.errors, []);
+  }));
+
+test('a filter that finds nothing loads a few pages by itself, and the rest of the list on request', () =>
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
+    const { page } = ada;
+    await createGroups(ben, await page.evaluate(async () => (await (await fetch('/v1/me')).json()).id), 300);
+    let pages = 0;
+    page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => {
+      if (String(payload).includes('"conversation.list"')) pages += 1;
+    }));
+    await page.reload();
+    await page.locator('parlor-row').first().waitFor();
+    await until(() => pages, (count) => count > 0, 'the first page is there');
+    const before = pages;
+    await show(page, 'Archived');
+    await page.getByText('None among the most recent conversations.').waitFor();
+    assert.equal(pages - before, 5);
+    await ada.checkAccessibility('none among the newest');
+    await page.getByRole('button', { name: 'Look further' }).click();
+    await page.getByText('Nothing archived.').waitFor();
+    assert.ok(pages - before > 5);
+    assert.deepEqual(ada.errors, []);
+  }, SETTINGS));
+
+test('a long press on a row opens its menu, also where the browser reports none, and opens nothing else', () =>
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada, PHONE);
+    const { page } = ada;
+    await rowOf(page, KEYS).waitFor();
+    // As in Safari.
+    await page.evaluate(() => window.addEventListener('contextmenu', (event) => event.stopImmediatePropagation(), { capture: true }));
+    await touch(page, rowOf(page, KEYS), 700);
+    await page.getByRole('menuitem', { name: 'Archive', exact: true }).waitFor();
+    assert.doesNotMatch(page.url(), /#\/c\//u);
+    await page.getByRole('menuitem', { name: 'Pin', exact: true }).tap();
+    await rowOf(page, KEYS).getByRole('img', { name: 'Pinned' }).waitFor();
+    await touch(page, rowOf(page, KEYS), 700, 60);
+    await rowOf(page, KEYS).tap();
+    await page.locator('parlor-message-group').first().waitFor();
+    assert.equal(await page.getByRole('menu').count(), 0, 'a finger that scrolls opens none');
     assert.deepEqual(ada.errors, []);
   }));
 

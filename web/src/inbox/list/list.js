@@ -27,6 +27,8 @@ import { say, shortCount } from '../view/strings.js';
 const NEAR_PX = 600;
 /** How many matching conversations a search shows before more are loaded. */
 const FEW = 5;
+/** How many pages in a row are loaded by themselves without adding a row, under a filter or in a search for a name. */
+const PAGES_MAX = { list: 5, search: 20 };
 
 export class ParlorList extends HTMLElement {
   #search = h('input', {
@@ -84,6 +86,8 @@ export class ParlorList extends HTMLElement {
   #context = '';
   #more = false;
   #moreFound = false;
+  /** How many pages were requested since a row came or went. */
+  #pages = 0;
   #avatarSlot = '';
   #shown = '';
   /** The query and filter of the drawn rows. */
@@ -140,10 +144,14 @@ export class ParlorList extends HTMLElement {
     setText(this.#count, view.unread > 0 ? shortCount(view.unread) : '');
     this.#drawMe(view.me);
     this.#drawSearch(view);
-    this.#holder.hidden = view.conversations.length === 0;
     const chosenBy = `${view.show} ${view.context} ${view.query}`;
     const { conversations, more, rowOf: draw } = view;
-    this.#rows.update({ conversations, more, rowOf: draw }, chosenBy !== this.#chosenBy);
+    const isOther = chosenBy !== this.#chosenBy;
+    if (isOther || conversations.length !== this.#rows.count) this.#pages = 0;
+    // Hidden rows have no height, and no focus.
+    if (conversations.length > 0) this.#holder.hidden = false;
+    if (this.#rows.update({ conversations, more, rowOf: draw }, isOther)) this.#focusFilter();
+    this.#holder.hidden = conversations.length === 0;
     this.#chosenBy = chosenBy;
     this.#drawInstead(view);
     this.#nearEnd();
@@ -177,7 +185,7 @@ export class ParlorList extends HTMLElement {
 
   /** Draws what stands in place of missing rows. @param {ListView} view */
   #drawInstead(view) {
-    const which = insteadOf(view);
+    const which = insteadOf(view, this.#pages === pagesMax(view.found !== null));
     this.#instead.hidden = which === 'nothing';
     const key = `${which} ${view.query}`;
     if (key === this.#shown) return;
@@ -186,6 +194,7 @@ export class ParlorList extends HTMLElement {
       h('div', { class: 'nothing' }, h('p', {}, text), button);
     const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-more-conversations') },
       icon('again', { small: true }), say.tryAgain);
+    const further = () => h('button', { class: 'button', type: 'button', onclick: () => this.#lookFurther() }, say.lookFurther);
     const made = {
       nothing: () => null,
       skeleton: () => rowSkeleton(6),
@@ -193,10 +202,26 @@ export class ParlorList extends HTMLElement {
       empty: () => h('div', { class: 'nothing' }, h('p', { class: 'only-wide' }, say.listEmpty), firstOfAll(this)),
       unread: () => words(say.nothingUnread),
       archived: () => words(say.nothingArchived),
+      allArchived: () => words(say.allArchived, h('button', {
+        class: 'button', type: 'button', onclick: () => this.#choose('archived'),
+      }, icon('archive', { small: true }), say.showArchived)),
+      notYet: () => words(say.noneAmongNewest, further()),
+      further: () => h('div', { class: 'nothing' }, further()),
       about: () => words(say.nothingAbout),
       failed: () => words(say.listFailed, again()),
     }[which]();
-    replaceChildren(this.#instead, made ? [made] : [], () => this.#search.focus());
+    replaceChildren(this.#instead, made ? [made] : [], () => this.#focusFilter());
+  }
+
+  /** Focuses the button of the chosen filter, or the field that is in its place: what had the focus is gone. */
+  #focusFilter() {
+    const filters = { all: this.#all, unread: this.#unread, archived: this.#archived };
+    (this.#filters.hidden ? this.#search : filters[this.#show]).focus();
+  }
+
+  #lookFurther() {
+    this.#pages = 0;
+    emit(this, 'parlor-more-conversations');
   }
 
   #filter() {
@@ -280,23 +305,34 @@ export class ParlorList extends HTMLElement {
   #nearEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
     if (clientHeight === 0 || scrollHeight - scrollTop - clientHeight >= NEAR_PX) return;
-    if (this.#more) emit(this, 'parlor-more-conversations');
+    if (this.#more && this.#pages < pagesMax(!this.#results.hidden)) {
+      this.#more = false;
+      this.#pages += 1;
+      emit(this, 'parlor-more-conversations');
+    }
     if (this.#moreFound) emit(this, 'parlor-more-results');
   }
 }
 
-/** @param {ListView} view
- * @returns {'nothing'|'skeleton'|'more'|'empty'|'unread'|'archived'|'about'|'failed'} */
-function insteadOf(view) {
-  if (view.found) return 'nothing';
+/** @param {boolean} isSearch @returns {number} */
+function pagesMax(isSearch) {
+  return isSearch ? PAGES_MAX.search : PAGES_MAX.list;
+}
+
+/** @param {ListView} view @param {boolean} isFarEnough as many pages as are loaded by themselves have added no row
+ * @returns {'nothing'|'skeleton'|'more'|'further'|'notYet'|'empty'|'unread'|'archived'|'allArchived'|'about'|'failed'} */
+function insteadOf(view, isFarEnough) {
+  if (view.found) return isFarEnough && view.more && view.conversations.length < FEW ? 'further' : 'nothing';
   if (!view.loaded) return view.progress === 'failed' ? 'failed' : 'skeleton';
-  if (view.conversations.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
+  const [isFailed, isOver] = [view.progress === 'failed', isFarEnough && view.progress === 'idle'];
+  if (view.conversations.length > 0) return view.more ? (isFailed ? 'failed' : isOver ? 'further' : 'more') : 'nothing';
   if (view.show === 'unread' && view.unread === 0) return 'unread';
   // What passes the filter may be further down.
-  if (view.more && view.query === '') return view.progress === 'failed' ? 'failed' : 'more';
+  if (view.more && view.query === '') return isFailed ? 'failed' : isOver ? 'notYet' : 'more';
   if (view.context !== '') return 'about';
   if (view.show !== 'all') return view.show;
-  return view.empty ? 'empty' : 'nothing';
+  if (view.empty) return 'empty';
+  return view.query === '' ? 'allArchived' : 'nothing';
 }
 
 /** Returns the empty state for a single pane: what will be here, and the first step. @param {ParlorList} list

@@ -59,8 +59,21 @@ export class VirtualRows {
     return id === null ? -1 : this.#places.get(id) ?? -1;
   }
 
-  /** @param {RowsView} view @param {boolean} others it is another list, not the same that has changed */
+  /** When the focused row goes, the one that takes its place gets the focus. @param {RowsView} view
+   * @param {boolean} others it is another list, not the same that has changed
+   * @returns {boolean} whether the focus was lost, since there is no row any more */
   update(view, others) {
+    const active = document.activeElement;
+    const focused = active instanceof ParlorRow && this.holder.contains(active) ? active.conversation : null;
+    const place = this.placeOf(focused);
+    this.#replace(view, others);
+    if (focused === null || this.placeOf(focused) >= 0) return false;
+    if (this.count > 0) this.focus(Math.min(Math.max(0, place), this.count - 1));
+    return this.count === 0;
+  }
+
+  /** @param {RowsView} view @param {boolean} others */
+  #replace(view, others) {
     const pins = others ? [] : this.#pins();
     this.#view = view;
     this.#places = new Map(view.conversations.map((one, place) => [one.id, place]));
