@@ -10,7 +10,7 @@
  */
 import { memberOf } from './conversations.js';
 import { removeConversation } from './events.js';
-import { putConversation, putUsers } from './rows.js';
+import { putConversation, putSettings, putUsers } from './rows.js';
 import { scopeLoaded, wholeLoaded, markStale, markWholeStale, versionIn } from './stale-scopes.js';
 import { wasAddedSince, conversationOf, wasLeftSince, wasUnhiddenSince, rowVersion, versionOf } from './state.js';
 import {
@@ -106,9 +106,10 @@ export function applyMe(draft, answer, since) {
     markStale(draft, `user:${draft.user}`, { version: answer.scope_version, urgent: true, wholeSince: 0 });
     return;
   }
-  const { markers, cursor, unread: _unread, now: _now, settings: _settings, hidden = [], unhidden = [], hidden_reset: isReset = false, ...me } = answer;
+  const { markers, cursor, unread: _unread, now: _now, settings = [], hidden = [], unhidden = [], hidden_reset: isReset = false, ...me } = answer;
   draft.me = me;
   putUsers(draft, [me]);
+  for (const { conversation, ...row } of settings) putSettings(draft, conversation, row);
   for (const marker of markers) {
     const current = draft.conversations.get(marker.conversation);
     if (current && (memberOf(current, draft.user)?.read_seq ?? 0) < marker.read_seq) markWholeStale(draft, marker.conversation);

@@ -21,7 +21,6 @@ import { listBounds } from './conversations.js';
 import { releaseHeldEvents, receiveEvent } from './events.js';
 import { updateFound } from './found-messages.js';
 import { putUsers } from './rows.js';
-import { applyMeSettings } from './settings.js';
 import { scopeLoaded, markStale } from './stale-scopes.js';
 import { wasAddedSince, emptyState, versionOf } from './state.js';
 import { closeThread, hideMessageAt, openThread, trimThread } from './threads.js';
@@ -61,9 +60,8 @@ export function apply(state, input) {
       break;
     case 'me':
       scopeLoaded(draft, `user:${draft.user}`, input.answered);
-      applyMeSettings(draft, input.answer);
-      applyMe(draft, input.answer, input.since);
       applyTotals(draft, input.answer, input.requestedAt);
+      applyMe(draft, input.answer, input.since);
       break;
     case 'totals':
       markTotalsStale(draft);

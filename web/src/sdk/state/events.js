@@ -9,8 +9,7 @@
  */
 import { applyToRow, needsWhole, withHidden, withMarker } from './conversations.js';
 import { hideFoundBefore } from './found-messages.js';
-import { putConversation, putUsers } from './rows.js';
-import { putSettings } from './settings.js';
+import { putConversation, putSettings, putUsers } from './rows.js';
 import { knownVersion, markStale, markWholeStale } from './stale-scopes.js';
 import { conversationOf, rowVersion } from './state.js';
 import { applyHistoryStart, hideMessageAt, isHidden, putMessages } from './threads.js';
@@ -33,8 +32,10 @@ export function receiveEvent(draft, event) {
   } else if (at === null && event.type === 'conversation.created') {
     // A conversation is created once: after the user has left it, this event is late.
     if (draft.left.has(event.scope)) return;
-    // The user may have left it in a way that is no longer reported: the server is asked.
-    if (event.version <= knownVersion(draft)) markStale(draft, event.scope, { version: event.version, urgent: true, wholeSince: 0 });
+    // The user may have left it in a way that is no longer reported: the server is asked. Without a cursor, too: the one
+    // of a later answer would cover the loss.
+    const known = draft.cursor === null && !draft.pending ? Infinity : knownVersion(draft);
+    if (event.version <= known) markStale(draft, event.scope, { version: event.version, urgent: true, wholeSince: 0 });
     else putConversation(draft, { ...event.conversation, version: event.version }, draft.turn);
   } else {
     const current = (draft.heldEvents.get(event.scope) ?? []).filter((one) => one.version !== event.version);
@@ -57,7 +58,6 @@ function applyEvent(draft, event) {
     draft.me = { ...event.me, scope_version: event.version };
     putUsers(draft, [event.me]);
   } else if (event.type === 'settings.updated') {
-    markTotalsStale(draft);
     putSettings(draft, event.conversation, event.settings);
     if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
   } else if (event.type === 'marker.updated' || event.type === 'message.hidden') {

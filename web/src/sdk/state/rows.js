@@ -1,15 +1,15 @@
 /**
- * The rows of a state: conversations and users. For drafts only.
+ * The rows of a state: conversations, their settings, and users. For drafts only.
  *
- * @import {Conversation, User} from '../wire.js'
+ * @import {Conversation, ConversationSettings, User} from '../wire.js'
  * @import {State} from './state.js'
  */
 import { isBehind, mergeRow } from './conversations.js';
 import { hideFoundBefore } from './found-messages.js';
-import { putSettings } from './settings.js';
-import { markWholeStale } from './stale-scopes.js';
+import { settingsOf } from './settings.js';
+import { markStale, markWholeStale } from './stale-scopes.js';
 import { applyHistoryStart } from './threads.js';
-import { countRow } from './unread-totals.js';
+import { countRow, countSettings } from './unread-totals.js';
 
 /** @param {State} draft @param {Conversation} conversation @param {number} requestedAt
  * @param {boolean} [isWhole] nothing that was unread changed since what was held but what this tells */
@@ -27,6 +27,19 @@ export function putConversation(draft, conversation, requestedAt, isWhole = fals
   hideFoundBefore(draft, conversation);
   // It may have been read before the user hid a message in it, or before their marker moved.
   if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > requestedAt) markWholeStale(draft, id);
+}
+
+/** Stores settings, unless newer ones are known. @param {State} draft @param {number} conversation
+ * @param {ConversationSettings|undefined} settings */
+export function putSettings(draft, conversation, settings) {
+  const current = settingsOf(draft, conversation);
+  if (!settings || settings.version <= current.version) return;
+  draft.settings.set(conversation, settings);
+  countSettings(draft, conversation, current, settings);
+  // A pinned conversation is shown although the part of the list in which it is may not be loaded.
+  if (settings.pinned && !draft.conversations.has(conversation)) {
+    markStale(draft, `conversation:${conversation}`, { version: 1, urgent: false, wholeSince: 0 });
+  }
 }
 
 /** Of two copies of a user the one with the higher version counts. @param {State} draft @param {User[]} users */

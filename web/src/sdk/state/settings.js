@@ -5,10 +5,9 @@
  * the higher version is current. A conversation is archived up to a message, so a newer one takes it out of the archive
  * without a change of its settings; the end of a mute is no change either.
  *
- * @import {Conversation, ConversationSettings, MeAnswer, Unread} from '../wire.js'
+ * @import {Conversation, ConversationSettings, Unread} from '../wire.js'
  * @import {State} from './state.js'
  */
-import { markStale } from './stale-scopes.js';
 
 /** @type {ConversationSettings} */
 const DEFAULT = Object.freeze({
@@ -24,24 +23,6 @@ export function settingsOf({ settings }, conversation) {
  * @param {State} state @param {number} conversation @returns {boolean} */
 export function areSettingsCurrent({ me, conversations, stale, user }, conversation) {
   return me !== null && conversations.has(conversation) && !stale.has(`user:${user}`);
-}
-
-/** Stores settings, unless newer ones are known. @param {State} draft @param {number} conversation
- * @param {ConversationSettings|undefined} settings */
-export function putSettings(draft, conversation, settings) {
-  if (!settings || settings.version <= settingsOf(draft, conversation).version) return;
-  draft.settings.set(conversation, settings);
-  // A pinned conversation is shown although the part of the list in which it is may not be loaded.
-  if (settings.pinned && !draft.conversations.has(conversation)) {
-    markStale(draft, `conversation:${conversation}`, { version: 1, urgent: false, wholeSince: 0 });
-  }
-}
-
-/** Stores the settings of an answer to `me.get`. @param {State} draft @param {MeAnswer} answer */
-export function applyMeSettings(draft, answer) {
-  const isOlder = draft.me !== null && answer.scope_version < draft.me.scope_version;
-  if (answer.hidden_reset && !isOlder) draft.settings.clear();
-  for (const { conversation, ...settings } of answer.settings ?? []) putSettings(draft, conversation, settings);
 }
 
 /** Returns whether a conversation is muted. @param {ConversationSettings} settings
@@ -60,8 +41,13 @@ export function isArchived({ last_seq: last }, settings, now) {
 /** Returns what a conversation adds to the unread totals. @param {Pick<State, 'settings'|'now'>} state
  * @param {Pick<Conversation, 'id'|'last_seq'|'unread'>} conversation @returns {Unread} */
 export function countOf(state, conversation) {
-  const settings = settingsOf(state, conversation.id);
-  if (isMuted(settings, state.now) || isArchived(conversation, settings, state.now)) return { conversations: 0, messages: 0 };
+  return countWith(settingsOf(state, conversation.id), conversation, state.now);
+}
+
+/** Returns what a conversation with these settings adds to the unread totals. @param {ConversationSettings} settings
+ * @param {Pick<Conversation, 'last_seq'|'unread'>} conversation @param {string} now @returns {Unread} */
+export function countWith(settings, conversation, now) {
+  if (isMuted(settings, now) || isArchived(conversation, settings, now)) return { conversations: 0, messages: 0 };
   const isUnread = conversation.unread > 0 || settings.marked_unread;
   return { conversations: Number(isUnread), messages: conversation.unread };
 }

@@ -7,12 +7,12 @@
  * Invariant: `rest` plus the unread counts of the loaded conversations, at their versions at `at`, are the server's
  * totals at `at`. If a change leaves that in doubt, the totals are fetched again.
  *
- * @import {Changes, MeAnswer, Unread} from '../wire.js'
+ * @import {Changes, ConversationSettings, MeAnswer, Unread} from '../wire.js'
  * @import {ConversationRow} from './conversations.js'
- * @import {State} from './state.js'
+ * @import {State, Totals} from './state.js'
  */
 import { memberOf } from './conversations.js';
-import { countOf } from './settings.js';
+import { countOf, countWith } from './settings.js';
 import { wholeLoaded, isWholeStale, versionIn, markStale } from './stale-scopes.js';
 
 const NOTHING = Object.freeze({ conversations: 0, messages: 0 });
@@ -50,11 +50,22 @@ export function countRow(draft, before, after, isWhole) {
   const { totals } = draft;
   if (!totals) return;
   if (after.version <= totals.at) {
-    const [was, is] = [before ? countOf(draft, before) : NOTHING, countOf(draft, after)];
-    totals.rest.messages -= is.messages - was.messages;
-    totals.rest.conversations -= is.conversations - was.conversations;
+    subtractFromRest(totals, before ? countOf(draft, before) : NOTHING, countOf(draft, after));
   } else if ((!isWhole || isWholeStale(draft, after.id)) && (before?.version ?? 0) <= totals.at) {
     markTotalsStale(draft);
+  }
+}
+
+/** Accounts for settings that were stored. @param {State} draft @param {number} conversation
+ * @param {ConversationSettings} before @param {ConversationSettings} after */
+export function countSettings(draft, conversation, before, after) {
+  const { totals } = draft;
+  if (!totals) return;
+  const row = draft.conversations.get(conversation);
+  if (after.version > totals.at || (row && row.version > totals.at)) {
+    markTotalsStale(draft);
+  } else if (row) {
+    subtractFromRest(totals, countWith(before, row, draft.now), countWith(after, row, draft.now));
   }
 }
 
@@ -71,6 +82,13 @@ export function coversAllChanges({ totals, user }, current, { conversation, mess
 /** They are fetched soon. @param {State} draft */
 export function markTotalsStale(draft) {
   markStale(draft, `user:${draft.user}`, { version: 0, urgent: false, wholeSince: draft.turn });
+}
+
+/** Takes what a loaded conversation counts more than before from the rest. @param {Totals} totals
+ * @param {Unread} before @param {Unread} after */
+function subtractFromRest({ rest }, before, after) {
+  rest.messages -= after.messages - before.messages;
+  rest.conversations -= after.conversations - before.conversations;
 }
 
 /** @param {State} state @returns {Unread} */
