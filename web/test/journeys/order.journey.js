@@ -72,6 +72,8 @@ test('an archived conversation is apart until a message arrives, and comes back 
     await choose(page, ITEM, 'Archive');
     await until(isListed, (listed) => !listed, 'it is gone');
     const undo = page.getByRole('button', { name: 'Undo' });
+    await undo.waitFor();
+    await ada.animationsEnd();
     const [box, toast] = [await undo.boundingBox(), await page.locator('.toast').boundingBox()];
     assert.ok(box && toast && box.height >= 24 && box.x >= toast.x && box.x + box.width <= toast.x + toast.width, JSON.stringify([box, toast]));
     await ada.takeScreenshot('archived, with undo');

@@ -15,9 +15,10 @@ import { until } from './support/wait.js';
 const OPTIONS = '.completion [role="option"]';
 
 /** @param {Person} person @param {string} text types it, and waits for the list */
-async function typeName({ page }, text) {
-  await page.keyboard.type(text);
-  await page.locator(OPTIONS).first().waitFor();
+async function typeName(person, text) {
+  await person.page.keyboard.type(text);
+  await person.page.locator(OPTIONS).first().waitFor();
+  await person.animationsEnd();
 }
 
 /** Returns the option that is chosen, for the eye and for screen readers. @param {Person} person */

@@ -106,15 +106,18 @@ export class UserPage {
     assert.equal(await this.page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
   }
 
+  /** Waits until everything has its size and place: what appears is scaled and moved at first. */
+  async animationsEnd() {
+    await this.page.evaluate(() => Promise.all(document.getAnimations().map((one) =>
+      (one.effect?.getComputedTiming().endTime === Infinity ? null : one.finished.catch(() => null)))));
+  }
+
   /** Checks that axe finds nothing. @param {string} screen */
   async checkAccessibility(screen) {
     await this.page.evaluate(axeSource);
-    const { violations } = await this.page.evaluate(async () => {
-      // A dialog that is still fading in has no contrast yet.
-      await Promise.all(document.getAnimations().map((one) =>
-        one.effect?.getComputedTiming().endTime === Infinity ? null : one.finished.catch(() => null)));
-      return /** @type {any} */ (window).axe.run(document);
-    });
+    // A dialog that is still fading in has no contrast yet.
+    await this.animationsEnd();
+    const { violations } = await this.page.evaluate(() => /** @type {any} */ (window).axe.run(document));
     const place = (/** @type {any} */ node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`;
     const found = violations.map((/** @type {any} */ one) =>
       `${one.id} (${one.impact}): ${one.nodes.map(place).join(' | ')}`);
