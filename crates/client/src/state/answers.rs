@@ -173,12 +173,14 @@ impl State {
         if self.reset_at > requested_at.0 {
             return;
         }
-        self.apply_me_settings(&answer);
         self.apply_totals(&answer, requested_at);
         if answer.me.scope_version < self.me.as_ref().map_or(Version(0), |me| me.scope_version) {
             return;
         }
         self.me = Some(answer.me);
+        for one in answer.settings {
+            self.put_settings(one.conversation, one.settings);
+        }
         self.apply_hidden(answer.hidden, answer.hidden_reset);
         self.apply_unhidden(answer.unhidden);
         for marker in answer.markers {

@@ -7,7 +7,6 @@ use super::State;
 use parlor_protocol::{
     ids::ConversationId,
     model::{Conversation, ConversationSettings},
-    reply::MeAnswer,
 };
 
 impl State {
@@ -19,20 +18,13 @@ impl State {
 
     /// Stores settings, unless newer ones are known.
     pub(super) fn put_settings(&mut self, conversation: ConversationId, settings: ConversationSettings) {
-        if self.settings.get(&conversation).is_none_or(|known| known.version < settings.version) {
-            self.settings.insert(conversation, settings);
+        if self.settings.get(&conversation).is_some_and(|known| known.version >= settings.version) {
+            return;
         }
-    }
-
-    /// Stores the settings of an answer to `me.get`, and the time of its totals.
-    pub(super) fn apply_me_settings(&mut self, answer: &MeAnswer) {
-        let is_older = self.me.as_ref().is_some_and(|me| answer.me.scope_version < me.scope_version);
-        if answer.hidden_reset && !is_older {
-            self.settings.clear();
-        }
-        for one in &answer.settings {
-            self.put_settings(one.conversation, one.settings.clone());
-        }
+        let before = self.conversation(conversation).map(|row| self.unread_at(row));
+        let version = settings.version;
+        self.settings.insert(conversation, settings);
+        self.update_totals_of_settings(conversation, before, version);
     }
 
     /// Returns whether a conversation counts in the totals: it is neither archived nor muted at their time.

@@ -7,7 +7,7 @@ use parlor_client::state::{State, needs::Need};
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Version},
-    model::{Conversation, Member, Message},
+    model::{Conversation, ConversationSettings, Member, Message},
     reply::{ConversationAnswer, ConversationPage, Heads, MeAnswer, Unread},
 };
 
@@ -46,6 +46,31 @@ fn totals_follow_loaded_conversations_without_a_fetch() {
     let missed = vec![message(CONVERSATION, 32, 2, BEN), message(CONVERSATION, 33, 3, BEN)];
     state.apply_changes(changes(31, 33, Some(whole), missed), state.request_tick());
     assert_eq!(unread(&state), (3, 9));
+    assert!(state.is_settled());
+}
+
+/// The loaded conversation at its version, muted at `version`.
+fn muted_at(version: i64) -> ConversationAnswer {
+    let settings = ConversationSettings { muted: true, version: Version(version), ..ConversationSettings::default() };
+    let copy = Conversation { unread: 2, settings, ..conversation(CONVERSATION, 10) };
+    ConversationAnswer { conversation: copy, users: Vec::new(), cursor: cursor(30) }
+}
+
+#[test]
+fn settings_that_the_totals_include_change_nothing() {
+    let mut state = some();
+    state.apply_conversation_answer(muted_at(15), state.request_tick());
+    assert_eq!(unread(&state), (3, 7));
+    assert!(state.is_settled());
+}
+
+#[test]
+fn settings_that_are_newer_than_the_totals_refetch_them() {
+    let mut state = some();
+    state.apply_conversation_answer(muted_at(25), state.request_tick());
+    assert_eq!(state.needs(), [Need::Me]);
+    state.apply_me(reported(30, 2, 5), state.request_tick());
+    assert_eq!(unread(&state), (2, 5));
     assert!(state.is_settled());
 }
 
