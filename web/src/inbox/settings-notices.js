@@ -83,7 +83,7 @@ export class NoticesSettings {
   #openLog() {
     const host = /** @type {HTMLElement|null} */ (this.part.closest('.inbox'));
     const client = this.#client;
-    if (host && client) openNoticeLog(host, client, client.storage.get(NOTICE_LOG) ?? []);
+    if (host && client) void client.shared.get(NOTICE_LOG).then((log) => openNoticeLog(host, client, log ?? []));
   }
 }
 

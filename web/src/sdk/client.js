@@ -28,6 +28,7 @@ import { Ephemeral } from './ephemeral.js';
 import { OwnActivity } from './own-activity.js';
 import { canRetry } from './problem.js';
 import { PendingReactions } from './reactions.js';
+import { SharedValues } from './shared-values.js';
 import { noSnapshots } from './snapshots.js';
 import { Outbox } from './outbox.js';
 import { areSettingsCurrent, nextMuteEnd, settingsOf } from './state/settings.js';
@@ -89,6 +90,7 @@ export class Client {
     this.user = user;
     this.clock = clock;
     this.storage = new UserStorage(storage, user);
+    this.shared = new SharedValues(this.storage);
     this.http = new Http({ fetch, clock, user, uploadTransport });
     this.newId = createIdGenerator(clock);
     const changed = () => this.#notify();
@@ -411,12 +413,17 @@ export class Client {
 
   async #erase() {
     eraseUser(this.storage.backend, this.user);
-    await Promise.all([this.blobStore.erase('mine'), this.journal.erase('mine'), this.snapshots.erase('mine')]);
+    await Promise.all(this.#stores().map((one) => one.erase('mine')));
+  }
+
+  /** What this browser stores besides localStorage. */
+  #stores() {
+    return [this.blobStore, this.journal, this.snapshots, this.shared];
   }
 
   /** Deletes stored files of other users, and those that belong neither to a draft nor to a waiting message. */
   async #cleanUp() {
-    const erased = [this.blobStore, this.journal, this.snapshots].map((one) => one.erase('others'));
+    const erased = this.#stores().map((one) => one.erase('others'));
     await Promise.all([...erased, this.outbox.restored]);
     await this.blobStore.prune(new Set([...this.uploads.storage.ids(), ...this.outbox.uploads]));
   }

@@ -68,9 +68,9 @@ async function hold(pages, at) {
 }
 
 /** @param {Page} page @returns {Promise<number>} the number of messages about which it was decided, with their sounds made */
-const decisions = (page) => page.evaluate(() => {
-  const key = Object.keys(localStorage).find((one) => one.endsWith(':notice-log'));
-  return key === undefined ? 0 : JSON.parse(localStorage.getItem(key) ?? '[]').length;
+const decisions = (page) => page.evaluate(async () => {
+  const { shared } = /** @type {any} */ (document.querySelector('parlor-inbox')).client;
+  return (await shared.get('notice-log'))?.length ?? 0;
 });
 
 /** Opens a user's page that records notices. @param {Browser} browser @param {string} link @param {number} [width] */

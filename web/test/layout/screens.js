@@ -332,8 +332,8 @@ export const SCREENS = [
   } },
   { name: 'why notified', enter: async ({ all }) => {
     await driver.goTo('#/settings');
-    const { storage } = /** @type {any} */ (document.querySelector('parlor-inbox')).client;
-    storage.set('notice-log', ['shown', 'here', 'quiet'].map((rule) =>
+    const { shared } = /** @type {any} */ (document.querySelector('parlor-inbox')).client;
+    await shared.update('notice-log', () => ['shown', 'here', 'quiet'].map((rule) =>
       ({ at: Date.now(), conversation: all, rule, show: rule === 'shown', sound: rule !== 'quiet' })));
     await driver.press('.settings .button', 'Why was I notified, or not?');
     await driver.until(() => driver.has('dialog .sessions li'), 'the reasons');

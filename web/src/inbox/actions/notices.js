@@ -22,7 +22,7 @@ import { NOTICE_LOG, NOTICE_SETTINGS, decide, maySound, noticeSettings } from '.
 import { nameFor, previewMessage } from '../view/preview.js';
 import { say } from '../view/strings.js';
 
-/** Stored for the user: the last message of each conversation that a tab has decided about. */
+/** Shared by the pages of the user: the last message of each conversation that a tab has decided about. */
 const CLAIMS = 'notice-claims';
 /** When a sound is still to be played by a tab that may. */
 const SOUND_DUE = 'notice-sound-due';
@@ -34,8 +34,6 @@ const CLAIMS_MAX = 200;
 const SOUND_DUE_MS = 5_000;
 /** Messages that follow each other this closely share a sound. */
 const SOUND_GAP_MS = 2_000;
-/** How long to wait for another tab. */
-const LOCK_MS = 5_000;
 
 export class Notices {
   /** The notification of each conversation. @type {Map<number, Notification>} */
@@ -84,7 +82,7 @@ export class Notices {
 
   /** @param {Arrival[]} arrivals @param {boolean} caughtUp */
   async #handle(arrivals, caughtUp) {
-    const fresh = await this.#alone(() => this.#claim(arrivals));
+    const fresh = await this.#claim(arrivals);
     if (fresh.length === 0) return;
     const looking = await this.looking.find();
     const decided = fresh.map((one) => ({ ...one, ...this.#decide(one, looking) }));
@@ -98,27 +96,14 @@ export class Notices {
     await this.#sound(log);
   }
 
-  /** Does what one tab of the browser does at a time. @template Result @param {() => Result} step
-   * @returns {Promise<Result>} */
-  async #alone(step) {
-    if (!navigator.locks) return step();
-    try {
-      const signal = AbortSignal.timeout(LOCK_MS);
-      return await navigator.locks.request(`parlor:${this.client.user}:notices`, { signal }, step);
-    } catch {
-      // A tab that the browser has stopped holds it.
-      return step();
-    }
-  }
-
   /** Plays the sound that these decisions want, or leaves it to a tab that may, and keeps what was done.
    * @param {LoggedNotice[]} log */
   async #sound(log) {
-    const { storage } = this.client;
+    const { storage, shared } = this.client;
     const isWanted = log.some((one) => one.sound);
     const isPlayed = isWanted && await this.#playSound();
     const heard = log.map((one) => ({ ...one, sound: one.sound && isPlayed })).reverse();
-    storage.set(NOTICE_LOG, [...heard, .../** @type {LoggedNotice[]} */ (storage.get(NOTICE_LOG) ?? [])].slice(0, LOG_MAX));
+    await shared.update(NOTICE_LOG, (earlier) => [...heard, ...(earlier ?? [])].slice(0, LOG_MAX));
     if (isWanted && !isPlayed) storage.set(SOUND_DUE, Date.now());
     else storage.remove(SOUND_DUE);
   }
@@ -126,38 +111,44 @@ export class Notices {
   /** Plays the sound that another tab was not allowed to play, unless something newer was decided since. */
   async #playDue() {
     if (!mayChime()) return;
-    const { storage } = this.client;
-    const isMine = await this.#alone(() => {
-      const due = storage.get(SOUND_DUE) ?? 0;
-      const isDue = Date.now() - due < SOUND_DUE_MS && due >= (storage.get(NOTICE_LOG)?.[0]?.at ?? 0)
-        && maySound(noticeSettings(storage.get(NOTICE_SETTINGS)), minutesNow());
-      storage.remove(SOUND_DUE);
-      return isDue;
+    const { storage, shared } = this.client;
+    const due = storage.get(SOUND_DUE) ?? 0;
+    storage.remove(SOUND_DUE);
+    const [newest] = await shared.get(NOTICE_LOG) ?? [];
+    const isDue = Date.now() - due < SOUND_DUE_MS && due >= (newest?.at ?? 0)
+      && maySound(noticeSettings(storage.get(NOTICE_SETTINGS)), minutesNow());
+    if (!isDue || !(await this.#playSound())) return;
+    await shared.update(NOTICE_LOG, (/** @type {LoggedNotice[]|null} */ log) => {
+      const [last, ...earlier] = log ?? [];
+      return last && [{ ...last, sound: true }, ...earlier];
     });
-    if (!isMine || !(await this.#playSound())) return;
-    /** @type {LoggedNotice[]} */
-    const log = storage.get(NOTICE_LOG) ?? [];
-    if (log.length > 0) storage.set(NOTICE_LOG, [{ ...log[0], sound: true }, ...log.slice(1)]);
   }
 
-  /** @returns {Promise<boolean>} whether it was played, now or a moment ago */
+  /** @returns {Promise<boolean>} whether it was played, now or a moment ago, by any tab */
   async #playSound() {
-    const { storage } = this.client;
-    const before = storage.get(SOUND_AT) ?? 0;
+    const { shared } = this.client;
     const now = Date.now();
-    if (Math.abs(now - before) < SOUND_GAP_MS) return true;
-    storage.set(SOUND_AT, now);
+    let before = 0;
+    await shared.update(SOUND_AT, (at) => {
+      before = at ?? 0;
+      return isClose(now, before) ? undefined : now;
+    });
+    if (isClose(now, before)) return true;
     const isPlayed = await chime();
-    if (!isPlayed) storage.set(SOUND_AT, before);
+    if (!isPlayed) await shared.update(SOUND_AT, (at) => (at === now ? before : undefined));
     return isPlayed;
   }
 
-  /** Returns the messages that no tab has decided about yet. @param {Arrival[]} arrivals @returns {Arrival[]} */
-  #claim(arrivals) {
-    const { storage } = this.client;
-    const { fresh, claims } = claim(storage.get(CLAIMS) ?? [], arrivals, CLAIMS_MAX);
-    if (fresh.length > 0) storage.set(CLAIMS, claims);
-    return fresh;
+  /** Returns the messages that no tab has decided about yet. @param {Arrival[]} arrivals @returns {Promise<Arrival[]>} */
+  async #claim(arrivals) {
+    /** @type {Arrival[]} */
+    let mine = [];
+    await this.client.shared.update(CLAIMS, (stored) => {
+      const { fresh, claims } = claim(stored ?? [], arrivals, CLAIMS_MAX);
+      mine = fresh;
+      return fresh.length > 0 ? claims : undefined;
+    });
+    return mine;
   }
 
   /** @param {Arrival} arrival @param {number|null} looking */
@@ -278,6 +269,11 @@ function notify(title, options, act) {
     // Browsers of phones show none for an open page.
     return null;
   }
+}
+
+/** Returns whether a sound is that of the other one. @param {number} now @param {number} before @returns {boolean} */
+function isClose(now, before) {
+  return Math.abs(now - before) < SOUND_GAP_MS;
 }
 
 /** @returns {number} */
