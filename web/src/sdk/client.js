@@ -20,6 +20,7 @@ import { ownClientIds } from './queries.js';
 import { Connection } from './connection.js';
 import { knownEvent } from './events.js';
 import { Http } from './http.js';
+import { eraseStored, eraseStoredByOthers } from './erasure.js';
 import { createIdGenerator } from './ids.js';
 import { noJournal } from './journal.js';
 import { ReadMarkers } from './read-markers.js';
@@ -32,7 +33,7 @@ import { SharedValues } from './shared-values.js';
 import { noSnapshots } from './snapshots.js';
 import { Outbox } from './outbox.js';
 import { areSettingsCurrent, nextMuteEnd, settingsOf } from './state/settings.js';
-import { UserStorage, eraseUser, eraseOtherUsers } from './storage.js';
+import { UserStorage, eraseOtherUsers } from './storage.js';
 import { Sync } from './sync.js';
 import { Uploads } from './uploads.js';
 import { noBlobStore } from './blob-store.js';
@@ -133,7 +134,7 @@ export class Client {
         settled: () => this.sync.settled(),
         ended: () => {
           this.stop();
-          void this.#erase();
+          void eraseStored(this);
           onSessionEnd();
         },
       },
@@ -408,23 +409,12 @@ export class Client {
   async signOut() {
     await this.http.signOut();
     this.stop();
-    await this.#erase();
-  }
-
-  async #erase() {
-    eraseUser(this.storage.backend, this.user);
-    await Promise.all(this.#stores().map((one) => one.erase('mine')));
-  }
-
-  /** What this browser stores besides localStorage. */
-  #stores() {
-    return [this.blobStore, this.journal, this.snapshots, this.shared];
+    await eraseStored(this);
   }
 
   /** Deletes stored files of other users, and those that belong neither to a draft nor to a waiting message. */
   async #cleanUp() {
-    const erased = this.#stores().map((one) => one.erase('others'));
-    await Promise.all([...erased, this.outbox.restored]);
+    await Promise.all([eraseStoredByOthers(this), this.outbox.restored]);
     await this.blobStore.prune(new Set([...this.uploads.storage.ids(), ...this.outbox.uploads]));
   }
 

@@ -133,12 +133,7 @@ impl State {
     }
 
     /// Accounts for settings of a version that were stored; `before` is what their conversation added, if it is loaded.
-    pub(super) fn update_totals_of_settings(
-        &mut self,
-        id: ConversationId,
-        before: Option<UnreadAt>,
-        version: Version,
-    ) {
+    pub(super) fn update_totals_of_settings(&mut self, id: ConversationId, before: Option<UnreadAt>, version: Version) {
         let Some((_, at)) = self.unread_totals.rest else { return };
         if version > at || before.is_some_and(|row| row.version > at) {
             self.mark_totals_stale();
