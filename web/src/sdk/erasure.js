@@ -1,13 +1,14 @@
 /**
  * Erases what the browser stores: of the user when their session ends, and of others when a user signs in.
  *
- * @import {Client} from './client.js'
+ * @import {UserStorage} from './storage.js'
  */
 import { eraseUser } from './storage.js';
 
-/** @typedef {Pick<Client, 'blobStore'|'journal'|'snapshots'|'shared'>} Stores */
+/** @typedef {{erase: (whose: 'mine'|'others') => Promise<unknown>}} Store */
+/** @typedef {{blobStore: Store, journal: Store, snapshots: Store, shared: Store}} Stores */
 
-/** @param {Stores & Pick<Client, 'user'|'storage'>} client @returns {Promise<void>} */
+/** @param {Stores & {user: number, storage: UserStorage}} client @returns {Promise<void>} */
 export async function eraseStored(client) {
   eraseUser(client.storage.backend, client.user);
   await eraseAll(client, 'mine');
