@@ -8,6 +8,7 @@ mod closed_enums;
 mod dead_files;
 mod dead_web_files;
 mod dependencies;
+mod deployment;
 mod documented_config;
 mod documented_names;
 mod leftovers;
@@ -33,12 +34,13 @@ use std::path::Path;
 /// A rule's name and its check.
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 20] = [
     ("sizes", sizes::check),
     ("sql", sql::check),
     ("publish", publish::check),
     ("documented names", documented_names::check),
     ("documented config", documented_config::check),
+    ("deployment", deployment::check),
     ("dead files", dead_files::check),
     ("dead web files", dead_web_files::check),
     ("web imports", web_imports::check),
