@@ -12,6 +12,8 @@ let clock;
 /** @type {any[]} */
 let sent;
 let failing = false;
+/** How far the server knows that each conversation was read. @type {Record<number, number>} */
+let stored;
 /** @type {ReadMarkers} */
 let marks;
 
@@ -19,8 +21,10 @@ beforeEach(() => {
   clock = manualClock();
   sent = [];
   failing = false;
+  stored = {};
   marks = new ReadMarkers({
     clock,
+    stored: (conversation) => stored[conversation] ?? 0,
     request: async (command) => {
       if (failing) throw new NoAnswer('gone');
       sent.push(command);
@@ -71,4 +75,18 @@ test('after a reset markers are sent again, since the server may have lost them'
   marks.advance(3, 5, true);
   await clock.advance(5_000);
   assert.deepEqual(sent.map((one) => one.read), [5, 5]);
+});
+
+test('a marker that waits for a connection is not sent when another device has read as far', async () => {
+  failing = true;
+  marks.advance(3, 5, true);
+  marks.advance(4, 5, true);
+  await clock.advance(1_000);
+  failing = false;
+  stored = { 3: 5, 4: 4 };
+  await clock.advance(10_000);
+  assert.deepEqual(sent.map((one) => [one.conversation, one.read]), [[4, 5]], 'it would end a newer mark as unread');
+  marks.advance(3, 6, true);
+  await clock.advance(10_000);
+  assert.deepEqual(sent.slice(1).map((one) => [one.conversation, one.read]), [[3, 6]]);
 });

@@ -6,11 +6,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client } from '../src/sdk/client.js';
 import { keptState } from '../src/sdk/snapshot.js';
+import { SnapshotSaver } from '../src/sdk/snapshot-saver.js';
 import { totalsOf } from '../src/sdk/state/unread-totals.js';
 import { memoryStorage } from '../src/sdk/storage.js';
 import { FakeFetch, FakeSocket } from './support/fake-network.js';
 import { flushPromises, manualClock } from './support/clock.js';
 import { ModelServer } from './support/model-server.js';
+import { updateSettings } from './support/model-settings.js';
 import { SyncHarness } from './support/sync-harness.js';
 
 const ME = 1;
@@ -54,6 +56,16 @@ test('too many conversations are not kept, their unread messages are counted, an
   await harness.recover();
   assert.equal(harness.state.conversations.size, 5);
   harness.assertEqual();
+});
+
+test('pinned conversations are kept, however old they are, and the list goes down to the newest others', async () => {
+  const { server, harness } = await opened(5);
+  updateSettings(server, ME, 1, { pinned: true });
+  await harness.settle();
+  const kept = keptState(harness.state, LIMITS);
+  assert.deepEqual([...(kept?.conversations.keys() ?? [])].sort(), [1, 3, 4, 5]);
+  assert.equal(kept?.list.bound, harness.state.conversations.get(3)?.activity);
+  assert.deepEqual(kept && totalsOf(kept), server.totals(ME));
 });
 
 test('the threads opened last are kept, as far as there is room', async () => {
@@ -102,7 +114,7 @@ test('a client begins with what was kept, and says until when it is true until i
   assert.equal(client.state.conversations.size, 2);
   assert.equal(client.sync.listProgress, 'idle');
   assert.equal(client.savedAt, 5);
-  await client.save();
+  await client.snapshotSaver.save();
   assert.ok(!log.some((one) => one.startsWith('saved')), 'nothing is kept without a connection');
   const [socket] = sockets;
   socket.open();
@@ -130,6 +142,39 @@ test('what was kept is erased when the session ends, and nothing is kept after t
   await flushPromises();
   client.sync.applyInput({ kind: 'limits', fanOutMax: 3 });
   await clock.advance(60_000);
-  await client.save();
+  await client.snapshotSaver.save();
   assert.deepEqual(log, ['erased others', 'erased mine', 'ended']);
+});
+
+test('the state is kept when it has changed, once a minute and when the page is left, and erased when it is too long', async () => {
+  const { harness } = await opened(2);
+  const clock = manualClock();
+  let { state } = harness;
+  const log = /** @type {string[]} */ ([]);
+  const saver = new SnapshotSaver({
+    clock, state: () => state, isConnected: () => true,
+    snapshots: { save: async () => void log.push('saved'), erase: async () => void log.push('erased') },
+  });
+  const wait = async (/** @type {number} */ milliseconds) => {
+    await clock.advance(milliseconds);
+    await loaded();
+    return log.splice(0).join();
+  };
+  await saver.save();
+  saver.connected();
+  assert.equal(await wait(600_000), '', 'nothing has changed');
+  saver.changed();
+  assert.equal(await wait(5_000), 'saved');
+  saver.changed();
+  saver.changed();
+  assert.equal(await wait(59_000), '');
+  assert.equal(await wait(1_000), 'saved');
+  saver.changed();
+  await saver.save();
+  await saver.save();
+  assert.equal(await wait(600_000), 'saved', 'when the page is left');
+  const [id] = state.users.keys();
+  state = { ...state, users: new Map([[id, { .../** @type {any} */ (state.users.get(id)), name: 'x'.repeat(4_000_001) }]]) };
+  saver.changed();
+  assert.equal(await wait(60_000), 'erased');
 });

@@ -152,7 +152,7 @@ export class ParlorInbox extends HTMLElement {
     }, { signal });
     window.addEventListener('focus', () => this.#thread.markVisible(), { signal });
     document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState !== 'visible') return void this.client?.save();
+      if (document.visibilityState !== 'visible') return void this.client?.snapshotSaver.save();
       this.client?.wake();
       this.#thread.markVisible();
     }, { signal });

@@ -87,16 +87,22 @@ async function showLastKnown(words, user) {
   const answer = user.then((me) => {
     answered = me?.id ?? null;
   }, () => {});
-  const snapshot = opensOffline() ? await lastSnapshot(scriptAddress()) : null;
+  const snapshot = opensOffline() ? await lastSnapshot(scriptAddress(), clock) : null;
   await words.catch(useEnglish);
   if (!snapshot || !isSignedIn(snapshot.user) || (answered !== undefined && answered !== snapshot.user)) return false;
-  const client = showInbox(snapshot.user, snapshot.site, snapshot);
-  void answer.then(() => {
-    if (answered === undefined || answered === snapshot.user) return;
-    client.stop();
-    void begin();
-  });
-  return true;
+  try {
+    const client = showInbox(snapshot.user, snapshot.site, snapshot);
+    void answer.then(() => {
+      if (answered === undefined || answered === snapshot.user) return;
+      client.stop();
+      void begin();
+    });
+    return true;
+  } catch {
+    // What was kept is broken, and would stop the next start, too.
+    void eraseSnapshots();
+    return false;
+  }
 }
 
 /** Returns whether the server has confirmed last that this user is signed in. @param {number} user */

@@ -33,6 +33,8 @@ import { SharedValues } from './shared-values.js';
 import { noSnapshots } from './snapshots.js';
 import { Outbox } from './outbox.js';
 import { areSettingsCurrent, nextMuteEnd, settingsOf } from './state/settings.js';
+import { readSeqOf } from './state/conversations.js';
+import { SnapshotSaver } from './snapshot-saver.js';
 import { UserStorage, eraseOtherUsers } from './storage.js';
 import { Sync } from './sync.js';
 import { Uploads } from './uploads.js';
@@ -43,8 +45,6 @@ const REFRESH_MS = 180_000;
 /** How often an idempotent command is tried. */
 const ATTEMPTS_MAX = 3;
 const TRY_AGAIN_MS = 1_000;
-/** How long after a change the state is kept on the device. */
-const SAVE_MS = 5_000;
 /** How many messages to load around a message. */
 const AROUND_ROWS = 40;
 
@@ -64,9 +64,6 @@ export class Client {
   #listeners = new Set();
   /** @type {unknown} */
   #refreshTimer = null;
-  /** @type {unknown} */
-  #saveTimer = null;
-  #stopped = false;
   #notifying = false;
   /** @type {Map<string, string>} */
   #openIds = new Map();
@@ -102,7 +99,10 @@ export class Client {
       user, clock, request, isLive: () => this.connection.isLive, changed: () => this.#stateChanged(),
       state: snapshot?.state,
     });
-    this.readMarkers = new ReadMarkers({ clock, request });
+    this.snapshotSaver = new SnapshotSaver({
+      clock, snapshots, state: () => this.state, isConnected: () => this.lostAt === null,
+    });
+    this.readMarkers = new ReadMarkers({ clock, request, stored: (id) => readSeqOf(this.state, id) });
     this.ephemeral = new Ephemeral({ user, clock, changed });
     this.ownActivity = new OwnActivity({ clock, ephemeral: this.ephemeral, request, isLive: () => this.connection.isLive });
     this.pendingReactions = new PendingReactions({ user, changed, react: (place, on) => this.#react(place, on) });
@@ -179,8 +179,7 @@ export class Client {
 
   stop() {
     this.clock.stop(this.#refreshTimer);
-    this.clock.stop(this.#saveTimer);
-    this.#stopped = true;
+    this.snapshotSaver.stop();
     this.connection.stop();
     this.sync.stop();
     this.outbox.stop();
@@ -449,7 +448,7 @@ export class Client {
     this.lostAt = open ? null : (this.lostAt ?? this.clock.now());
     if (open) {
       this.savedAt = null;
-      this.#saveLater();
+      this.snapshotSaver.connected();
       this.uploads.resume();
       this.outbox.resume();
     }
@@ -464,25 +463,8 @@ export class Client {
   #stateChanged() {
     for (const id of this.outbox.conversations()) this.outbox.confirm(id, ownClientIds(this.state, id));
     this.#endMark();
-    this.#saveLater();
+    this.snapshotSaver.changed();
     this.#notify();
-  }
-
-  #saveLater() {
-    if (this.snapshots === noSnapshots || this.lostAt !== null) return;
-    this.#saveTimer ??= this.clock.after(SAVE_MS, () => void this.save());
-  }
-
-  /** Keeps the state on the device, as far as `snapshot.js` says. Without a connection it does not change, and the
-   * session may have ended. */
-  async save() {
-    this.clock.stop(this.#saveTimer);
-    this.#saveTimer = null;
-    if (this.snapshots === noSnapshots) return;
-    const { keptState } = await import('./snapshot.js').catch(() => ({ keptState: () => null }));
-    if (this.#stopped || this.lostAt !== null) return;
-    const state = keptState(this.state);
-    if (state) await this.snapshots.save(state, this.clock.now());
   }
 
   #notify() {

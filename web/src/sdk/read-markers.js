@@ -21,10 +21,13 @@ export class ReadMarkers {
   #timers = new Map();
   #generation = 0;
 
-  /** @param {{clock: Clock, request: (command: Command) => Promise<any>}} parts */
-  constructor({ clock, request }) {
+  /** @param {{
+   *   clock: Clock, request: (command: Command) => Promise<any>, stored: (conversation: number) => number,
+   * }} parts `stored`: how far the user has read as far as the server has said */
+  constructor({ clock, request, stored }) {
     this.clock = clock;
     this.request = request;
+    this.stored = stored;
   }
 
   /** Returns how far the user has read on this page, whether it was sent already or not. @param {number} conversation
@@ -74,8 +77,9 @@ export class ReadMarkers {
     const done = () => generation === this.#generation && this.#sent.set(conversation, target);
     let pause = INTERVAL_MS;
     try {
-      // Read implies delivered; what was delivered beyond it is sent separately.
-      if (target.read > sent.read) {
+      // Read implies delivered; what was delivered beyond it is sent separately. What another device has sent is not sent
+      // again: it would end a mark as unread that is newer.
+      if (target.read > Math.max(sent.read, this.stored(conversation))) {
         await this.request({ type: 'conversation.mark', conversation, read: target.read });
       }
       if (target.delivered > Math.max(sent.delivered, target.read)) {

@@ -20,13 +20,20 @@ const OF_NO_EPOCH = '0.0';
  * opened last; `characters` of JSON. */
 const LIMITS = { conversations: 200, threads: 20, characters: 4_000_000 };
 
+/** Returns whether there is something to keep: the user and the beginning of the list. @param {State} state
+ * @returns {boolean} */
+export function isLoaded(state) {
+  return state.me !== null && state.list.loaded && state.cursor !== null;
+}
+
 /** Returns the state to keep; null before everything has been loaded, or if even the conversations are too long.
  * @param {State} state @param {typeof LIMITS} [limits] @returns {State|null} */
 export function keptState(state, limits = LIMITS) {
-  if (!state.me || !state.list.loaded || state.cursor === null) return null;
+  if (!isLoaded(state)) return null;
   const closed = withClosedThreads(state);
   const whole = state.conversations.size <= limits.conversations;
-  const conversations = whole ? closed.conversations : newest(closed, limits.conversations);
+  const latest = whole ? closed.conversations : newest(closed, limits.conversations);
+  const conversations = new Map([...pinned(closed), ...latest]);
   const room = limits.characters - lengthOf([...conversations.values(), ...closed.users.values()]);
   if (room < 0) return null;
   const kept = {
@@ -34,7 +41,7 @@ export function keptState(state, limits = LIMITS) {
     threads: fitting({ ...closed, conversations }, limits.threads, room),
   };
   if (whole) return kept;
-  const bound = Math.min(...[...conversations.values()].map((one) => one.activity));
+  const bound = Math.min(...[...latest.values()].map((one) => one.activity));
   return { ...kept, cursor: OF_NO_EPOCH, list: { loaded: true, next: null, bound }, totals: totalsWithout(state, conversations) };
 }
 
@@ -45,6 +52,12 @@ function withClosedThreads(state) {
     if (shown) closed = apply(closed, { kind: 'closing', conversation: id });
   }
   return closed;
+}
+
+/** Returns the conversations that are on top of the list, whose number the server limits. @param {State} state
+ * @returns {State['conversations']} */
+function pinned({ conversations, settings }) {
+  return new Map([...conversations].filter(([id]) => settings.get(id)?.pinned));
 }
 
 /** @param {State} state @param {number} count @returns {State['conversations']} */

@@ -131,11 +131,38 @@ test('what another application shares waits in the composer of a conversation th
     const field = page.getByRole('textbox', { name: 'Message' });
     await until(() => field.inputValue(), (text) => text === 'A bench\nSeen here: https://example.com/bench', 'the text waits');
     assert.equal(new URL(page.url()).search, '');
+    assert.ok(!page.url().includes('bench'));
     await page.reload();
     await page.locator('parlor-row').first().waitFor();
     assert.equal(await page.getByRole('dialog').count(), 0);
     assert.ok(sent.includes('GET /v1/') && !sent.includes('share-'), 'the server does not see it');
     assert.deepEqual(ada.errors, []);
+  }));
+
+test('an inbox on the device that is broken stops no start', () =>
+  runJourney(async ({ server, browser }) => {
+    const ada = await openKept(browser, server.links.ada);
+    await until(() => kept(ada), (users) => users.length === 1, 'the inbox is kept', 30_000);
+    await ada.page.evaluate(() => new Promise((resolve) => {
+      const opening = indexedDB.open('parlor-inbox');
+      opening.onsuccess = () => {
+        const store = opening.result.transaction('snapshots', 'readwrite').objectStore('snapshots');
+        const all = store.getAll();
+        all.onsuccess = () => {
+          const [one] = all.result;
+          store.put({ ...one, state: { ...one.state, me: 7, list: null } }, `${one.user}:inbox`).onsuccess = () => {
+            opening.result.close();
+            resolve(null);
+          };
+        };
+      };
+    }));
+    await ada.context.route('**/v1/**', (route) => route.abort());
+    await ada.page.reload();
+    await ada.page.getByRole('heading', { name: 'could not be loaded' }).waitFor({ timeout: 20_000 });
+    await until(() => kept(ada), (users) => users.length === 0, 'it is erased');
+    await ada.context.unroute('**/v1/**');
+    await ada.page.locator('parlor-row').first().waitFor({ timeout: 20_000 });
   }));
 
 test('a server that switches it off removes the worker, the files and the inbox', () =>
@@ -164,9 +191,16 @@ async function openKept(browser, link) {
   return Object.assign(person, { first: await person.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id) });
 }
 
-/** Waits until a message is on the device. @param {UserPage} person @param {string} text */
+/** Waits until a message is on the device, which keeps the inbox when the page is left. @param {UserPage} person
+ * @param {string} text */
 async function stored(person, text) {
-  await until(() => snapshots(person), (all) => all.some((one) => one.texts.includes(text)), `"${text}" is kept`, 30_000);
+  const leave = () => person.page.evaluate(() => {
+    for (const state of ['hidden', 'visible']) {
+      Object.defineProperty(document, 'visibilityState', { configurable: true, value: state });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }
+  });
+  await until(() => leave().then(() => snapshots(person)), (all) => all.some((one) => one.texts.includes(text)), `"${text}" is kept`, 30_000);
 }
 
 /** @param {UserPage} person @returns {Promise<number[]>} the users whose inbox is on the device */

@@ -197,6 +197,13 @@ export function memberOf(conversation, me) {
   return conversation.members.find((one) => one.user.id === me);
 }
 
+/** Returns how far the user has read, as far as the server has said. @param {{user: number,
+ * conversations: Map<number, ConversationRow>}} state @param {number} id @returns {number} */
+export function readSeqOf({ user, conversations }, id) {
+  const conversation = conversations.get(id);
+  return (conversation && memberOf(conversation, user)?.read_seq) ?? 0;
+}
+
 /** Returns where the user's history begins. @param {Conversation} conversation @param {number} me @returns {number} */
 export function historyFrom(conversation, me) {
   return Math.max(1, memberOf(conversation, me)?.history_from ?? 1);
