@@ -104,3 +104,18 @@ test('only an error about the picture itself is shown as one', () => {
   assert.match(errorText('not_allowed', 403), /could not be changed.*may not do this/u);
   assert.match(pictureError(new NoAnswer('gone'), picture), /could not be changed.*did not answer/u);
 });
+
+test('every answer tells how far the clock of the server is ahead', async () => {
+  const clock = manualClock();
+  /** @type {Record<string, string>} */
+  let headers = {};
+  const http = new Http({ clock, fetch: async () => new Response('{}', { headers }) });
+  await http.me();
+  assert.equal(http.serverAheadMs, 0, 'a server that does not say it');
+  headers = { date: new Date(clock.now() + 3_600_000).toUTCString() };
+  await http.me();
+  assert.ok(Math.abs(http.serverAheadMs - 3_600_000) < 1_000);
+  headers = { date: new Date(clock.now() - 60_000).toUTCString() };
+  await http.me();
+  assert.ok(Math.abs(http.serverAheadMs + 60_000) < 1_000);
+});

@@ -219,7 +219,7 @@ test('an edit continues while its message is not loaded and ends when the messag
     const state = createState();
     state.threads.set(1, { ...emptyThread(1), loaded: true, messages });
     const viewInput = {
-      state, now: NOW, selected: 1, waiting: () => [], draft: () => '', readUpTo: () => 0, presenceSource,
+      state, now: NOW, serverNow: NOW, selected: 1, waiting: () => [], draft: () => '', readUpTo: () => 0, presenceSource,
     };
     return threadView(viewInput, {
       id: 1, divider: null, offline: false, progress: 'idle', side: null, draft: '', draftTaken: 0, charsMax: 9, subjectMax: 9,

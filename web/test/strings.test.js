@@ -38,7 +38,7 @@ test('a user named You is not confused with the current user', () => {
   state = apply(state, { kind: 'opening', conversation: id });
   state = apply(state, { kind: 'messages', conversation: id, page: server.messages(1, id, {}), requestedAt: 0 });
   const viewInput = {
-    state, now: 0, selected: id, waiting: () => [], draft: () => '', readUpTo: () => 0,
+    state, now: 0, serverNow: 0, selected: id, waiting: () => [], draft: () => '', readUpTo: () => 0,
     presenceSource: new Ephemeral({ user: 1, clock: manualClock(), changed: () => {} }),
   };
   const who = (/** @type {number} */ reply) => {

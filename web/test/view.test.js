@@ -110,7 +110,7 @@ test('pinned conversations come first, archived ones are apart, and those marked
   const state = apply(apply(emptyState(ME), { kind: 'me', answer: server.me(ME), since: null, requestedAt: 0 }),
     { kind: 'list', page: server.list(ME, undefined, 10), requestedAt: 0 });
   const viewInput = {
-    state, now: Date.parse('2026-11-22T09:00:00.000Z'), selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
+    state, now: NOW, serverNow: Date.parse('2026-11-22T09:00:00.000Z'), selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
     presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
   const ids = (/** @type {Partial<typeof ALL>} */ filter, more = {}) =>
@@ -121,7 +121,7 @@ test('pinned conversations come first, archived ones are apart, and those marked
   assert.deepEqual(ids({ query: 'person' }), [old, young, middle], 'the archive is searched, too');
   const [row] = rowsOf(viewInput, { ...ALL, show: 'archived' });
   assert.deepEqual([row.muted, row.archived, row.pinned], [true, true, false]);
-  assert.equal(rowsOf({ ...viewInput, now: Date.parse('2026-11-22T10:00:00.000Z') }, { ...ALL, show: 'archived' })[0].muted, false);
+  assert.equal(rowsOf({ ...viewInput, serverNow: Date.parse('2026-11-22T10:00:00.000Z') }, { ...ALL, show: 'archived' })[0].muted, false);
   assert.deepEqual(unreadTotals(viewInput), { conversations: 1, messages: 0 });
 });
 
@@ -132,7 +132,7 @@ test('the list shows what the conversations are about, and only those about one 
   server.setContextStatus(one, 'Lost');
   const state = apply(emptyState(ME), { kind: 'list', page: server.list(ME, undefined, 10), requestedAt: 0 });
   const viewInput = {
-    state, now: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
+    state, now: NOW, serverNow: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
     presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
   const [context] = contextsOf(viewInput);
@@ -154,7 +154,7 @@ test('the list shows the most urgent state, and no empty conversation that someb
   const own = server.open('direct', ME, [3]);
   const all = apply(state, { kind: 'list', page: server.list(ME, undefined, 10), requestedAt: 0 });
   const viewInput = {
-    state: all, now: NOW, selected: /** @type {number|null} */ (null),
+    state: all, now: NOW, serverNow: NOW, selected: /** @type {number|null} */ (null),
     waiting: (/** @type {number} */ id) => (id === conversation.id ? [item('no', 'refused')] : []),
     draft: (/** @type {number} */ id) => (id === own ? 'dear' : ''), readUpTo: () => 0,
     presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
@@ -185,7 +185,7 @@ test('a system message about a former member shows their name in the list', () =
   const page = { conversations: [left], users: [ben], next: null, cursor: '1.1' };
   const fresh = apply(emptyState(ME), { kind: 'list', page, requestedAt: 0 });
   const viewInput = {
-    state: fresh, now: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
+    state: fresh, now: NOW, serverNow: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
     presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
   assert.equal(rowsOf(viewInput, { ...ALL, query: '' })[0].preview.text, `${ben.name} left`);
@@ -200,7 +200,7 @@ test('the list is filtered in the way the server finds users', () => {
     const members = conversation.members.map((one) => (one.user.id === 2 ? { ...one, user: { ...one.user, name, version: 99 } } : one));
     const page = { conversations: [{ ...conversation, members }], next: null, cursor: '1.1' };
     const viewInput = {
-      state: apply(emptyState(ME), { kind: 'list', page, requestedAt: 0 }), now: NOW, selected: null, waiting: () => [],
+      state: apply(emptyState(ME), { kind: 'list', page, requestedAt: 0 }), now: NOW, serverNow: NOW, selected: null, waiting: () => [],
       draft: () => '', readUpTo: () => 0, presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
     };
     return rowsOf(viewInput, { ...ALL, query }).length === 1;

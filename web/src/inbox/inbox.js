@@ -22,6 +22,7 @@ import { MessageActions } from './actions/messages.js';
 import { isolated } from './view/bidi.js';
 import { memberOf } from '../sdk/state/conversations.js';
 import { handleFiles } from './actions/files.js';
+import { viewInputOf } from './actions/view-input.js';
 import { watchedUsers } from './view/presence.js';
 import { h, replaceChildren } from './ui/dom.js';
 import { emit, listen } from './ui/events.js';
@@ -301,22 +302,8 @@ export class ParlorInbox extends HTMLElement {
 
   /** @returns {ViewInput} */
   #viewInput() {
-    const { client } = this;
-    if (!client) throw new Error('the inbox has not been started');
-    return {
-      state: client.state,
-      now: client.clock.now(),
-      selected: this.#open(),
-      waiting: (id) => client.outbox.itemsIn(id),
-      draft: (id) => this.#acts?.draft.drafts.of(id).text ?? '',
-      readUpTo: (id) => client.readMarkers.readUpTo(id),
-      presenceSource: client.ephemeral,
-      files: {
-        local: (id) => client.uploads.localFile(id),
-        upload: (id) => client.uploads.get(id),
-        draft: (id) => client.uploads.draftFiles(id),
-      },
-    };
+    if (!this.client) throw new Error('the inbox has not been started');
+    return viewInputOf(this.client, { selected: this.#open(), draft: (id) => this.#acts?.draft.drafts.of(id).text ?? '' });
   }
 
   render() {

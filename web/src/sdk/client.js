@@ -145,6 +145,11 @@ export class Client {
     return this.sync.state;
   }
 
+  /** Returns the server's time, as far as it is known: a mute ends at the same time on all devices. */
+  serverNow() {
+    return this.clock.now() + this.http.serverAheadMs;
+  }
+
   /** @returns {Mode} */
   get mode() {
     return this.connection.mode;
@@ -159,7 +164,7 @@ export class Client {
     const refresh = () => {
       void this.connection.refresh();
       const muteEnd = nextMuteEnd(this.state);
-      if (muteEnd !== null && muteEnd <= new Date(this.clock.now()).toISOString()) this.sync.applyInput({ kind: 'totals' });
+      if (muteEnd !== null && muteEnd <= new Date(this.serverNow()).toISOString()) this.sync.applyInput({ kind: 'totals' });
       this.outbox.resume();
       this.#refreshTimer = this.clock.after(REFRESH_MS, refresh);
     };

@@ -17,6 +17,8 @@ const TIMEOUT_MS = 10_000;
 export class Http {
   /** How long the server holds a long poll, in seconds. */
   pollWaitS = 25;
+  /** How far the server's clock is ahead of the device's, by the time of its last answer; accurate to a second or two. */
+  serverAheadMs = 0;
 
   /** @param {{fetch: Fetch, clock: Clock, user?: number, uploadTransport?: UploadTransport}} parts `uploadTransport`
    * sends pictures */
@@ -80,6 +82,8 @@ export class Http {
       const response = await this.fetch(path, {
         method, headers, body: sent, signal: stop.signal, credentials: 'same-origin', cache: 'no-store',
       });
+      const at = Date.parse(response.headers.get('date') ?? '');
+      if (!Number.isNaN(at)) this.serverAheadMs = at - this.clock.now();
       return await parseResponse(response);
     } catch (error) {
       if (error instanceof Problem) throw error;

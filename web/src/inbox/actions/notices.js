@@ -156,7 +156,7 @@ export class Notices {
     const { client } = this;
     return decide(arrival, {
       readSeq: this.#readSeq(arrival.conversation),
-      isMuted: isMuted(settingsOf(client.state, arrival.conversation), new Date(client.clock.now()).toISOString()),
+      isMuted: isMuted(settingsOf(client.state, arrival.conversation), new Date(client.serverNow()).toISOString()),
       looking,
       settings: noticeSettings(client.storage.get(NOTICE_SETTINGS)),
       permission: globalThis.Notification?.permission ?? 'denied',

@@ -39,7 +39,7 @@ async function archive(host, client, id) {
   const conversation = client.state.conversations.get(id);
   if (!conversation) return;
   if (!await update(host, client, id, { archived_seq: conversation.last_seq })) return;
-  const isQuiet = isMuted(settingsOf(client.state, id), new Date(client.clock.now()).toISOString());
+  const isQuiet = isMuted(settingsOf(client.state, id), new Date(client.serverNow()).toISOString());
   toast(host, {
     words: isQuiet ? dialogSay.keeping.archivedMuted : dialogSay.keeping.archivedNow, sign: 'archive',
     action: { label: dialogSay.keeping.undo, act: () => void update(host, client, id, { archived_seq: null }) },
@@ -52,7 +52,7 @@ async function archive(host, client, id) {
 export function settingsItems(host, client, id, changed, openSubmenu) {
   const conversation = client.state.conversations.get(id);
   if (!conversation) return [];
-  const [settings, now] = [settingsOf(client.state, id), new Date(client.clock.now()).toISOString()];
+  const [settings, now] = [settingsOf(client.state, id), new Date(client.serverNow()).toISOString()];
   const [muted, archived] = [isMuted(settings, now), isArchived(conversation, settings, now)];
   const isUnread = unreadOf(conversation, client.readMarkers.readUpTo(id)) > 0 || settings.marked_unread;
   const set = (/** @type {SettingsUpdate} */ to) => () => void update(host, client, id, to);
@@ -83,7 +83,7 @@ function markRead(host, client, id, changed) {
 function muteItems(host, client, id) {
   const words = dialogSay.keeping;
   const until = (/** @type {number} */ hours) => () => void update(host, client, id, {
-    muted: true, muted_until: new Date(client.clock.now() + hours * HOUR_MS).toISOString(),
+    muted: true, muted_until: new Date(client.serverNow() + hours * HOUR_MS).toISOString(),
   });
   return [
     { label: words.hour, sign: 'clock', act: until(1) },

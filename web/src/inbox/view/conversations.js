@@ -31,10 +31,10 @@ import { isBlank } from './visible-text.js';
  * }} Row
  * @typedef {{show: 'all'|'unread'|'archived', context: string, query: string}} ListFilter `context`: its key, or empty
  * @typedef {{
- *   state: State, now: number, selected: number|null, waiting: (conversation: number) => Item[],
+ *   state: State, now: number, serverNow: number, selected: number|null, waiting: (conversation: number) => Item[],
  *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number, presenceSource: PresenceSource,
  *   files?: Files,
- * }} ViewInput
+ * }} ViewInput `now` is the device's time, for what is shown as a time; `serverNow` decides when a mute ends
  */
 
 /** The filter of a list that shows everything. @type {ListFilter} */
@@ -135,9 +135,9 @@ export function rowOf(conversation, viewInput) {
 
 /** @param {Conversation} conversation @param {ViewInput} viewInput
  * @returns {{pinned: boolean, muted: boolean, archived: boolean, markedUnread: boolean}} */
-function marksOf(conversation, { state, now }) {
+function marksOf(conversation, { state, serverNow }) {
   const settings = settingsOf(state, conversation.id);
-  const time = new Date(now).toISOString();
+  const time = new Date(serverNow).toISOString();
   return {
     pinned: settings.pinned,
     muted: isMuted(settings, time),
