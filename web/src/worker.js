@@ -1,9 +1,9 @@
 // The service worker: keeps the files of the page, so that it opens without a connection. The server puts what to keep
 // before this script, as `self.parlorFiles`.
 //
-// Invariants: answers of the API, errors and redirects are never kept; the network's page always comes first; a kept
-// file has a hash of its bytes in its name, and the kept page names no other files, so no page gets files of another
-// version.
+// Invariants: answers of the API, errors and redirects are never kept; the network's page always comes first, unless
+// something is shared; a kept file has a hash of its bytes in its name, and the kept page names no other files, so no
+// page gets files of another version. The version is one of the files and of this script.
 // Absent on purpose: anything about a user. The page keeps that itself (`sdk/snapshots.js`).
 (() => {
   /** @typedef {{waitUntil: (done: Promise<unknown>) => void}} Lasting
@@ -23,22 +23,22 @@
   /** What a proxy answers for a server that is gone. */
   const GONE = [502, 503, 504];
 
-  /** Keeps all files, or fails: the browser tries again later. */
+  /** Keeps all files, the page last, or fails: the browser tries again later. */
   async function fill() {
-    const kept = await caches.open(current);
-    const text = await (await keep(kept, page)).text();
-    for (const [, path] of text.matchAll(/"([^"]*\/web\/[^"]*)"/gu)) {
+    // It has no hash in its name.
+    const response = await load(page, 'no-cache');
+    for (const [, path] of (await response.clone().text()).matchAll(/"([^"]*\/web\/[^"]*)"/gu)) {
       if (!files.includes(path)) throw new Error(`the page is of another version: ${path}`);
     }
-    for (const path of files) await keep(kept, path);
+    const kept = await caches.open(current);
+    for (const path of files) await kept.put(path, await load(path, 'default'));
+    await kept.put(page, response);
   }
 
-  /** @param {Cache} kept @param {string} path @returns {Promise<Response>} */
-  async function keep(kept, path) {
-    // The page has no hash in its name.
-    const response = await fetch(path, { redirect: 'error', cache: path === page ? 'no-cache' : 'default' });
+  /** @param {string} path @param {RequestCache} cache @returns {Promise<Response>} */
+  async function load(path, cache) {
+    const response = await fetch(path, { redirect: 'error', cache });
     if (response.status !== 200) throw new Error(`${path}: ${response.status}`);
-    await kept.put(path, response.clone());
     return response;
   }
 
@@ -55,9 +55,10 @@
     return caches.match(path, { cacheName, ignoreVary: true }).catch(() => undefined);
   }
 
-  /** @param {string} to @returns {Promise<Response>} */
-  async function redirect(to) {
-    return Response.redirect(to, 303);
+  /** Opens the page for what another application shares. Only the page sees it: the server gets no such address, and
+   * cannot lead on to where somebody signs in. @returns {Promise<Response>} */
+  async function openShared() {
+    return (await find(page, current)) ?? fetch(page);
   }
 
   /** @param {Request} request @returns {Promise<Response>} */
@@ -83,9 +84,7 @@
     if (request.method !== 'GET' || origin !== location.origin) return;
     if (request.mode === 'navigate') {
       if (pathname !== `${root}/`) return;
-      // What another application shares stays in the browser: a fragment is never sent.
-      const isShared = search.includes('share-');
-      event.respondWith(isShared ? redirect(`${root}/#/share${search}`) : openPage(request));
+      event.respondWith(search.includes('share-') ? openShared() : openPage(request));
     } else if (pathname.startsWith(`${root}/web/`) && /-[0-9a-f]{16}\.\w+$/u.test(pathname)) {
       event.respondWith(find(pathname).then((kept) => kept ?? fetch(request)));
     }

@@ -14,7 +14,7 @@ import { browserBlobStore, eraseBlobStore } from '../sdk/blob-store.js';
 import { showBadge } from './ui/badge.js';
 import { h } from './ui/dom.js';
 import { listen } from './ui/events.js';
-import { SHARE_HASH } from './route.js';
+import { SHARED, SHARE_PREFIX } from './route.js';
 import { whenLoaded } from './ui/lazy-load.js';
 import { addSprite, drawing } from './ui/icons.js';
 import { whenIdle } from './ui/idle.js';
@@ -35,17 +35,35 @@ const PATIENCE_MS = 3_000;
 /** Where the user is stored whose sign-in the server has confirmed last; other tabs read it, too. */
 const SIGNED_IN = 'parlor-signed-in';
 const clock = realClock();
-const storage = findStorage();
+const storage = findStorage(() => window.localStorage);
+/** What lasts as long as the tab, also while somebody signs in at a page of another origin. */
+let tab = findStorage(() => window.sessionStorage);
 /** @type {import('../sdk/http.js').Fetch} */
 const fetchIt = (input, init) => fetch(addressOf(input), init);
 const http = new Http({ fetch: fetchIt, clock });
 
-/** Returns the browser's storage, or memory if there is none. */
-function findStorage() {
+/** Returns a storage of the browser that can be written, or memory. @param {() => Storage} find
+ * @returns {import('../sdk/storage.js').StorageLike} */
+function findStorage(find) {
   try {
-    return window.localStorage ?? memoryStorage();
+    return find() ?? memoryStorage();
   } catch {
     return memoryStorage();
+  }
+}
+
+/** What another application shares waits in the tab, and not in the address: that is passed on to where somebody signs
+ * in. */
+function takeShared() {
+  const shared = location.search;
+  if (!shared.includes(SHARE_PREFIX)) return;
+  history.replaceState(history.state, '', `${location.pathname}#/`);
+  try {
+    tab.setItem(SHARED, shared);
+  } catch {
+    // It is full.
+    tab = memoryStorage();
+    tab.setItem(SHARED, shared);
   }
 }
 
@@ -172,9 +190,14 @@ function showInbox(user, site, snapshot) {
   const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));
   listen(inbox, { 'parlor-signed-out': () => void begin() });
   put(inbox);
-  inbox.start(client, site);
-  if (location.hash.startsWith(SHARE_HASH)) {
-    void whenLoaded(inbox, import('./share-target.js'), (part) => part.openShared(inbox, client));
+  try {
+    inbox.start(client, site);
+  } catch (error) {
+    client.stop();
+    throw error;
+  }
+  if (tab.getItem(SHARED) !== null) {
+    void whenLoaded(inbox, import('./share-target.js'), (part) => part.openShared(inbox, client, tab));
   }
   whenIdle(() => void import('./service-worker.js').then((part) => part.registerWorker()).catch(() => {}));
   return client;
@@ -190,5 +213,6 @@ function put(element) {
   document.querySelector('#parlor')?.replaceChildren(element);
 }
 
+takeShared();
 addSprite(document);
 void begin();

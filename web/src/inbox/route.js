@@ -1,6 +1,6 @@
 /**
  * The address of a place in the inbox: `#/`, `#/c/12`, `#/settings`, `#/open?type=item&id=5&role=owner`.
- * `#/share?…` shows the list, and a picker (`share-target.js`).
+ * `?share-…` shows the list, and a picker (`share-target.js`).
  */
 
 /**
@@ -8,8 +8,10 @@
  *   | {at: 'open', context?: {type: string, id: string}, role?: string, user?: number}} Route
  */
 
-/** How the address begins with which the service worker passes on what another application shares. */
-export const SHARE_HASH = '#/share?';
+/** How the parameters begin with which another application shares something. */
+export const SHARE_PREFIX = 'share-';
+/** Under which name what is shared waits in the tab until there is a list. */
+export const SHARED = 'parlor-shared';
 
 /** @param {string} hash @returns {Route} */
 export function routeOf(hash) {

@@ -3,39 +3,45 @@
  * picks a conversation, and finds what was shared in its composer; nothing is sent.
  *
  * @import {Client} from '../sdk/client.js'
+ * @import {StorageLike} from '../sdk/storage.js'
  * @import {ParlorThread} from './thread/thread.js'
  */
+import { viewInputOf } from './actions/view-input.js';
 import { openSwitcher } from './dialogs/switcher.js';
-import { SHARE_HASH, hashOf } from './route.js';
+import { SHARED, hashOf } from './route.js';
 import { ALL, filtered } from './view/conversations.js';
 import { dialogSay } from './view/dialog-strings.js';
 import { distinct } from './view/shared-text.js';
+import { say, sentences } from './view/strings.js';
 
-/** Its parameters, as the manifest names them; the worker moved them behind the `#`. */
+/** Its parameters, as the manifest names them. */
 const NAMES = ['share-title', 'share-text', 'share-url'];
 /** The most characters that are taken: the limit of a message by default. */
 const CHARACTERS_MAX = 10_000;
 
-/** Lets the user pick a conversation for what the address of the page shares, once there is a list.
- * @param {HTMLElement} inbox @param {Client} client */
-export function openShared(inbox, client) {
-  const text = takeShared();
-  if (text === '' || openPicker(inbox, client, text)) return;
+/** Lets the user pick a conversation for what is shared, once there is a list. @param {HTMLElement} inbox
+ * @param {Client} client @param {StorageLike} tab where it waits (`main.js`) */
+export function openShared(inbox, client, tab) {
+  if (openPicker(inbox, client, tab)) return;
   const stop = client.subscribe(() => {
-    if (!inbox.isConnected || openPicker(inbox, client, text)) stop();
+    if (!inbox.isConnected || openPicker(inbox, client, tab)) stop();
   });
 }
 
-/** @param {HTMLElement} inbox @param {Client} client @param {string} text @returns {boolean} whether there is a list */
-function openPicker(inbox, client, text) {
+/** @param {HTMLElement} inbox @param {Client} client @param {StorageLike} tab @returns {boolean} whether there is a list */
+function openPicker(inbox, client, tab) {
   if (!client.state.list.loaded) return false;
+  const text = sharedText(tab.getItem(SHARED) ?? '');
+  // A reload does not share it again.
+  tab.removeItem(SHARED);
+  if (text === '') return true;
   openSwitcher(inbox, client, {
     title: dialogSay.shareTo,
-    find: (query) => filtered({
-      state: client.state, now: client.clock.now(), selected: null, waiting: () => [], draft: () => '',
-      readUpTo: (id) => client.readMarkers.readUpTo(id), presenceSource: client.ephemeral,
-      files: { local: () => undefined, upload: () => undefined, draft: () => [] },
-    }, { ...ALL, query }),
+    find: (query) => filtered(viewInputOf(client, { selected: null, draft: () => '' }), { ...ALL, query }),
+    refusal: (id) => {
+      const context = client.state.conversations.get(id)?.context;
+      return context?.closed ? sentences(say.closedAs(context.title), dialogSay.chooseAnother) : '';
+    },
     open: (id) => give(inbox, id, text),
   });
   return true;
@@ -54,11 +60,9 @@ function give(inbox, id, text) {
   location.hash = hashOf(id);
 }
 
-/** Returns what is shared, each part once, and removes it from the address: a reload does not share it again.
- * @returns {string} */
-function takeShared() {
-  const values = new URLSearchParams(location.hash.slice(SHARE_HASH.length));
-  history.replaceState(history.state, '', '#/');
+/** Returns what is shared, each part once. @param {string} query @returns {string} */
+function sharedText(query) {
+  const values = new URLSearchParams(query);
   const parts = NAMES.map((name) => values.get(name)?.trim() ?? '');
   return distinct(parts).join('\n').slice(0, CHARACTERS_MAX);
 }

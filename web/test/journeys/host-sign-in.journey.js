@@ -48,9 +48,14 @@ test('without an account here a user is led to the application, and back', async
       assert.equal(await page.locator('input').count(), 0, 'there is no password to type here');
       await ada.checkAccessibility('a link to sign in');
 
+      await page.goto(`${home}?share-text=a+secret`);
+      await link.waitFor();
+      assert.equal(await link.getAttribute('href'), '/livez?next=%2F%23%2F', 'what is shared is for nobody else');
       await cookie('ada');
       await page.goto(home);
       await page.reload();
+      await page.getByRole('dialog', { name: 'Share with' }).waitFor();
+      await page.keyboard.press('Escape');
       await page.getByRole('button', { name: 'Ada Lovelace: settings' }).click();
       const out = page.getByRole('link', { name: 'Sign out' });
       await out.waitFor();

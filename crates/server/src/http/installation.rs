@@ -84,9 +84,15 @@ fn worker(config: &Config, pages: &Pages) -> String {
         return format!("self.parlorFiles={};\n{source}", json!({"root": root}));
     };
     let files: Vec<_> = pages.immutable().into_iter().map(|path| format!("{root}/web/{path}")).collect();
-    let version = hash(format!("{}\n{}", page.hash(), files.join("\n")).as_bytes());
+    let version = files_version(page.hash(), &files, &source);
     let kept = json!({"version": version, "root": root, "page": format!("{root}/web/{INDEX}"), "files": files});
     format!("self.parlorFiles={kept};\n{source}")
+}
+
+/// Returns the version of what a worker keeps. Another worker keeps its files apart, even if they are the same: it may
+/// keep them in another way.
+fn files_version(page: &str, files: &[String], source: &str) -> String {
+    hash(format!("{page}\n{}\n{source}", files.join("\n")).as_bytes())
 }
 
 #[cfg(test)]
@@ -127,6 +133,13 @@ mod tests {
         let other = Config { accent: "#7a1f5c".parse().expect("a colour"), ..Config::default() };
         let config = Config::default();
         assert_ne!(worker(&config, &pages(&config)), worker(&other, &pages(&other)));
+    }
+
+    #[test]
+    fn another_script_of_the_worker_is_another_version_of_what_it_keeps() {
+        let files = ["/web/a-0123456789abcdef.js".to_owned()];
+        assert_ne!(files_version("page", &files, "one"), files_version("page", &files, "another"));
+        assert_eq!(files_version("page", &files, "one"), files_version("page", &files, "one"));
     }
 
     #[test]

@@ -22,9 +22,11 @@ const PAUSE_MS = 200;
 /** How many pages of the list a query may load. */
 const PAGES_MAX = 20;
 
-/** @typedef {{name: string, about: string, picture: HTMLElement, open: () => void}} Choice */
-/** @typedef {{find: (query: string) => Conversation[], open: (id: number) => void, title?: string}} SwitcherParts `find`
- * returns the conversations that match, the newest first; `title` says what for */
+/** @typedef {{name: string, about: string, picture: HTMLElement, refusal: string, open: () => void}} Choice */
+/** @typedef {{
+ *   find: (query: string) => Conversation[], open: (id: number) => void, title?: string, refusal?: (id: number) => string,
+ * }} SwitcherParts `find` returns the conversations that match, the newest first; `title` says what for; `refusal` says
+ * why a conversation cannot be chosen, or nothing */
 
 const { keyboard: words } = dialogSay;
 
@@ -116,10 +118,11 @@ class Switcher {
       name: nameOf(state, one),
       about: one.context?.title ?? '',
       picture: avatar(avatarUsers(state, one), { pair: one.kind === 'group', picture: one.picture, size: 36 }),
+      refusal: this.parts.refusal?.(one.id) ?? '',
       open: () => this.parts.open(one.id),
     }));
     const users = this.#users.map((user) => ({
-      name: user.name, about: '', picture: avatar([user], { size: 36 }), open: () => void this.#write(user),
+      name: user.name, about: '', picture: avatar([user], { size: 36 }), refusal: '', open: () => void this.#write(user),
     }));
     this.#choices = [...conversations, ...users];
     this.#list.replaceChildren(...this.#choices.map(({ name, about, picture }, index) => h('li', {
@@ -159,6 +162,10 @@ class Switcher {
   #open(index) {
     const choice = this.#choices[index];
     if (!choice) return;
+    if (choice.refusal !== '') {
+      setText(this.#note, choice.refusal);
+      return;
+    }
     // The focus goes where the choice leads, so the dialog gives it back first.
     if (index < this.#choices.length - this.#users.length) this.dialog.close();
     choice.open();

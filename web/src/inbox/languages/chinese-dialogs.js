@@ -146,6 +146,7 @@ export function chineseDialogs({ capped, number, plural }) {
     searchEverywhere: '搜索全部',
     searchNoFilters: '不使用筛选条件搜索',
     shareTo: '分享到对话或联系人',
+    chooseAnother: '请选择其他会话。',
     keyboard: {
       title: '键盘', sends: '发送键', sheet: '键盘快捷键', goTo: '转到对话或联系人', find: '姓名或主题', nothing: '没有找到。请减少字数再试。',
       everywhere: '所有位置', list: '在列表中', messages: '在消息之间', writing: '写消息时', next: '下一个或上一个对话',

@@ -159,6 +159,7 @@ export function englishDialogs({ capped, number, plural }) {
     searchEverywhere: 'Search everywhere',
     searchNoFilters: 'Search without filters',
     shareTo: 'Share with a conversation or a person',
+    chooseAnother: 'Choose another conversation.',
     keyboard: {
       title: 'Keyboard', sends: 'Send with', sheet: 'Keyboard shortcuts', goTo: 'Go to a conversation or a person',
       find: 'A name, or what it is about', nothing: 'Nothing found. Try fewer letters.', everywhere: 'Everywhere',

@@ -148,6 +148,7 @@ export function frenchDialogs({ capped, number, plural }) {
     searchEverywhere: 'Rechercher partout',
     searchNoFilters: 'Rechercher sans filtres',
     shareTo: 'Partager avec une conversation ou une personne',
+    chooseAnother: 'Choisissez une autre conversation.',
     keyboard: {
       title: 'Clavier', sends: 'Envoyer avec', sheet: 'Raccourcis clavier',
       goTo: 'Aller à une conversation ou à une personne', find: 'Un nom, ou le sujet',

@@ -150,6 +150,7 @@ export function germanDialogs({ capped, number, plural }) {
     searchEverywhere: 'Überall suchen',
     searchNoFilters: 'Ohne Filter suchen',
     shareTo: 'Mit einer Unterhaltung oder Person teilen',
+    chooseAnother: 'Wählen Sie eine andere Unterhaltung.',
     keyboard: {
       title: 'Tastatur', sends: 'Senden mit', sheet: 'Tastenkürzel', goTo: 'Zu einer Unterhaltung oder Person gehen',
       find: 'Ein Name oder worum es geht', nothing: 'Nichts gefunden. Versuchen Sie es mit weniger Buchstaben.',

@@ -145,6 +145,7 @@ export function japaneseDialogs({ capped, number, plural }) {
     searchEverywhere: 'すべてを検索',
     searchNoFilters: '絞り込みなしで検索',
     shareTo: '会話または相手と共有',
+    chooseAnother: '別の会話を選んでください。',
     keyboard: {
       title: 'キーボード', sends: '送信キー', sheet: 'キーボード ショートカット', goTo: '会話または相手へ移動', find: '名前または用件',
       nothing: '見つかりません。文字を減らしてください。', everywhere: 'どこでも', list: '一覧で', messages: 'メッセージの間で', writing: '入力中',

@@ -155,6 +155,7 @@ export function spanishDialogs({ capped, number, plural }) {
     searchEverywhere: 'Buscar en todo',
     searchNoFilters: 'Buscar sin filtros',
     shareTo: 'Compartir con una conversación o una persona',
+    chooseAnother: 'Elige otra conversación.',
     keyboard: {
       title: 'Teclado', sends: 'Enviar con', sheet: 'Atajos de teclado', goTo: 'Ir a una conversación o a una persona',
       find: 'Un nombre o el asunto', nothing: 'No se encontró nada. Prueba con menos letras.',
