@@ -248,6 +248,7 @@ impl Api {
         let body = PostMessage {
             client_id: client_id.to_owned(),
             text: text.to_owned(),
+            mentions: Vec::new(),
             subject: None,
             reply_to: None,
             attachments: Vec::new(),

@@ -3,7 +3,7 @@
 use crate::{
     cursor::Cursor,
     ids::{ConversationId, FileId, Seq, UserId, Version},
-    model::Role,
+    model::{Mention, Role},
     params::{History, MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
     patch,
 };
@@ -150,6 +150,10 @@ pub enum Command {
         /// The text; may be empty if there are attachments.
         #[serde(default)]
         text: String,
+        /// The members of the group that the text mentions, up to `message_mentions_max`. Users who are no members are
+        /// left out, and in a direct conversation all are.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<Mention>,
         /// The subject, shown above the text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         subject: Option<String>,
@@ -182,6 +186,9 @@ pub enum Command {
         #[schema(value_type = String)]
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
         text: Option<String>,
+        /// The members that the new text mentions, as in `message.send`; only with `text`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<Mention>,
         /// The new subject; null to remove it.
         #[schema(value_type = Option<String>)]
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::clearable")]
@@ -321,6 +328,14 @@ impl Command {
     #[must_use]
     pub fn send_text(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Self {
         let (client_id, text) = (client_id.into(), text.into());
-        Self::Send { conversation, client_id, text, subject: None, reply_to: None, attachments: Vec::new() }
+        Self::Send {
+            conversation,
+            client_id,
+            text,
+            mentions: Vec::new(),
+            subject: None,
+            reply_to: None,
+            attachments: Vec::new(),
+        }
     }
 }

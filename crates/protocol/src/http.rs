@@ -2,7 +2,7 @@
 
 use crate::{
     ids::{FileId, Seq, UserId},
-    model::{Me, Role, Session},
+    model::{Me, Mention, Role, Session},
     params::{History, MessagePlace},
     patch,
 };
@@ -105,6 +105,9 @@ pub struct PostMessage {
     /// The text; may be empty if there are attachments.
     #[serde(default)]
     pub text: String,
+    /// The members of the group that the text mentions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mention>,
     /// The subject, shown above the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -136,6 +139,9 @@ pub struct PatchMessage {
     #[schema(value_type = String)]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
     pub text: Option<String>,
+    /// The members that the new text mentions; only with `text`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mention>,
     /// The new subject; null to remove it, absent to keep it.
     #[schema(value_type = Option<String>)]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::clearable")]

@@ -12,6 +12,8 @@ pub struct Limits {
     pub text_chars_max: u32,
     /// Unicode scalar values in a message's subject.
     pub subject_chars_max: u32,
+    /// Mentions in a message.
+    pub message_mentions_max: u32,
     /// Attachments of a message.
     pub message_attachments_max: u32,
     /// Bytes of a file.

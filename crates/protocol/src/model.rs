@@ -149,6 +149,9 @@ pub struct Message {
     pub subject: Option<String>,
     /// Plain text. May be empty if there are attachments; empty once deleted.
     pub text: String,
+    /// The members of the group that the text mentions, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mention>,
     /// The attachments, in the sender's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
@@ -181,6 +184,25 @@ pub struct Message {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+/// A place in a text that mentions a member of the group. Places are in UTF-16 code units, as JavaScript counts, in the
+/// text with LF for CRLF; they begin and end between characters and do not overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"user": 9, "at": 6, "length": 11}))]
+pub struct Mention {
+    /// The member.
+    pub user: UserId,
+    /// Where it begins.
+    pub at: u32,
+    /// Its length, at least 1.
+    pub length: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(seq: &Seq) -> bool {
+    seq.0 == 0
 }
 
 /// The reactions with one emoji.
@@ -362,6 +384,10 @@ pub struct Conversation {
     pub members: Vec<Member>,
     /// The number of messages of others after the viewer's marker; 100 means "99+".
     pub unread: u32,
+    /// The newest message of others that mentions the viewer, of those that they may see; unread if it is after their
+    /// marker. Omitted if there is none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub mention_seq: Seq,
     /// How the viewer keeps it; omitted if they never changed that.
     #[serde(default, skip_serializing_if = "ConversationSettings::are_default")]
     pub settings: ConversationSettings,

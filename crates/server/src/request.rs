@@ -58,9 +58,9 @@ impl Request {
     /// Whatever can be refused without reading the store.
     pub(crate) fn of(command: Command, actor: UserId, limits: &Limits) -> Result<Self, Problem> {
         Ok(match command {
-            Command::Send { conversation, client_id, text, subject, reply_to, attachments } => {
+            Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments } => {
                 let (client_id, content) =
-                    (checked(client_id, limits)?, Content { text, subject, reply_to, attachments });
+                    (checked(client_id, limits)?, Content { text, mentions, subject, reply_to, attachments });
                 Change::Send { actor, conversation, client_id, content }.into()
             }
             Command::Forward { conversation, client_id, from } => {
@@ -68,8 +68,11 @@ impl Request {
             }
             Command::Cancel { client_id } => Change::Cancel { actor, client_id: checked(client_id, limits)? }.into(),
             Command::Edit { text: None, subject: None, .. } => return Err(expected("`text` or `subject`")),
-            Command::Edit { conversation, seq, text, subject } => {
-                Change::Edit { actor, conversation, seq, text, subject }.into()
+            Command::Edit { text: None, mentions, .. } if !mentions.is_empty() => {
+                return Err(expected("`text` with `mentions`"));
+            }
+            Command::Edit { conversation, seq, text, mentions, subject } => {
+                Change::Edit { actor, conversation, seq, text, mentions, subject }.into()
             }
             Command::Delete { conversation, seq } => Change::Delete { actor, conversation, seq }.into(),
             Command::Hide { conversation, seq } => Change::Hide { actor, conversation, seq }.into(),

@@ -69,15 +69,15 @@ impl ConversationCopy {
         Seq(self.own_member(user).map_or(1, |own| own.history_from.0.max(1)))
     }
 
-    /// Hides a message that the user deleted for themselves. False if the newest message or `unread` is unknown after
-    /// it.
+    /// Hides a message that the user deleted for themselves. False if the newest message, the newest mention or `unread`
+    /// is unknown after it.
     pub(super) fn hide(&mut self, seq: Seq) -> bool {
         self.messages.hide(seq);
         let was_last = self.conversation.last_message.as_ref().is_some_and(|message| message.seq == seq);
         if was_last {
             self.conversation.last_message = None;
         }
-        !was_last
+        !was_last && self.conversation.mention_seq != seq
     }
 
     /// Hides a message, with the user's markers at the version of the event.
@@ -97,8 +97,20 @@ impl ConversationCopy {
         self.clear();
     }
 
+    /// Accounts for the mentions of a new or changed message. False if the newest mention is unknown after it.
+    fn apply_mentions(&mut self, message: &Message, user: UserId) -> bool {
+        let is_mentioned = message.sender != user
+            && !self.messages.is_hidden(message.seq)
+            && message.mentions.iter().any(|mention| mention.user == user);
+        let newest = &mut self.conversation.mention_seq;
+        if is_mentioned {
+            *newest = message.seq.max(*newest);
+        }
+        is_mentioned || *newest != message.seq
+    }
+
     /// Applies a changed message. False if `unread` is unknown after it, because a message that is gone may have been
-    /// unread, or if the newest message is unknown.
+    /// unread, or if the newest message or the newest mention is unknown.
     fn apply_update(&mut self, message: Message, version: Version, user: UserId) -> bool {
         let was_hidden = self.messages.is_hidden(message.seq);
         self.messages.update(&message);
@@ -108,6 +120,7 @@ impl ConversationCopy {
             || message.seq <= own_read_seq
             || version <= self.unread_version
             || was_hidden;
+        let is_known = self.apply_mentions(&message, user) && is_known;
         let last = self.conversation.last_message.as_mut();
         let Some(last) = last.filter(|last| last.seq == message.seq && last.version < message.version) else {
             return is_known;
@@ -208,6 +221,7 @@ impl ConversationCopy {
 
     /// Appends a message or a system line.
     fn append(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
+        self.apply_mentions(&message, user);
         self.conversation.activity = message.version;
         self.conversation.last_seq = message.seq;
         if !self.messages.is_hidden(message.seq) {

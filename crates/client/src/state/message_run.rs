@@ -193,6 +193,7 @@ fn redacted(message: &Message) -> Message {
         text: String::new(),
         attachments: Vec::new(),
         reply_to: None,
+        mentions: Vec::new(),
         forwarded: false,
         reactions: Vec::new(),
         edited_at: None,

@@ -52,6 +52,7 @@ pub(crate) fn conversation(id: ConversationId, version: i64) -> Conversation {
         member_count: 2,
         members: vec![member(ADA, 0), member(BEN, 0)],
         unread: 0,
+        mention_seq: Seq(0),
         settings: ConversationSettings::default(),
     }
 }
@@ -68,6 +69,7 @@ pub(crate) fn message(conversation: ConversationId, id: i64, seq: i64, sender: U
         text: format!("text {id}"),
         attachments: Vec::new(),
         reply_to: None,
+        mentions: Vec::new(),
         forwarded: false,
         reactions: Vec::new(),
         edited_at: None,

@@ -271,8 +271,10 @@ impl Change {
     /// Returns about how many bytes it adds to a batch.
     fn bytes(&self) -> usize {
         match self {
-            Self::Send { content, .. } => content.text.len() + 512 * content.attachments.len() + 256,
-            Self::Edit { text, .. } => text.as_ref().map_or(0, String::len) + 256,
+            Self::Send { content, .. } => {
+                content.text.len() + 64 * content.mentions.len() + 512 * content.attachments.len() + 256
+            }
+            Self::Edit { text, mentions, .. } => text.as_ref().map_or(0, String::len) + 64 * mentions.len() + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
             Self::PutHostMessage(put) => put.text.len() + 512 * put.attachments.len() + 512,
             // They write and publish a whole message, which is not known before it is loaded.

@@ -4,7 +4,7 @@
 use super::{host_user::HostUser, text};
 use parlor_protocol::{
     ids::{ConversationId, FileId, Seq, SessionId, UserId},
-    model::{Attachment, Context, ContextKey, Message, Role},
+    model::{Attachment, Context, ContextKey, Mention, Message, Role},
     params::{History, MessagePlace, Open},
     reply::Answer,
 };
@@ -17,13 +17,14 @@ pub enum Change {
     Send { actor: UserId, conversation: ConversationId, client_id: String, content: Content },
     /// Sends the content of another message again.
     Forward { actor: UserId, conversation: ConversationId, client_id: String, from: MessagePlace },
-    /// Changes the text or the subject of the actor's own message; an absent field stays, and `Some(None)` removes the
-    /// subject.
+    /// Changes the text with its mentions, or the subject, of the actor's own message; an absent field stays, and
+    /// `Some(None)` removes the subject.
     Edit {
         actor: UserId,
         conversation: ConversationId,
         seq: Seq,
         text: Option<String>,
+        mentions: Vec<Mention>,
         subject: Option<Option<String>>,
     },
     /// Deletes a message for everyone.
@@ -161,6 +162,7 @@ pub struct SettingsPatch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
     pub text: String,
+    pub mentions: Vec<Mention>,
     pub subject: Option<String>,
     pub reply_to: Option<Seq>,
     pub attachments: Vec<FileId>,
@@ -183,7 +185,7 @@ impl Content {
             return Cow::Borrowed(self);
         }
         let (text, subject) = (text.into_owned(), subject.map(str::to_owned));
-        Cow::Owned(Self { text, subject, reply_to: self.reply_to, attachments: self.attachments.clone() })
+        Cow::Owned(Self { text, subject, ..self.clone() })
     }
 }
 

@@ -228,6 +228,7 @@ impl State {
             member_count: row.member_count,
             members: self.members[&conversation].values().map(MemberRow::member).collect(),
             unread: 0,
+            mention_seq: Seq(0),
             settings: ConversationSettings::default(),
         };
         let count = row.member_count;

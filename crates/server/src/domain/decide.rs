@@ -129,8 +129,9 @@ pub fn decide(
         Change::Forward { actor, conversation, client_id, from } => {
             state.forward(*actor, *conversation, client_id, *from, rules, at)
         }
-        Change::Edit { actor, conversation, seq, text, subject } => {
-            state.edit(*actor, (*conversation, *seq), (text.as_deref(), subject.as_ref()), rules, at)
+        Change::Edit { actor, conversation, seq, text, mentions, subject } => {
+            let text = text.as_deref().map(|text| (text, mentions.as_slice()));
+            state.edit(*actor, (*conversation, *seq), (text, subject.as_ref()), rules, at)
         }
         Change::Delete { actor, conversation, seq } => state.delete(*actor, (*conversation, *seq), rules, at),
         Change::Hide { actor, conversation, seq } => state.hide(*actor, (*conversation, *seq), at),

@@ -33,14 +33,19 @@ impl FingerprintKey {
     /// Of `message.send`.
     #[must_use]
     pub fn of_send(&self, conversation: ConversationId, content: &Content) -> Fingerprint {
-        let Content { text, subject, reply_to, attachments } = content;
+        let Content { text, mentions, subject, reply_to, attachments } = content;
         let place = conversation.0.to_be_bytes();
         if *content == Content::text(text) {
             // As it was before there was anything else: repeats of older messages are known again.
             return self.of(b"send", &[&place, text.as_bytes()]);
         }
-        let rest = serde_json::to_vec(&(subject, reply_to, attachments)).expect("texts and numbers only");
-        self.of(b"send more", &[&place, text.as_bytes(), &rest])
+        let json = "texts and numbers only";
+        let rest = serde_json::to_vec(&(subject, reply_to, attachments)).expect(json);
+        if mentions.is_empty() {
+            return self.of(b"send more", &[&place, text.as_bytes(), &rest]);
+        }
+        let mentions = serde_json::to_vec(mentions).expect(json);
+        self.of(b"send mentions", &[&place, text.as_bytes(), &rest, &mentions])
     }
 
     /// Of `message.forward`.

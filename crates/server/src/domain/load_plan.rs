@@ -170,9 +170,11 @@ impl LoadPlan {
             Change::Forward { actor, conversation, client_id, from } => {
                 self.add_forward(*actor, *conversation, client_id, *from);
             }
-            Change::Edit { actor, conversation, seq, .. } | Change::React { actor, conversation, seq, .. } => {
+            Change::Edit { actor, conversation, seq, mentions, .. } => {
                 self.add_message(*actor, *conversation, *seq);
+                self.places.extend(mentions.iter().map(|mention| (*conversation, mention.user)));
             }
+            Change::React { actor, conversation, seq, .. } => self.add_message(*actor, *conversation, *seq),
             Change::Delete { actor, conversation, seq } => {
                 self.add_message(*actor, *conversation, *seq);
                 self.uncounting += 1;
@@ -293,6 +295,7 @@ impl LoadPlan {
         self.files.extend(&content.attachments);
         self.keys.insert((actor, client_id.to_owned()));
         self.places.insert((conversation, actor));
+        self.places.extend(content.mentions.iter().map(|mention| (conversation, mention.user)));
         if let Some(seq) = content.reply_to {
             self.add_message(actor, conversation, seq);
         }

@@ -16,7 +16,7 @@ use parlor_protocol::{
     error::{Code, Problem},
     event::{Event, Scoped},
     ids::{Scope, UserId},
-    model::{ConversationKind, Reaction, Role},
+    model::{ConversationKind, Mention, Reaction, Role},
     reply::{Answer, Changed, MessageChanged},
 };
 
@@ -25,7 +25,7 @@ impl State {
         &mut self,
         actor: UserId,
         key: MessageKey,
-        (text, above): (Option<&str>, Option<&Option<String>>),
+        (text, above): (Option<(&str, &[Mention])>, Option<&Option<String>>),
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
@@ -36,21 +36,28 @@ impl State {
         if row.details.deleted {
             return Err(too_late("it was deleted"));
         }
-        let text = match text {
-            Some(text) => message_text(text, &row.details.attachments, rules)?,
-            None => row.text.clone(),
+        let before = &row.details.mentions;
+        let (text, mentions) = match text {
+            Some((text, mentions)) => {
+                let text = message_text(text, &row.details.attachments, rules)?;
+                let mentions = self.checked_mentions(key.0, mentions, &text, before, rules)?;
+                (text, mentions)
+            }
+            None => (row.text.clone(), before.clone()),
         };
         let subject = match above {
             Some(above) => subject(above.as_deref(), rules)?,
             None => row.details.subject.clone(),
         };
-        if text == row.text && subject == row.details.subject {
+        if text == row.text && mentions == *before && subject == row.details.subject {
             return Ok(self.unchanged(key));
         }
         self.open_place(key.0, actor)?;
         within(row, rules.messages.edit_within_ms, at)?;
+        self.put_mentions(key, &mentions);
         let row = self.messages.get_mut(&key).expect("just seen");
         row.text = text;
+        row.details.mentions = mentions;
         row.details.subject = subject;
         row.details.edited_at = Some(at.now_ms);
         self.erases = true;
@@ -70,6 +77,7 @@ impl State {
         if !moderates {
             within(row, rules.messages.delete_within_ms, at)?;
         }
+        self.put_mentions(key, &[]);
         let row = self.recounted(key);
         row.text = String::new();
         row.details = Details { deleted: true, ..Details::default() };

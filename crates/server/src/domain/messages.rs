@@ -67,6 +67,7 @@ impl State {
         self.open_place(conversation, actor)?;
         let attachments = self.attachments(actor, &content.attachments, rules)?;
         let text = message_text(&content.text, &attachments, rules)?;
+        let mentions = self.checked_mentions(conversation, &content.mentions, &text, &[], rules)?;
         let subject = subject(content.subject.as_deref(), rules)?;
         if let Some(seq) = content.reply_to {
             let answered = self.seen(actor, (conversation, seq)).map_err(|_| absent("reply_to"))?;
@@ -74,7 +75,7 @@ impl State {
                 return Err(field("`reply_to`: a line of the system is not answered"));
             }
         }
-        let details = Details { subject, attachments, reply_to: content.reply_to, ..Details::default() };
+        let details = Details { subject, mentions, attachments, reply_to: content.reply_to, ..Details::default() };
         Ok(self.keep(conversation, &name, text, details, rules, at))
     }
 
@@ -202,7 +203,9 @@ impl State {
             changed_version,
             is_read,
         };
+        let mentions = message.details.mentions.clone();
         self.messages.insert((conversation, seq), message);
+        self.put_mentions((conversation, seq), &mentions);
         Scoped { scope: Scope::Conversation(conversation), version: at.version, prev }
     }
 

@@ -19,6 +19,7 @@ pub mod load_plan;
 pub mod login;
 mod markers;
 mod members;
+mod mentions;
 mod message_edits;
 mod messages;
 mod receipts;

@@ -6,8 +6,8 @@ use crate::environment::rfc3339;
 use parlor_protocol::{
     ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
     model::{
-        Attachment, Context, ConversationKind, ConversationSettings, Me, Member, Message, Reaction, Role, SystemLine,
-        Upload, User,
+        Attachment, Context, ConversationKind, ConversationSettings, Me, Member, Mention, Message, Reaction, Role,
+        SystemLine, Upload, User,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -224,6 +224,8 @@ pub struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mention>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
@@ -283,6 +285,7 @@ impl MessageRow {
             client_id: if details.system.is_some() { String::new() } else { self.client_id.clone() },
             subject: details.subject.clone(),
             text: self.text.clone(),
+            mentions: details.mentions.clone(),
             attachments: details.attachments.clone(),
             reply_to: details.reply_to,
             forwarded: details.forwarded,
@@ -449,7 +452,7 @@ pub fn weight(message: &Message) -> usize {
     let attachments = message.attachments.iter().map(|file| 256 + file.name.len());
     let reactions = message.reactions.iter().map(|reaction| 32 + 8 * reaction.users.len());
     let subject = message.subject.as_ref().map_or(0, String::len);
-    message.text.len() + subject + attachments.sum::<usize>() + reactions.sum::<usize>()
+    message.text.len() + 32 * message.mentions.len() + subject + attachments.sum::<usize>() + reactions.sum::<usize>()
 }
 
 /// Unread messages are counted up to here; it means "99+".

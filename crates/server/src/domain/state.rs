@@ -117,6 +117,8 @@ pub struct State {
     pub were_counted: BTreeMap<MessageKey, bool>,
     /// What users hid in this batch, or no longer hide.
     pub changed_hidden: BTreeMap<(UserId, MessageKey), HiddenChange>,
+    /// Whether messages mention users, where that changed.
+    pub changed_mentions: BTreeMap<(UserId, MessageKey), bool>,
     /// Files, and the new message to which each is attached.
     pub carried: Vec<(FileId, ConversationId, Seq)>,
     /// Files of forwarded messages.

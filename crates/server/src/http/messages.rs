@@ -49,8 +49,8 @@ pub(super) async fn send(
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PostMessage>,
 ) -> JsonAnswer {
-    let PostMessage { client_id, text, subject, reply_to, attachments } = body;
-    run(&edge, actor, Command::Send { conversation, client_id, text, subject, reply_to, attachments }).await
+    let PostMessage { client_id, text, mentions, subject, reply_to, attachments } = body;
+    run(&edge, actor, Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments }).await
 }
 
 pub(super) async fn forward(
@@ -69,8 +69,8 @@ pub(super) async fn edit(
     Ids(conversation, seq): Ids<ConversationId, Seq>,
     Json(body): Json<PatchMessage>,
 ) -> JsonAnswer {
-    let PatchMessage { text, subject } = body;
-    run(&edge, actor, Command::Edit { conversation, seq, text, subject }).await
+    let PatchMessage { text, mentions, subject } = body;
+    run(&edge, actor, Command::Edit { conversation, seq, text, mentions, subject }).await
 }
 
 pub(super) async fn delete(

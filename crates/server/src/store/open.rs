@@ -50,7 +50,7 @@ const POSTGRES_WRITERS: u32 = 3;
 const IDLE_WRITE_MS: u128 = 2000;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 10] = [
+static MIGRATIONS: [(&str, &str, &str); 11] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -100,6 +100,11 @@ static MIGRATIONS: [(&str, &str, &str); 10] = [
         "0010_settings",
         include_str!("../../migrations/sqlite/0010_settings.sql"),
         include_str!("../../migrations/postgres/0010_settings.sql"),
+    ),
+    (
+        "0011_mentions",
+        include_str!("../../migrations/sqlite/0011_mentions.sql"),
+        include_str!("../../migrations/postgres/0011_mentions.sql"),
     ),
 ];
 

@@ -75,6 +75,12 @@ pub(super) fn unread() -> String {
     )
 }
 
+/// The newest message that mentions member `m`, of those that they may see; 0 if there is none.
+pub(super) const NEWEST_MENTION: &str = "COALESCE((SELECT n.seq FROM mentions n WHERE n.user_id = m.user_id \
+     AND n.conversation_id = m.conversation_id AND n.seq >= m.history_from AND NOT EXISTS \
+     (SELECT 1 FROM hidden_messages h WHERE h.user_id = n.user_id AND h.conversation_id = n.conversation_id \
+     AND h.seq = n.seq) ORDER BY n.seq DESC LIMIT 1), 0)";
+
 /// The columns of a file, from `files f`.
 pub(super) const FILE: &str = "f.id, f.owner, f.client_id, f.name, f.bytes, f.announced_bytes, f.received, f.state, \
      f.media_type, f.width, f.height, f.blur_hash, f.blob, f.has_preview, f.touched_at";

@@ -3,7 +3,7 @@
 use super::{Result, Store, column, connection::DatabaseConnection};
 
 /// Consistency checks: each statement counts the rows that violate one.
-const CHECKS: [(&str, &str); 22] = [
+const CHECKS: [(&str, &str); 23] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -94,6 +94,12 @@ const CHECKS: [(&str, &str); 22] = [
         "settings of conversations by users who never were members",
         "SELECT COUNT(*) FROM conversation_settings s LEFT JOIN members m ON m.conversation_id = s.conversation_id \
          AND m.user_id = s.user_id WHERE m.user_id IS NULL",
+    ),
+    (
+        "mentions that are not in their message",
+        "SELECT COUNT(*) FROM mentions n LEFT JOIN messages m ON m.conversation_id = n.conversation_id \
+         AND m.seq = n.seq WHERE m.id IS NULL OR m.sender_id = n.user_id \
+         OR COALESCE(m.details, '') NOT LIKE '%\"mentions\":[{%'",
     ),
     (
         "members whose history begins after history_from_max",

@@ -6,7 +6,8 @@ use parlor_client::{error::Error, state::State};
 use parlor_protocol::{
     command::Command,
     http::{PatchMessage, PostForward, PostMessage},
-    ids::{ConversationId, Seq},
+    ids::{ConversationId, Seq, UserId},
+    model::Mention,
     params::MessagePlace,
 };
 use serde_json::Value;
@@ -20,6 +21,17 @@ fn some_message(rng: &mut Rng, state: &State, conversation: ConversationId) -> S
     Seq((last - i64::try_from(back).expect("small")).max(1))
 }
 
+/// Mentions somebody at random, who may be no member.
+fn some_mentions(rng: &mut Rng, state: &State, conversation: ConversationId) -> Vec<Mention> {
+    if rng.percent(50) {
+        return Vec::new();
+    }
+    let members = state.conversation(conversation).into_iter().flat_map(|held| &held.members);
+    let users: Vec<UserId> = members.map(|member| member.user.id).chain([state.user()]).collect();
+    let count = rng.below(3);
+    (0..count).map(|at| Mention { user: *rng.pick(&users), at: u32::try_from(at).expect("small"), length: 1 }).collect()
+}
+
 /// A message to send: sometimes with a subject, sometimes a reply.
 pub(crate) fn send_or_reply(rng: &mut Rng, state: &State, conversation: ConversationId, who: usize) -> Command {
     let client_id = format!("say-{}", unique());
@@ -27,6 +39,7 @@ pub(crate) fn send_or_reply(rng: &mut Rng, state: &State, conversation: Conversa
         conversation,
         text: format!("{client_id} says person {who}"),
         client_id,
+        mentions: some_mentions(rng, state, conversation),
         subject: rng.percent(10).then(|| "A subject".to_owned()),
         reply_to: rng.percent(25).then(|| some_message(rng, state, conversation)),
         attachments: Vec::new(),
@@ -41,7 +54,8 @@ pub(crate) fn revise(rng: &mut Rng, state: &State, conversation: ConversationId)
             let above = rng.percent(60).then(|| "Another subject".to_owned());
             let subject = rng.percent(30).then_some(above);
             let text = (subject.is_none() || rng.percent(50)).then(|| format!("changed {}", unique()));
-            Command::Edit { conversation, seq, text, subject }
+            let mentions = if text.is_some() { some_mentions(rng, state, conversation) } else { Vec::new() };
+            Command::Edit { conversation, seq, text, mentions, subject }
         }
         6..9 => Command::Delete { conversation, seq },
         9..12 => Command::Hide { conversation, seq },
@@ -61,16 +75,16 @@ pub(crate) fn revise(rng: &mut Rng, state: &State, conversation: ConversationId)
 pub(crate) async fn by_http(user: &TestUser, command: Command) -> Result<Value, Error> {
     let api = &user.api;
     match command {
-        Command::Send { conversation, client_id, text, subject, reply_to, attachments } => {
-            let body = PostMessage { client_id, text, subject, reply_to, attachments };
+        Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments } => {
+            let body = PostMessage { client_id, text, mentions, subject, reply_to, attachments };
             api.send(Method::POST, &format!("/v1/conversations/{conversation}/messages"), &body).await
         }
         Command::Forward { conversation, client_id, from } => {
             let body = PostForward { client_id, from };
             api.send(Method::POST, &format!("/v1/conversations/{conversation}/forwards"), &body).await
         }
-        Command::Edit { conversation, seq, text, subject } => {
-            api.send(Method::PATCH, &path(conversation, seq), &PatchMessage { text, subject }).await
+        Command::Edit { conversation, seq, text, mentions, subject } => {
+            api.send(Method::PATCH, &path(conversation, seq), &PatchMessage { text, mentions, subject }).await
         }
         Command::Delete { conversation, seq } => {
             api.request(Method::DELETE, &path(conversation, seq), "").await?.parse()

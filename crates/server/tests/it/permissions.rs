@@ -192,11 +192,19 @@ fn remove(targets: &Targets, user: UserId) -> Command {
 
 fn send(targets: &Targets, text: &str, reply_to: Option<Seq>, attachments: Vec<FileId>) -> Command {
     let (client_id, text) = (targets.key.clone(), text.to_owned());
-    Command::Send { conversation: targets.group, client_id, text, subject: None, reply_to, attachments }
+    Command::Send {
+        conversation: targets.group,
+        client_id,
+        text,
+        mentions: vec![],
+        subject: None,
+        reply_to,
+        attachments,
+    }
 }
 
 fn edit(targets: &Targets, seq: Seq) -> Command {
-    Command::Edit { conversation: targets.group, seq, text: Some("not so".to_owned()), subject: None }
+    Command::Edit { conversation: targets.group, seq, text: Some("not so".to_owned()), mentions: vec![], subject: None }
 }
 
 fn delete(targets: &Targets, seq: Seq) -> Command {

@@ -7,6 +7,7 @@
 mod files;
 mod host_rows;
 mod load;
+mod mentions;
 mod settings;
 mod write;
 

@@ -24,6 +24,7 @@ impl BatchTransaction<'_> {
         self.insert_messages(state)?;
         self.update_messages(state)?;
         self.write_hidden(state)?;
+        self.write_mentions(state)?;
         self.write_host_rows(state)?;
         self.write_files(state)?;
         self.update_conversations(state)?;

@@ -9,11 +9,11 @@ use crate::{
         bulk_params::BulkParams,
         column,
         row::Row,
-        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, RowReader, SETTINGS},
+        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, NEWEST_MENTION, RowReader, SETTINGS},
     },
 };
 use parlor_protocol::{
-    ids::{ConversationId, UserId, Version},
+    ids::{ConversationId, Seq, UserId, Version},
     model::{Context, Conversation, Message},
 };
 use std::collections::HashMap;
@@ -25,6 +25,7 @@ struct ViewedConversation {
     history_from: i64,
     hidden_seq: i64,
     settings: SettingsRow,
+    mention_seq: i64,
 }
 
 /// Converts a count from the store for the wire.
@@ -78,7 +79,7 @@ impl Snapshot<'_> {
         let found = params.query(
             self.connection(),
             &format!(
-                "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq, {SETTINGS} \
+                "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq, {SETTINGS}, {NEWEST_MENTION} \
                      FROM v JOIN members m ON m.conversation_id = v.id AND m.user_id = v.user_id AND m.has_left = 0 \
                      JOIN conversations c ON c.id = v.id LEFT JOIN contexts x ON x.id = c.context_id \
                      LEFT JOIN conversation_settings s ON s.user_id = m.user_id AND s.conversation_id = c.id",
@@ -92,6 +93,7 @@ impl Snapshot<'_> {
                     history_from: rest.int()?,
                     hidden_seq: rest.int()?,
                     settings: rest.settings()?,
+                    mention_seq: rest.int()?,
                 })
             },
         )?;
@@ -101,7 +103,7 @@ impl Snapshot<'_> {
         let mut members = self.shown_members(user, &rows, &messages)?;
         Ok(found
             .into_iter()
-            .map(|ViewedConversation { row, unread, settings, .. }| Conversation {
+            .map(|ViewedConversation { row, unread, settings, mention_seq, .. }| Conversation {
                 id: row.id,
                 version: row.version,
                 kind: row.kind,
@@ -114,6 +116,7 @@ impl Snapshot<'_> {
                 member_count: row.member_count,
                 members: members.remove(&row.id).unwrap_or_default(),
                 unread,
+                mention_seq: Seq(mention_seq),
                 picture: row.picture(),
                 title: row.title,
                 settings: settings.settings(),

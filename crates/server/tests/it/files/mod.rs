@@ -69,6 +69,7 @@ impl TestUser {
         let body = PostMessage {
             client_id: format!("say-{}", unique()),
             text: text.to_owned(),
+            mentions: Vec::new(),
             subject: None,
             reply_to: None,
             attachments: attachments.to_vec(),

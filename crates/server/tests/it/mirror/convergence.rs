@@ -137,7 +137,7 @@ impl Writers {
         let change = if self.rng.percent(50) {
             Change::Delete { actor, conversation, seq }
         } else {
-            Change::Edit { actor, conversation, seq, text: Some(self.text()), subject: None }
+            Change::Edit { actor, conversation, seq, text: Some(self.text()), mentions: vec![], subject: None }
         };
         drop(self.beside.app.commit.submit(change).await);
     }

@@ -34,7 +34,7 @@ async fn messages_edits_and_deletions_of_users_reach_the_host(server: HostServer
     let (heard, _) = beside.heard().await;
     assert_eq!((heard.text.as_str(), heard.sender.id.as_str()), ("hi ☂", "1"));
     let (actor, text) = (beside.user(1).await, Some("hi there".to_owned()));
-    let edit = Change::Edit { actor, conversation, seq, text, subject: None };
+    let edit = Change::Edit { actor, conversation, seq, text, mentions: vec![], subject: None };
     beside.app.commit.submit(edit).await.expect("edited");
     until_rows(&beside.host, &[(2, 1, "hello", false), (1, 2, "hi there", false)]).await;
     beside.app.commit.submit(Change::Delete { actor, conversation, seq }).await.expect("deleted");

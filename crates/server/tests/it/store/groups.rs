@@ -353,6 +353,7 @@ async fn new_members_see_the_history_chosen_when_they_joined(cluster: TestCluste
         conversation,
         client_id: cluster.key(),
         text: "written after".to_owned(),
+        mentions: Vec::new(),
         subject: None,
         reply_to: Some(before.seq),
         attachments: Vec::new(),
@@ -362,6 +363,7 @@ async fn new_members_see_the_history_chosen_when_they_joined(cluster: TestCluste
         conversation,
         seq: before.seq,
         text: Some("written before and edited".to_owned()),
+        mentions: Vec::new(),
         subject: None,
     };
     does(&cluster, "Ada", edit).await.expect("edited");

@@ -60,7 +60,10 @@ impl TestCluster {
         let actor = self.user(name).await;
         let (seq, text) = (Seq(seq), text.to_owned());
         changed_message(
-            self.app.commit.submit(Change::Edit { actor, conversation, seq, text: Some(text), subject: None }).await,
+            self.app
+                .commit
+                .submit(Change::Edit { actor, conversation, seq, text: Some(text), mentions: vec![], subject: None })
+                .await,
         )
     }
 

@@ -36,7 +36,7 @@ async fn an_edit_replaces_text_and_subject_and_records_the_time(cluster: TestClu
     let actor = cluster.user("Ada").await;
     let subject = Some(Some(" Found ".to_owned()));
     let text = Some("the\r\numbrella".to_owned());
-    let edit = Change::Edit { actor, conversation, seq: Seq(1), text, subject };
+    let edit = Change::Edit { actor, conversation, seq: Seq(1), text, mentions: vec![], subject };
     let changed = changed_message(cluster.app.commit.submit(edit.clone()).await).expect("own message");
     let message = &changed.message;
     assert_eq!((message.text.as_str(), message.subject.as_deref()), ("the\numbrella", Some("Found")));
@@ -49,7 +49,14 @@ async fn an_edit_replaces_text_and_subject_and_records_the_time(cluster: TestClu
     let text_alone = cluster.edit("Ada", conversation, 1, "the umbrella").await.expect("own message").message;
     assert_eq!((text_alone.subject.as_deref(), text_alone.text.as_str()), (Some("Found"), "the umbrella"));
     for subject in [Some("Lost".to_owned()), None] {
-        let edit = Change::Edit { actor, conversation, seq: Seq(1), text: None, subject: Some(subject.clone()) };
+        let edit = Change::Edit {
+            actor,
+            conversation,
+            seq: Seq(1),
+            text: None,
+            mentions: vec![],
+            subject: Some(subject.clone()),
+        };
         let message = changed_message(cluster.app.commit.submit(edit).await).expect("own message").message;
         assert_eq!((message.subject, message.text.as_str()), (subject, "the umbrella"));
     }
@@ -91,7 +98,14 @@ async fn editing_and_deleting_have_time_limits(cluster: TestCluster) {
         cluster.send("Ben", conversation, text).await;
     }
     let edit = |text: &str| {
-        let change = Change::Edit { actor: ben, conversation, seq: Seq(1), text: Some(text.to_owned()), subject: None };
+        let change = Change::Edit {
+            actor: ben,
+            conversation,
+            seq: Seq(1),
+            text: Some(text.to_owned()),
+            mentions: vec![],
+            subject: None,
+        };
         app.commit.submit(change)
     };
     let delete = |actor: UserId, seq: i64| app.commit.submit(Change::Delete { actor, conversation, seq: Seq(seq) });
@@ -363,7 +377,7 @@ async fn changes_of_one_message_in_one_batch_are_decided_in_order(cluster: TestC
     let commit = cluster.app.commit.clone();
     let edit = |text: &str| {
         let text = text.to_owned();
-        Change::Edit { actor: ben, conversation, seq: Seq(2), text: Some(text), subject: None }
+        Change::Edit { actor: ben, conversation, seq: Seq(2), text: Some(text), mentions: vec![], subject: None }
     };
     let emoji = || "👍".to_owned();
     let changes = vec![

@@ -12,6 +12,7 @@ mod host_users;
 mod idempotency_keys;
 mod large_conversations;
 mod limits;
+mod mentions;
 mod message_actions;
 mod message_edits;
 mod names;

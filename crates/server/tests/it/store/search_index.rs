@@ -39,7 +39,11 @@ async fn change(cluster: &TestCluster, change: Change) {
 
 async fn edit(cluster: &TestCluster, name: &str, conversation: ConversationId, seq: Seq, text: &str) {
     let actor = cluster.user(name).await;
-    change(cluster, Change::Edit { actor, conversation, seq, text: Some(text.to_owned()), subject: None }).await;
+    change(
+        cluster,
+        Change::Edit { actor, conversation, seq, text: Some(text.to_owned()), mentions: vec![], subject: None },
+    )
+    .await;
 }
 
 async fn an_edited_message_is_found_by_its_new_words_only(cluster: TestCluster) {

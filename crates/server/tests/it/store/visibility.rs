@@ -73,7 +73,14 @@ async fn in_a_large_conversation_a_change_is_published_in_full_if_all_may_see_it
     let actor = cluster.user("Ada").await;
     let edit = |seq: i64| {
         let text = format!("edited {seq}");
-        app.commit.submit(Change::Edit { actor, conversation, seq: Seq(seq), text: Some(text), subject: None })
+        app.commit.submit(Change::Edit {
+            actor,
+            conversation,
+            seq: Seq(seq),
+            text: Some(text),
+            mentions: vec![],
+            subject: None,
+        })
     };
     let (mut ben, mut dan) = (attach(&app, &cluster, "Ben").await, attach(&app, &cluster, "Dan").await);
     let mut cleo = attach(&app, &cluster, "Cleo").await;
@@ -409,7 +416,14 @@ async fn much(cluster: &TestCluster, conversation: ConversationId, users: &[User
                 }
                 5 => Change::Delete { actor: users[0], conversation, seq },
                 6 => Change::Hide { actor, conversation, seq },
-                7 => Change::Edit { actor, conversation, seq, text: Some(cluster.key()), subject: None },
+                7 => Change::Edit {
+                    actor,
+                    conversation,
+                    seq,
+                    text: Some(cluster.key()),
+                    mentions: vec![],
+                    subject: None,
+                },
                 _ => Change::Mark { actor, conversation, delivered: Seq(0), read: seq },
             };
             pending.push((wish.clone(), cluster.app.commit.begin(wish).await.expect("taken")));

@@ -1,0 +1,8 @@
+-- Which messages mention which users, without the senders of these messages themselves. Where in the text is in
+-- `messages.details`.
+CREATE TABLE mentions (
+    user_id BIGINT NOT NULL REFERENCES users (id),
+    conversation_id BIGINT NOT NULL REFERENCES conversations (id),
+    seq BIGINT NOT NULL,
+    PRIMARY KEY (user_id, conversation_id, seq)
+);
