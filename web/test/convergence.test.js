@@ -113,7 +113,7 @@ function change(server, { kind, who, other, pick }, index) {
   if (kind === 'group' && server.data.conversations.size < 9) server.open('group', who, [other]);
   if (kind === 'rename') server.rename(who, `Person ${who}.${index}`);
   if (!conversation) return;
-  if (kind === 'send') server.send(who, conversation.id, `message ${index}`, `id-${index}`);
+  if (kind === 'send') server.send(who, conversation.id, `message ${index}`, `id-${index}`, undefined, mentioned(pick));
   const replyTo = 1 + (pick % Math.max(1, last));
   if (kind === 'reply' && last > 0) server.send(who, conversation.id, `reply ${index}`, `id-${index}`, replyTo);
   if (last > 0) changeMessage(server, { kind, who, other, pick }, conversation.id, 1 + (pick * 7 + index) % last);
@@ -123,6 +123,11 @@ function change(server, { kind, who, other, pick }, index) {
   if (kind === 'remove') server.remove(conversation.id, other);
   if (kind === 'settings') updateSettings(server, userOf(server, conversation.id, who), conversation.id, SETTINGS[index % SETTINGS.length](last));
   if (kind === 'setContext') server.setContextStatus(conversation.id, `state ${index}`);
+}
+
+/** Returns whom a message mentions: often the user under test. @param {number} pick @returns {number[]} */
+function mentioned(pick) {
+  return [[], [ME], [2], [ME, 3]][pick % 4];
 }
 
 /** What a user changes of their settings. @type {((last: number) => import('../src/sdk/wire.js').SettingsUpdate)[]} */
@@ -140,7 +145,7 @@ function userOf(server, id, who) {
 
 /** @param {ModelServer} server @param {Step} one @param {number} id @param {number} seq */
 function changeMessage(server, { kind, who, other, pick }, id, seq) {
-  if (kind === 'edit') edit(server, who, id, seq, `edited ${pick}`);
+  if (kind === 'edit') edit(server, who, id, seq, `edited ${pick}`, mentioned(pick >> 1));
   if (kind === 'delete') deleteMessage(server, who, id, seq);
   if (kind === 'react') react(server, who, id, seq, pick % 2 ? '👍' : '❤️', pick % 3 > 0);
   const there = server.data.conversations.get(id)?.members.get(ME)?.left === false;

@@ -12,7 +12,7 @@
  * @import {Snapshot} from './snapshot.js'
  * @import {Snapshots} from './snapshots.js'
  * @import {WebSocketLike} from './socket.js'
- * @import {Changed, Command, Conversation, EphemeralEvent, Event, Found, Message, MessageChanged, MessagePage,
+ * @import {Changed, Command, Conversation, EphemeralEvent, Event, Found, Mention, Message, MessageChanged, MessagePage,
  *   MessagePlace, Open, SearchQuery, SettingsUpdate, User} from './wire.js'
  * @import {Content} from './outbox-item.js'
  */
@@ -237,7 +237,7 @@ export class Client {
 
   /** Cancels a file of a message that waits for its files. The message is withdrawn, and its other files return to the
    * draft. @param {number} conversation @param {string} upload
-   * @returns {{text: string, subject?: string, reply_to?: number}|null} its content, or null if it may have been
+   * @returns {Content|null} its content, or null if it may have been
    * sent */
   withdraw(conversation, upload) {
     const item = this.outbox.itemsIn(conversation).find((one) => one.uploads?.includes(upload));
@@ -255,9 +255,10 @@ export class Client {
   }
 
   /** @param {number} conversation @param {number} seq @param {string} text @param {string} [subject] none removes it
-   * @returns {Promise<void>} */
-  async edit(conversation, seq, text, subject) {
-    await this.#changeMessage({ type: 'message.edit', conversation, seq, text, subject: subject || null });
+   * @param {Mention[]} [mentions] of the text @returns {Promise<void>} */
+  async edit(conversation, seq, text, subject, mentions = []) {
+    const places = mentions.length > 0 ? { mentions } : {};
+    await this.#changeMessage({ type: 'message.edit', conversation, seq, text, ...places, subject: subject || null });
   }
 
   /** Deletes a message for everyone. @param {number} conversation @param {number} seq @returns {Promise<void>} */

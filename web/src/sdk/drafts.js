@@ -1,23 +1,26 @@
 /**
- * The drafts of each conversation, stored in the browser: the text, the message that it replies to, and a subject.
+ * The drafts of each conversation, stored in the browser: the text with its mentions, the message that it replies to, and a
+ * subject.
  * Several pages of one user may write in the same conversation.
  *
  * Invariants: a page writes to a stored draft only while it is as this page last saw it, and otherwise to a draft of
  * its own, so that no page loses text to another. A draft that another page has sent or cleared disappears here too,
  * unless it was changed here since. Nothing else changes the draft that this page shows.
  * Absent on purpose: the files of a draft, which belong to the uploads.
+ *
+ * @import {Mention} from './wire.js'
  */
 import { UserStorage } from './storage.js';
 
 /**
- * @typedef {{text: string, reply: number|null, subject: string|null, at: number}} DraftContent
+ * @typedef {{text: string, mentions: Mention[], reply: number|null, subject: string|null, at: number}} DraftContent
  * @typedef {{id: string|null, seen: string|null, content: DraftContent}} ShownDraft `seen`: as it was last stored
  */
 
 /** Per conversation; older drafts are deleted. */
 const DRAFTS_MAX = 20;
 /** @type {DraftContent} */
-const EMPTY = { text: '', reply: null, subject: null, at: 0 };
+const EMPTY = { text: '', mentions: [], reply: null, subject: null, at: 0 };
 
 export class Drafts {
   /** The stored drafts, by conversation and id. @type {Map<number, Map<string, DraftContent>>} */
@@ -172,8 +175,16 @@ function parseDraft(value) {
   if (typeof value?.text !== 'string') return null;
   return {
     text: value.text,
+    mentions: parseMentions(value.mentions, value.text),
     reply: Number.isInteger(value.reply) ? value.reply : null,
     subject: typeof value.subject === 'string' ? value.subject : null,
     at: Number(value.at) || 0,
   };
+}
+
+/** @param {unknown} mentions @param {string} text @returns {Mention[]} those within the text */
+function parseMentions(mentions, text) {
+  if (!Array.isArray(mentions)) return [];
+  return mentions.filter((one) => [one?.user, one?.at, one?.length].every(Number.isInteger)
+    && one.at >= 0 && one.length > 0 && one.at + one.length <= text.length);
 }

@@ -188,8 +188,8 @@ function messageRequest(command, base) {
       return { method: 'GET', path: `${base}${query({ before, after, around, limit })}` };
     }
     case 'message.edit': {
-      const { text, subject } = command;
-      return { method: 'PATCH', path: `${base}/${command.seq}`, body: { text, subject } };
+      const { text, mentions, subject } = command;
+      return { method: 'PATCH', path: `${base}/${command.seq}`, body: { text, mentions, subject } };
     }
     case 'message.delete':
       return { method: 'DELETE', path: `${base}/${command.seq}` };

@@ -1,14 +1,14 @@
 /**
  * The types of messages in the outbox, for the type checker only.
  *
- * @import {Attachment, MessagePlace} from './wire.js'
+ * @import {Attachment, Mention, MessagePlace} from './wire.js'
  */
 
 /**
  * The content of a message. `uploads` are the `client_id`s of the uploads that it waits for, in order; `attachments` is
  * how they are shown in the meantime. With `forward`, the message at that place is forwarded, and `text` is only shown.
  * @typedef {{
- *   text: string, subject?: string, reply_to?: number, uploads?: string[], attachments?: Attachment[],
+ *   text: string, mentions?: Mention[], subject?: string, reply_to?: number, uploads?: string[], attachments?: Attachment[],
  *   forward?: MessagePlace,
  * }} Content
  *

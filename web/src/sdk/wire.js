@@ -15,10 +15,11 @@
  * }} Member
  * @typedef {{
  *   id: number, conversation: number, seq: number, version: number, sender: number, client_id: string,
- *   subject?: string, text: string, attachments?: Attachment[], reply_to?: number, forwarded?: boolean,
+ *   subject?: string, text: string, mentions?: Mention[], attachments?: Attachment[], reply_to?: number, forwarded?: boolean,
  *   reactions?: Reaction[], edited_at?: string, deleted?: boolean, hidden?: boolean, system?: SystemLine,
  *   created_at: string
  * }} Message
+ * @typedef {{user: number, at: number, length: number}} Mention a place in a text, in UTF-16 units
  * @typedef {{emoji: string, users: number[]}} Reaction
  * @typedef {{type: 'added', users: number[]} | {type: 'removed', user: number} | {type: 'left', heir?: number}
  *   | {type: 'role_changed', user: number, role: Role} | {type: 'renamed', title: string} | {type: 'picture_changed'}
@@ -35,7 +36,7 @@
  *   id: number, version: number, kind: 'direct'|'group', title: string|null, picture: string|null,
  *   context: Context|null,
  *   created_by: number, created_at: string, activity: number, last_seq: number, last_message: Message|null,
- *   member_count: number, members: Member[], unread: number, settings?: ConversationSettings
+ *   member_count: number, members: Member[], unread: number, mention_seq?: number, settings?: ConversationSettings
  * }} Conversation
  * @typedef {{
  *   pinned: boolean, archived_seq: number|null, muted: boolean, muted_until: string|null, marked_unread: boolean,
@@ -118,8 +119,8 @@
  *   context?: {type: string, id: string}
  * }} Open
  * @typedef {{
- *   type: 'message.send', conversation: number, client_id: string, text: string, subject?: string, reply_to?: number,
- *   attachments?: number[]
+ *   type: 'message.send', conversation: number, client_id: string, text: string, mentions?: Mention[], subject?: string,
+ *   reply_to?: number, attachments?: number[]
  * }} SendCommand
  * @typedef {{
  *   query?: string, conversation?: number, sender?: number, context?: {type: string, id: string}, from?: string,
@@ -142,7 +143,7 @@
  *   | {type: 'member.remove', conversation: number, user: number}
  *   | SendCommand
  *   | {type: 'message.forward', conversation: number, client_id: string, from: MessagePlace}
- *   | {type: 'message.edit', conversation: number, seq: number, text?: string, subject?: string|null}
+ *   | {type: 'message.edit', conversation: number, seq: number, text?: string, mentions?: Mention[], subject?: string|null}
  *   | {type: 'message.delete', conversation: number, seq: number}
  *   | {type: 'message.hide', conversation: number, seq: number}
  *   | {type: 'message.react', conversation: number, seq: number, emoji: string, on: boolean}

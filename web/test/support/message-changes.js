@@ -5,6 +5,8 @@
  * @import {ModelServer, ModelConversation} from './model-server.js'
  */
 
+import { placesOf } from './model-mentions.js';
+
 /** @param {ModelServer} server @param {number} user @param {number} id @param {number} seq
  * @returns {{conversation: ModelConversation, message: Message}|null} a message that the user sees and can change */
 function findChangeable(server, user, id, seq) {
@@ -24,12 +26,14 @@ function publishMessage(server, conversation, message) {
   return { message, ...changed };
 }
 
-/** @param {ModelServer} server @param {number} user @param {number} id @param {number} seq @param {string} text */
-export function edit(server, user, id, seq, text) {
+/** @param {ModelServer} server @param {number} user @param {number} id @param {number} seq @param {string} text
+ * @param {number[]} [mentioned] */
+export function edit(server, user, id, seq, text, mentioned = []) {
   const found = findChangeable(server, user, id, seq);
   if (!found || found.message.sender !== user) return null;
   const version = server.next();
-  const edited = { ...found.message, text, version, edited_at: server.time(version) };
+  const { mentions: _, ...message } = found.message;
+  const edited = { ...message, text, ...placesOf(mentioned), version, edited_at: server.time(version) };
   return publishMessage(server, found.conversation, edited);
 }
 

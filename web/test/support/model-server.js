@@ -2,10 +2,10 @@
  * A model of the server for testing clients: the rules of I4 to I6 in memory, as the protocol page of the book
  * describes them, for conversations of up to `fan_out_max` members. It has no transport and no time.
  *
- * @import {Changes, Context, Conversation, ConversationPage, ConversationSettings, Event, Heads, Me, MeAnswer, Member, Message, MessagePage,
- *   PlacedEvent, User} from '../../src/sdk/wire.js'
+ * @import {Changes, Context, Conversation, ConversationPage, ConversationSettings, Event, Heads, Me, MeAnswer, Member, Message, MessagePage, PlacedEvent, User} from '../../src/sdk/wire.js'
  */
 import { Problem } from '../../src/sdk/problem.js';
+import { newestMention, placesOf } from './model-mentions.js';
 import { NOW, totalsFor, listedSettings, putSettings, settingsOf } from './model-settings.js';
 
 /**
@@ -186,8 +186,8 @@ export class ModelServer {
     return id;
   }
 
-  /** @param {number} user @param {number} id @param {string} text @param {string} clientId @param {number} [replyTo] */
-  send(user, id, text, clientId, replyTo) {
+  /** @param {number} user @param {number} id @param {string} text @param {string} clientId @param {number} [replyTo] @param {number[]} [mentions] */
+  send(user, id, text, clientId, replyTo, mentions = []) {
     const conversation = this.find(id, user);
     const known = this.data.keys.get(`${user} ${clientId}`);
     if (known) {
@@ -199,7 +199,7 @@ export class ModelServer {
     /** @type {Message} */
     const message = {
       id: version, conversation: id, seq, version, sender: user, client_id: clientId, text,
-      created_at: this.time(version), ...(replyTo ? { reply_to: replyTo } : {}),
+      created_at: this.time(version), ...(replyTo ? { reply_to: replyTo } : {}), ...placesOf(mentions),
     };
     conversation.messages.push(message);
     conversation.activity = version;
@@ -372,7 +372,7 @@ export class ModelServer {
       id, version, kind, title, picture, context, created_by, created_at: '2026-11-22T08:00:00.000Z', activity, last_seq: last?.seq ?? 0,
       last_message: shown ?? null, member_count: this.activeMembers(conversation).length,
       members: this.activeMembers(conversation).sort((a, b) => a - b).map((one) => this.row(conversation, one, user)),
-      unread: this.unread(conversation, user), settings: settingsOf(this, user, id),
+      unread: this.unread(conversation, user), ...newestMention(this, conversation, user), settings: settingsOf(this, user, id),
     });
   }
 

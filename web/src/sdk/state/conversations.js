@@ -20,10 +20,11 @@ export function applyToRow(current, event, { me, fanOutMax, hidden = false }) {
   switch (event.type) {
     case 'message.created': {
       const isLarge = current.member_count > fanOutMax;
-      return { ...withMessage(current, event, { me, hidden, isLarge }), version: event.version };
+      const changed = withMessage(current, event, { me, hidden, isLarge });
+      return { ...withMention(changed, event.message, me, hidden), version: event.version };
     }
     case 'message.updated':
-      return { ...withChanged(current, event), version: event.version };
+      return { ...withMention(withChanged(current, event), event.message, me, hidden), version: event.version };
     case 'conversation.updated': {
       const { title, picture, context } = event;
       const isLarge = current.member_count > fanOutMax;
@@ -82,10 +83,24 @@ function withChanged(current, { message }) {
   return { ...current, last_message: message.hidden ? null : message };
 }
 
-/** Returns whether a message that is gone was the newest, or may have counted as unread.
+/** @param {Message} message @param {number} me @returns {boolean} */
+function mentions(message, me) {
+  return message.sender !== me && (message.mentions ?? []).some((one) => one.user === me);
+}
+
+/** Accounts for a new or changed message that mentions the user. @param {ConversationRow} current @param {Message} message
+ * @param {number} me @param {boolean} hidden @returns {ConversationRow} */
+function withMention(current, message, me, hidden) {
+  if (hidden || !mentions(message, me)) return current;
+  return { ...current, mention_seq: Math.max(current.mention_seq ?? 0, message.seq) };
+}
+
+/** Returns whether a message that has changed was the newest or the newest mention, and is not any more, or may have counted
+ * as unread.
  * @param {ConversationRow} current @param {MessageUpdated} event @param {number} me @returns {boolean} */
 export function needsWhole(current, { message, version }, me) {
   if (message.hidden && current.last_message?.seq === message.seq) return true;
+  if (current.mention_seq === message.seq && !mentions(message, me)) return true;
   if (!(message.deleted || message.hidden) || message.sender === me || version <= current.unreadAt) return false;
   return message.seq > (memberOf(current, me)?.read_seq ?? 0);
 }
@@ -96,7 +111,7 @@ export function needsWhole(current, { message, version }, me) {
  * @returns {ConversationRow|null} */
 export function withHidden(current, { seq, read_seq, unread, version }, me) {
   const mine = memberOf(current, me)?.read_seq ?? 0;
-  if (current.last_message?.seq === seq || read_seq !== mine) return null;
+  if (current.last_message?.seq === seq || current.mention_seq === seq || read_seq !== mine) return null;
   if (version >= current.version) return { ...current, unread, unreadAt: Math.max(current.unreadAt, version) };
   // Messages may have arrived after it was counted.
   return seq > mine ? null : current;
