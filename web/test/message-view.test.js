@@ -200,14 +200,14 @@ test('the quoted message and the subject are part of the draft, an edit is not',
   drafting.reply(1, 7);
   drafting.subject(1, ' Handover ');
   drafting.edit(message(3));
-  assert.deepEqual(draftOn(shelf).of(1), { reply: 7, subject: ' Handover ', editing: null });
+  assert.deepEqual(draftOn(shelf).of(1), { reply: 7, subject: ' Handover ', mentions: [], editing: null });
   assert.equal(drafting.of(1).editing?.seq, 3);
   assert.equal(drafting.of(2).editing, null);
   drafting.cancel(1);
   assert.equal(drafting.of(1).editing, null);
   assert.equal(drafting.of(1).reply, 7, 'the quoted message returns when the edit ends');
   assert.deepEqual(drafting.take(1, 7), { reply_to: 7, subject: 'Handover' });
-  assert.deepEqual(drafting.of(1), { reply: null, subject: null, editing: null });
+  assert.deepEqual(drafting.of(1), { reply: null, subject: null, mentions: [], editing: null });
   assert.deepEqual(drafting.take(1, null), {});
 });
 
@@ -227,7 +227,7 @@ test('an edit continues while its message is not loaded and ends when the messag
     }).composer.mode;
   };
   const away = modeWith([message(8)]);
-  assert.deepEqual(away?.kind === 'edit' && [away.seq, away.words], [3, { text: 'as it was', subject: 'about' }]);
+  assert.deepEqual(away?.kind === 'edit' && [away.seq, away.words], [3, { text: 'as it was', mentions: [], subject: 'about' }]);
   const loaded = modeWith([message(3, { sender: ME, text: 'as it is' })]);
   assert.equal(loaded?.kind === 'edit' && loaded.words.text, 'as it is');
   assert.equal(modeWith([message(3, { sender: ME, text: '', deleted: true })]), null);

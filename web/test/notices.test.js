@@ -16,7 +16,7 @@ import { decide, isWithin, maySound, noticeSettings } from '../src/inbox/view/no
 const usual = noticeSettings(null);
 const NOON = 12 * 60;
 const NIGHT = 23 * 60;
-const ARRIVAL = { conversation: 4, seq: 10 };
+const ARRIVAL = { conversation: 4, seq: 10, isMention: false };
 
 /** The user is not looking; notifications are on and allowed. @type {NoticeState} */
 const away = {
@@ -59,6 +59,18 @@ for (const [name, different, rule, show, sound] of CASES) {
     assert.deepEqual(decide(ARRIVAL, { ...away, ...different }), { rule, show, sound });
   });
 }
+
+test('a mention gets through a mute, but neither through do not disturb nor to somebody who looks', () => {
+  const muted = { ...away, isMuted: true };
+  const decided = (/** @type {object} */ different) => decide({ ...ARRIVAL, isMention: true }, { ...muted, ...different });
+  assert.deepEqual(decided({}), { rule: 'mentioned', show: true, sound: true });
+  assert.deepEqual(decided({ isMuted: false }), { rule: 'shown', show: true, sound: true }, 'without a mute it decides nothing');
+  assert.deepEqual(decided({ looking: 5 }), { rule: 'mentioned', show: false, sound: true });
+  assert.deepEqual(decided({ looking: ARRIVAL.conversation }), { rule: 'open', show: false, sound: false });
+  assert.deepEqual(decided(set({ quiet: true })), { rule: 'quiet', show: false, sound: false });
+  assert.deepEqual(decided({ ...set({ scheduled: true }), minutes: NIGHT }), { rule: 'schedule', show: false, sound: false });
+  assert.deepEqual(decided(set({ desktop: false, sound: false })), { rule: 'off', show: false, sound: false });
+});
 
 test('quiet hours end before their end, go over midnight, and may be the whole day', () => {
   const night = { from: '22:00', until: '07:30' };
@@ -131,7 +143,7 @@ test('after a time without a connection, and of many conversations at once, ther
 
 test('one tab decides about a message, also after the ids began again', () => {
   /** @type {(id: number, at: number) => Arrival} */
-  const arrival = (id, at) => ({ conversation: 4, seq: 1, id, at });
+  const arrival = (id, at) => ({ conversation: 4, seq: 1, id, at, isMention: false });
   const first = claim([], [arrival(10, 1000)], 9);
   assert.equal(first.fresh.length, 1);
   assert.equal(claim(first.claims, [arrival(10, 1000)], 9).fresh.length, 0, 'another tab');

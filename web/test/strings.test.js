@@ -44,7 +44,7 @@ test('a user named You is not confused with the current user', () => {
   const who = (/** @type {number} */ reply) => {
     const { mode } = threadView(viewInput, {
       id, divider: null, offline: false, progress: 'idle', side: null, draft: '', draftTaken: 0, charsMax: 9,
-      subjectMax: 9, attached: [], bytesMax: 9, drafting: { reply, subject: null, editing: null },
+      subjectMax: 9, attached: [], bytesMax: 9, drafting: { reply, subject: null, mentions: [], editing: null },
       over: (message) => message, going: false, enterSends: true,
     }).composer;
     return mode?.kind === 'reply' ? mode.who : undefined;

@@ -4,7 +4,7 @@
  * Invariant: elements render and emit events; only the inbox and its actions use the client.
  *
  * @import {Client} from '../sdk/client.js'
- * @import {Site} from '../sdk/wire.js'
+ * @import {Mention, Site} from '../sdk/wire.js'
  * @import {ParlorBanner} from './ui/connection-banner.js'
  * @import {ParlorList} from './list/list.js'
  * @import {ParlorSettings} from './settings.js'
@@ -127,9 +127,9 @@ export class ParlorInbox extends HTMLElement {
       'parlor-more-conversations': () => void this.client?.sync.loadList(),
       'parlor-filter': (filter) => this.#filterBy(filter),
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.threads.open(id)),
-      'parlor-send': ({ text, reply }) => this.#withOpen((id) =>
-        this.client?.send(id, { text, ...this.#acts?.draft.take(id, reply), ...this.client.uploads.take(id) })),
-      'parlor-draft': ({ text }) => this.#withOpen((id) => this.#drafted(id, text)),
+      'parlor-send': ({ reply, ...words }) => this.#withOpen((id) =>
+        this.client?.send(id, { ...words, ...this.#acts?.draft.take(id, reply), ...this.client.uploads.take(id) })),
+      'parlor-draft': (words) => this.#withOpen((id) => this.#drafted(id, words)),
       'parlor-retry-send': ({ clientId }) => {
         this.#withOpen((id) => this.client?.retry(id, clientId));
         this.#thread.focusComposer();
@@ -360,7 +360,7 @@ export class ParlorInbox extends HTMLElement {
       draftTaken: this.#acts?.draft.drafts.takenCount(id) ?? 0,
       charsMax: client.limits.text_chars_max,
       subjectMax: client.limits.subject_chars_max,
-      drafting: this.#acts?.draft.of(id) ?? { reply: null, subject: null, editing: null },
+      drafting: this.#acts?.draft.of(id) ?? { reply: null, subject: null, mentions: [], editing: null },
       over: (message) => client.pendingReactions.withPending(message),
       going: this.#standing?.isJumping(id) ?? false,
       attached: client.uploads.draftFiles(id),
@@ -407,11 +407,11 @@ export class ParlorInbox extends HTMLElement {
     showBadge(count);
   }
 
-  /** @param {number} id @param {string} text */
-  #drafted(id, text) {
-    if (text === '') this.client?.ownActivity.stopTyping();
+  /** @param {number} id @param {{text: string, mentions: Mention[]}} words */
+  #drafted(id, words) {
+    if (words.text === '') this.client?.ownActivity.stopTyping();
     else this.client?.ownActivity.typing(id);
-    this.#acts?.draft.drafts.write(id, { text });
+    this.#acts?.draft.drafts.write(id, words);
   }
 
   #openSwitcher() {

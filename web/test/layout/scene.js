@@ -47,7 +47,7 @@ export class ApiUser {
   }
 
   /** @param {number} conversation @param {string} text
-   * @param {{subject?: string, reply_to?: number, attachments?: number[]}} [more] @returns {Promise<number>} its seq */
+   * @param {{subject?: string, reply_to?: number, attachments?: number[], mentions?: object[]}} [more] @returns {Promise<number>} its seq */
   async send(conversation, text, more = {}) {
     const path = `/v1/conversations/${conversation}/messages`;
     const { message } = await this.request('POST', path, { client_id: randomUUID(), text, ...more });
@@ -166,6 +166,9 @@ async function fillGroup({ ada, ben, long, rtl, turned, sign }, id) {
   await ada.send(id, 'Who of you comes?');
   await sign.send(id, '我来');
   await ben.send(id, 'I do, and I bring the box with the gloves.');
+  const mention = (/** @type {ApiUser} */ { id: user }, /** @type {string} */ name, at = 0) => ({ user, at, length: name.length + 1 });
+  await ben.send(id, '@Ada Winter, do you have the key?', { mentions: [mention(ada, 'Ada Winter')] });
+  await ada.send(id, `Ask @${LONG_NAME}.`, { mentions: [mention(long, LONG_NAME, 4)] });
   await ada.request('PATCH', `/v1/conversations/${id}/members/${ben.id}`, { role: 'moderator' });
   await ada.request('DELETE', `/v1/conversations/${id}/members/${turned.id}`);
   await ada.request('POST', `/v1/conversations/${id}/members`, { users: [turned.id] });

@@ -266,8 +266,14 @@ export const SCREENS = [
     await driver.openThread(group);
     /** @type {HTMLElement} */ (document.querySelector('.message-log')).scrollTop = 0;
   } },
+  { name: 'names after an at sign', enter: async ({ group }) => {
+    await driver.openThread(group);
+    await driver.type('.composer .text', 'And @');
+    await driver.until(() => driver.has('.completion .item'), 'the names');
+  } },
   { name: 'group members', enter: async ({ group }) => {
     await driver.openThread(group);
+    await driver.type('.composer .text', '');
     await driver.press('.thread-head .tool:has([href="#parlor-people"])');
     await driver.until(() => driver.has('dialog .reader'), 'people');
   } },

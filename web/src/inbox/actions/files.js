@@ -7,6 +7,7 @@
 import { cleanFileName } from '../view/attachments.js';
 import { listen } from '../ui/events.js';
 import { whenLoaded } from '../ui/lazy-load.js';
+import { shiftMentions } from '../view/mentions.js';
 import { say } from '../view/strings.js';
 import { preventFileNavigation, measurePicture } from '../files/file-intake.js';
 
@@ -69,5 +70,6 @@ function cancelUpload({ client, open, thread }, upload) {
   const conversation = open();
   const back = conversation === null ? null : client.withdraw(conversation, upload);
   if (!back) return;
-  thread.restoreDraft([back.subject, back.text].filter(Boolean).join('\n'), back.reply_to);
+  const text = [back.subject, back.text].filter(Boolean).join('\n');
+  thread.restoreDraft(text, back.reply_to, shiftMentions(back.mentions, text.length - back.text.length));
 }

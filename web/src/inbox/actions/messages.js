@@ -2,7 +2,7 @@
  * Message actions: reply, edit and react. The menu with the others is loaded when it is first used.
  *
  * @import {Client} from '../../sdk/client.js'
- * @import {Message} from '../../sdk/wire.js'
+ * @import {Mention, Message, User} from '../../sdk/wire.js'
  * @import {MessageMenus, OpenMessage} from './message-menus.js'
  * @import {ParlorThread} from '../thread/thread.js'
  * @import {MessageElement} from '../ui/events.js'
@@ -59,8 +59,10 @@ export class MessageActions {
       'parlor-reply-last': () => this.reply(this.#last(() => true)?.seq),
       'parlor-edit-last': () => this.edit(this.#last((one) => this.canEdit(one))),
       'parlor-edit-changed': (words) => this.draft.updateEdit(words),
-      'parlor-save-edit': ({ text, subject }) => void this.#save(text, subject),
-      'parlor-restore-draft': ({ text, reply }) => this.#changeOpen((id) => this.draft.restore(id, text, reply)),
+      'parlor-save-edit': (words) => void this.#save(words),
+      'parlor-restore-draft': ({ text, reply, mentions }) =>
+        this.#changeOpen((id) => this.draft.restore(id, text, reply, mentions)),
+      'parlor-find-members': ({ found }) => void this.#findMembers().then(found),
       'parlor-leave-mode': () => this.#changeOpen((id) => this.draft.cancel(id)),
       'parlor-draft-subject': ({ subject }) => this.#changeOpen((id) => this.draft.subject(id, subject)),
       'parlor-focus-composer': () => this.thread.focusComposer(),
@@ -183,15 +185,22 @@ export class MessageActions {
     this.thread.focusComposer();
   }
 
-  /** @param {string} text @param {string} subject */
-  async #save(text, subject) {
+  /** Returns whom the user can mention. @returns {Promise<User[]>} none if that cannot be loaded */
+  async #findMembers() {
+    const id = this.open();
+    if (id === null) return [];
+    return import('./mentionable.js').then((part) => part.mentionable(this.client, id)).catch(() => []);
+  }
+
+  /** @param {{text: string, mentions: Mention[], subject: string}} words */
+  async #save({ text, mentions, subject }) {
     const id = this.open();
     const editing = id === null ? null : this.draft.of(id).editing;
     if (id === null || !editing || editing.saving) return;
     this.draft.updateEdit({ saving: true, trouble: '' });
     this.changed();
     try {
-      await this.client.edit(id, editing.seq, text, isBlank(subject) ? undefined : subject.trim());
+      await this.client.edit(id, editing.seq, text, isBlank(subject) ? undefined : subject.trim(), mentions);
       if (this.draft.of(id).editing?.seq === editing.seq) this.draft.cancel(id);
     } catch (error) {
       this.draft.updateEdit({ saving: false, trouble: say.notChangedBecause(reasonOf(error)) });

@@ -64,7 +64,10 @@ export class Notices {
   /** Decides about messages that have arrived, unless another tab has. @param {Arrival[]} arrivals
    * @param {boolean} caughtUp they come from a time without a connection */
   async arrived(arrivals, caughtUp) {
-    for (const one of arrivals) this.#waiting.set(one.conversation, one);
+    for (const one of arrivals) {
+      const isMention = one.isMention || (this.#waiting.get(one.conversation)?.isMention ?? false);
+      this.#waiting.set(one.conversation, { ...one, isMention });
+    }
     this.#isCaughtUp ||= caughtUp;
     if (this.#isHandling) return;
     this.#isHandling = true;

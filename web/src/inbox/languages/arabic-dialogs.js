@@ -142,6 +142,7 @@ export function arabicDialogs({ capped, number, plural }) {
     toDay: 'الانتقال إلى اليوم',
     nothingSince: (day) => `لم يُكتب شيء هنا منذ ${day}.`,
     results: 'الرسائل',
+    mentionMember: 'الإشارة إلى عضو',
     foundCount: (count, more) => `النتائج: ${number(count)}${more ? '+' : ''}`,
     searchFailed: 'لم ينجح البحث. لم يستجب الخادم.',
     searchBusy: 'لم ينجح البحث: الخادم مشغول. يُرجى إعادة المحاولة.',
@@ -189,6 +190,7 @@ export function arabicDialogs({ capped, number, plural }) {
       empty: 'لم تصل أي رسالة إلى هذا المتصفح بعد.',
       done: { both: 'صوت وإشعار', sound: 'صوت فقط', shown: 'إشعار فقط', none: 'بلا تنبيه' },
       rules: {
+        mentioned: 'أُشير إليك، وهذا يصلك حتى من محادثة مكتومة.',
         muted: 'لقد كتمت هذه المحادثة.',
         read: 'كنت قد قرأتها.', open: 'كنت تنظر إلى هذه المحادثة.', quiet: 'كان «عدم الإزعاج» مفعّلًا.',
         schedule: 'كان ذلك في ساعات الهدوء.', here: 'كنت تستخدم الرسائل فلم تكن هناك حاجة إلى إشعار.',

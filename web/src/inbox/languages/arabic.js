@@ -66,6 +66,7 @@ export function arabic(tools) {
     nothingAbout: 'لا شيء هنا عن هذا الموضوع.',
     pinned: 'مثبّتة',
     muted: 'مكتومة',
+    mentionsYou: 'يشير إليك',
     markedUnread: 'موسومة كغير مقروءة',
     inArchive: 'في الأرشيف',
     tryAgain: 'إعادة المحاولة',

@@ -130,6 +130,7 @@ export function chineseDialogs({ capped, number, plural }) {
     toDay: '跳转',
     nothingSince: (day) => `${day}以来这里没有新内容。`,
     results: '消息',
+    mentionMember: '提及成员',
     foundCount: (count, more) => `找到 ${number(count)}${more ? '+' : ''} 条`,
     searchFailed: '搜索失败，服务器没有响应。',
     searchBusy: '搜索失败：服务器繁忙，请重试。',
@@ -167,6 +168,7 @@ export function chineseDialogs({ capped, number, plural }) {
       why: '为什么收到或没有收到提醒？', empty: '此浏览器还没有收到消息。',
       done: { both: '声音和通知', sound: '仅声音', shown: '仅通知', none: '没有提醒' },
       rules: {
+        mentioned: '有人提到了您，静音的会话也会通知。',
         muted: '您已将此会话静音。',
         read: '您已经读过。', open: '您正在查看此对话。', quiet: '“勿扰”已打开。', schedule: '处于安静时段。', here: '您正在使用收件箱，不需要通知。',
         off: '通知已在设置中关闭。', blocked: '浏览器不允许通知。', shown: '您没有在使用收件箱。',

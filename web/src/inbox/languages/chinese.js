@@ -45,6 +45,7 @@ export function chinese(tools) {
     nothingAbout: '这里没有与此相关的会话。',
     pinned: '已置顶',
     muted: '已静音',
+    mentionsYou: '提到了您',
     markedUnread: '已标为未读',
     inArchive: '在归档中',
     tryAgain: '重试',

@@ -142,6 +142,7 @@ export function englishDialogs({ capped, number, plural }) {
     toDay: 'Go to day',
     nothingSince: (/** @type {string} */ day) => `Nothing was written here since ${day}.`,
     results: 'Messages',
+    mentionMember: 'Mention a member',
     foundCount: (/** @type {number} */ count, /** @type {boolean} */ more) => `${number(count)}${more ? '+' : ''} found`,
     searchFailed: 'The search did not work. The server did not answer.',
     searchBusy: 'The search did not work: the server is busy. Try again.',
@@ -188,6 +189,7 @@ export function englishDialogs({ capped, number, plural }) {
       why: 'Why was I notified, or not?', empty: 'No messages have arrived in this browser yet.',
       done: { both: 'Sound and notification', sound: 'Sound only', shown: 'Notification only', none: 'No notice' },
       rules: {
+        mentioned: 'You were mentioned, which a muted conversation lets through.',
         muted: 'You have muted this conversation.',
         read: 'You had read it already.', open: 'You were looking at this conversation.',
         quiet: '“Do not disturb” was on.', schedule: 'It was within your quiet hours.',

@@ -40,6 +40,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
     nothingAbout: 'Nothing here about this.',
     pinned: 'Pinned',
     muted: 'Muted',
+    mentionsYou: 'Mentions you',
     markedUnread: 'Marked as unread',
     inArchive: 'In the archive',
     tryAgain: 'Try again',

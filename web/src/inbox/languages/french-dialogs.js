@@ -132,6 +132,7 @@ export function frenchDialogs({ capped, number, plural }) {
     toDay: 'Aller au jour',
     nothingSince: (day) => `Rien n’a été écrit ici depuis le ${day}.`,
     results: 'Messages',
+    mentionMember: 'Mentionner un membre',
     foundCount: (count, more) => `Résultats : ${number(count)}${more ? '+' : ''}`,
     searchFailed: 'La recherche a échoué. Le serveur n’a pas répondu.',
     searchBusy: 'La recherche a échoué : le serveur est occupé. Réessayez.',
@@ -181,6 +182,7 @@ export function frenchDialogs({ capped, number, plural }) {
       empty: 'Aucun message n’est encore arrivé dans ce navigateur.',
       done: { both: 'Son et notification', sound: 'Son seul', shown: 'Notification seule', none: 'Aucune alerte' },
       rules: {
+        mentioned: 'On vous a mentionné, ce qui passe malgré la sourdine.',
         muted: 'Vous avez mis cette conversation en sourdine.',
         read: 'Vous l’aviez déjà lu.', open: 'Vous regardiez cette conversation.',
         quiet: '« Ne pas déranger » était activé.', schedule: 'C’était pendant vos heures calmes.',

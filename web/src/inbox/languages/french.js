@@ -60,6 +60,7 @@ export function french(tools) {
     nothingAbout: 'Rien à ce sujet ici.',
     pinned: 'Épinglée',
     muted: 'En sourdine',
+    mentionsYou: 'Vous mentionne',
     markedUnread: 'Marquée comme non lue',
     inArchive: 'Dans les archives',
     tryAgain: 'Réessayer',

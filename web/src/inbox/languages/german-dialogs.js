@@ -134,6 +134,7 @@ export function germanDialogs({ capped, number, plural }) {
     toDay: 'Zum Tag',
     nothingSince: (day) => `Seit dem ${day} wurde hier nichts geschrieben.`,
     results: 'Nachrichten',
+    mentionMember: 'Mitglied erwähnen',
     foundCount: (count, more) => `${number(count)}${more ? '+' : ''} gefunden`,
     searchFailed: 'Die Suche hat nicht funktioniert. Der Server hat nicht geantwortet.',
     searchBusy: 'Die Suche hat nicht funktioniert: Der Server ist ausgelastet. Versuchen Sie es erneut.',
@@ -184,6 +185,7 @@ export function germanDialogs({ capped, number, plural }) {
       empty: 'In diesem Browser sind noch keine Nachrichten eingetroffen.',
       done: { both: 'Ton und Benachrichtigung', sound: 'Nur Ton', shown: 'Nur Benachrichtigung', none: 'Kein Hinweis' },
       rules: {
+        mentioned: 'Sie wurden erwähnt; das kommt trotz Stummschaltung an.',
         muted: 'Diese Unterhaltung ist stummgeschaltet.',
         read: 'Die Nachricht war schon gelesen.', open: 'Diese Unterhaltung war gerade zu sehen.',
         quiet: '„Nicht stören“ war eingeschaltet.', schedule: 'Es war Ruhezeit.',

@@ -44,6 +44,7 @@ export function german(tools) {
     nothingAbout: 'Hierzu gibt es hier nichts.',
     pinned: 'Angeheftet',
     muted: 'Stumm',
+    mentionsYou: 'Erwähnt Sie',
     markedUnread: 'Als ungelesen markiert',
     inArchive: 'Im Archiv',
     tryAgain: 'Erneut versuchen',

@@ -129,6 +129,7 @@ export function japaneseDialogs({ capped, number, plural }) {
     toDay: '移動',
     nothingSince: (day) => `${day}以降、ここには何も書かれていません。`,
     results: 'メッセージ',
+    mentionMember: 'メンバーをメンション',
     foundCount: (count, more) => `${number(count)}${more ? '+' : ''} 件`,
     searchFailed: '検索できませんでした。サーバーから応答がありません。',
     searchBusy: '検索できませんでした：サーバーが混み合っています。もう一度お試しください。',
@@ -168,6 +169,7 @@ export function japaneseDialogs({ capped, number, plural }) {
       empty: 'このブラウザーにはまだメッセージが届いていません。',
       done: { both: '音と通知', sound: '音のみ', shown: '通知のみ', none: 'お知らせなし' },
       rules: {
+        mentioned: 'あなたへのメンションは、ミュート中の会話でも通知されます。',
         muted: 'この会話をミュートしていました。',
         read: 'すでに読んでいました。', open: 'この会話を見ていました。', quiet: 'おやすみモードがオンでした。', schedule: '静かな時間帯でした。',
         here: '受信箱を使っていたため、通知は不要でした。', off: '通知は設定でオフになっています。', blocked: 'ブラウザーが通知を許可していません。',

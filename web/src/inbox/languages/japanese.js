@@ -46,6 +46,7 @@ export function japanese(tools) {
     nothingAbout: 'これに関する会話はここにありません。',
     pinned: '固定済み',
     muted: 'ミュート中',
+    mentionsYou: 'あなたへのメンション',
     markedUnread: '未読に設定済み',
     inArchive: 'アーカイブ内',
     tryAgain: '再試行',

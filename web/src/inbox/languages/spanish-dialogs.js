@@ -139,6 +139,7 @@ export function spanishDialogs({ capped, number, plural }) {
     toDay: 'Ir al día',
     nothingSince: (day) => `Aquí no se ha escrito nada desde el ${day}.`,
     results: 'Mensajes',
+    mentionMember: 'Mencionar a un miembro',
     foundCount: (count, more) => `Resultados: ${number(count)}${more ? '+' : ''}`,
     searchFailed: 'La búsqueda falló. El servidor no respondió.',
     searchBusy: 'La búsqueda falló: el servidor está ocupado. Inténtalo de nuevo.',
@@ -187,6 +188,7 @@ export function spanishDialogs({ capped, number, plural }) {
       empty: 'Todavía no ha llegado ningún mensaje a este navegador.',
       done: { both: 'Sonido y notificación', sound: 'Solo sonido', shown: 'Solo notificación', none: 'Sin aviso' },
       rules: {
+        mentioned: 'Te mencionaron; eso llega aunque la conversación esté silenciada.',
         muted: 'Has silenciado esta conversación.',
         read: 'Ya lo habías leído.', open: 'Estabas mirando esta conversación.',
         quiet: '«No molestar» estaba activado.', schedule: 'Era en tus horas de silencio.',

@@ -58,6 +58,7 @@ export function spanish(tools) {
     nothingAbout: 'Aquí no hay nada sobre esto.',
     pinned: 'Fijada',
     muted: 'Silenciada',
+    mentionsYou: 'Te menciona',
     markedUnread: 'Marcada como no leída',
     inArchive: 'En el archivo',
     tryAgain: 'Reintentar',

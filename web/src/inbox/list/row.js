@@ -49,12 +49,13 @@ function lines(row) {
 }
 
 /** @param {Row} row @returns {(Node|false)[]} */
-function marks({ unread, markedUnread, pinned, muted, archived }) {
+function marks({ unread, mentioned, markedUnread, pinned, muted, archived }) {
   const badge = muted ? 'badge quiet' : 'badge';
   return [
     archived && icon('archive', { small: true, label: say.inArchive }),
     muted && icon('muted', { small: true, label: say.muted }),
     pinned && icon('pin', { small: true, label: say.pinned }),
+    mentioned && h('span', { class: 'badge at' }, h('span', { 'aria-hidden': 'true' }, '@'), h('span', { class: 'visually-hidden' }, say.mentionsYou)),
     unread > 0 && h('span', { class: badge, 'aria-hidden': 'true' }, shortCount(unread)),
     unread > 0 && h('span', { class: 'visually-hidden' }, say.unreadCount(unread)),
     unread === 0 && markedUnread && h('span', { class: `${badge} dot` }, h('span', { class: 'visually-hidden' }, say.markedUnread)),

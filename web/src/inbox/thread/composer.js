@@ -5,7 +5,8 @@
  *
  * Invariant: while a message is edited the draft is kept, and comes back afterwards.
  *
- * @import {EmojiCompletion} from './emoji-completion.js'
+ * @import {Mention} from '../../sdk/wire.js'
+ * @import {Completion} from './completion.js'
  * @import {ParlorUploadTray} from '../files/upload-tray.js'
  * @import {ComposerMode, ComposerView} from '../view/thread.js'
  */
@@ -18,6 +19,7 @@ import { icon } from '../ui/icons.js';
 import { formatNumber, say } from '../view/strings.js';
 import { chooseFiles, pastedFiles } from '../files/file-intake.js';
 import { insertText } from '../ui/insert-text.js';
+import { moveMentions } from '../view/mentions.js';
 import { isBlank } from '../view/visible-text.js';
 
 /** How near the limit the remaining characters are counted. */
@@ -31,6 +33,8 @@ const FINGERS = matchMedia('(pointer: coarse)');
 /** What loads the completion of emoji names: a colon and a letter before the caret. */
 const COLON = /[:：]\p{L}[^\s:：]*$/u;
 const COLON_CHARS = 40;
+/** What loads the completion of members' names: an at sign that begins a word. */
+const AT_SIGN = /(?:^|[\s\p{P}])[@＠][^\s@＠]*$/u;
 
 export class ParlorComposer extends HTMLElement {
   #input = h('textarea', {
@@ -71,8 +75,12 @@ export class ParlorComposer extends HTMLElement {
   #drawnMode = '';
   /** @type {ComposerView|null} */
   #view = null;
-  /** @type {EmojiCompletion|null} */
-  #completion = null;
+  /** The completions that have been loaded. @type {{emoji?: Completion<any>, mention?: Completion<any>}} */
+  #completions = {};
+  /** The mentions in the text. @type {Mention[]} */
+  #mentions = [];
+  /** The text in which they are. */
+  #text = '';
 
   connectedCallback() {
     if (!this.firstChild) this.append(this.#form, this.#closed);
@@ -86,14 +94,17 @@ export class ParlorComposer extends HTMLElement {
   }
 
   /** Restores withdrawn text before the current text. While a message is edited, the draft gets it.
-   * @param {string} text @param {number} [reply] the message it replied to */
-  restoreDraft(text, reply) {
+   * @param {string} text @param {number} [reply] the message it replied to @param {Mention[]} [mentions] in the text */
+  restoreDraft(text, reply, mentions = []) {
     if (this.#edits) {
-      emit(this, 'parlor-restore-draft', { text, reply });
+      emit(this, 'parlor-restore-draft', { text, reply, mentions });
       return;
     }
     if (reply !== undefined) emit(this, 'parlor-reply', { seq: reply });
+    const before = this.#input.value.length;
     this.#input.value = prepend(text, this.#input.value);
+    this.#follow(this.#input.value.length - before);
+    this.#mentions = [...mentions, ...this.#mentions];
     this.#changed();
     this.focusInput();
   }
@@ -138,7 +149,7 @@ export class ParlorComposer extends HTMLElement {
     const edits = this.#edits;
     if (fresh) {
       this.note('');
-      this.#completion?.close();
+      this.#closeCompletions();
     }
     if (fresh || was?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
     if (edits && edits.trouble !== was?.trouble) this.note(edits.trouble);
@@ -153,6 +164,8 @@ export class ParlorComposer extends HTMLElement {
    * @param {ComposerView} view */
   #begin(edits, view) {
     this.#input.value = edits ? edits.words.text : view.draft;
+    this.#mentions = edits ? edits.words.mentions : view.mentions;
+    this.#text = this.#input.value;
     this.#subject.value = edits ? edits.words.subject : (view.subject ?? '');
     this.#input.setSelectionRange(this.#input.value.length, this.#input.value.length);
   }
@@ -234,29 +247,62 @@ export class ParlorComposer extends HTMLElement {
   /** @param {boolean} [isFixed] nothing is completed: the user undoes something, does it again, or still composes it */
   #changed(isFixed = false) {
     this.note('');
-    if (this.#edits) this.#edited();
-    else emit(this, 'parlor-draft', { text: this.#input.value });
+    this.#follow(this.#input.selectionStart);
+    this.#keep();
     this.#fit();
-    if (isFixed) this.#completion?.close();
+    if (isFixed) this.#closeCompletions();
     else this.#complete();
   }
 
-  /** Offers emoji whose name is being written. */
+  /** Moves the mentions along with a change of the text. @param {number} caret */
+  #follow(caret) {
+    this.#mentions = moveMentions(this.#mentions, this.#text, this.#input.value, caret);
+    this.#text = this.#input.value;
+  }
+
+  /** Passes on what is written, to be kept. */
+  #keep() {
+    if (this.#edits) this.#edited();
+    else emit(this, 'parlor-draft', { text: this.#text, mentions: this.#mentions });
+  }
+
+  #closeCompletions() {
+    this.#completions.emoji?.close();
+    this.#completions.mention?.close();
+  }
+
+  /** Offers emoji whose name is being written, and in a group its members. */
   #complete() {
     const { selectionStart: caret, value } = this.#input;
-    if (this.#completion) {
-      this.#completion.update();
-    } else if (COLON.test(value.slice(Math.max(0, caret - COLON_CHARS), caret))) {
-      // Without it the colon stays a colon; the next letter tries again.
+    const before = value.slice(Math.max(0, caret - COLON_CHARS), caret);
+    const { emoji, mention } = this.#completions;
+    // Without it the sign stays a sign; the next letter tries again.
+    if (emoji) emoji.update();
+    else if (COLON.test(before)) {
       void import('./emoji-completion.js').then((part) => {
-        this.#completion ??= new part.EmojiCompletion(this.#input);
-        this.#completion.update();
+        (this.#completions.emoji ??= part.emojiCompletion(this.#input)).update();
+      }).catch(() => {});
+    }
+    if (!this.#view?.isGroup) mention?.close();
+    else if (mention) mention.update();
+    else if (AT_SIGN.test(before)) {
+      void import('./mention-completion.js').then((part) => {
+        (this.#completions.mention ??= part.mentionCompletion(this.#input, {
+          mentions: () => this.#mentions, add: (one) => this.#addMention(one),
+        })).update();
       }).catch(() => {});
     }
   }
 
+  /** @param {Mention} mention of a name that was just inserted */
+  #addMention(mention) {
+    this.#mentions = [...this.#mentions, mention].sort((a, b) => a.at - b.at);
+    this.#keep();
+    this.#completions.mention?.update();
+  }
+
   #edited() {
-    emit(this, 'parlor-edit-changed', { text: this.#input.value, subject: this.#subject.value });
+    emit(this, 'parlor-edit-changed', { text: this.#input.value, mentions: this.#mentions, subject: this.#subject.value });
   }
 
   /** Counts the characters, and grows the field where the browser does not. */
@@ -296,7 +342,8 @@ export class ParlorComposer extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #key(event) {
     // Code 229: some browsers end composing with the very key that they report.
-    if (event.isComposing || event.keyCode === 229 || this.#completion?.key(event)) return;
+    if (event.isComposing || event.keyCode === 229) return;
+    if (this.#completions.emoji?.key(event) || this.#completions.mention?.key(event)) return;
     const held = event.ctrlKey || event.metaKey;
     if (event.key === 'Enter' && !event.shiftKey && (held || this.#enterSends)) {
       event.preventDefault();
@@ -373,15 +420,16 @@ export class ParlorComposer extends HTMLElement {
     if (this.#send.disabled) return;
     const words = normal(this.#input.value);
     const text = isBlank(words) ? '' : words;
+    const mentions = text === '' ? [] : this.#mentions;
     if (this.#edits) {
-      emit(this, 'parlor-save-edit', { text, subject: this.#subject.value });
+      emit(this, 'parlor-save-edit', { text, mentions, subject: this.#subject.value });
       return;
     }
     this.#input.value = '';
     this.#changed();
     const { mode } = this.#view ?? {};
     // The reply goes to the message that is shown.
-    emit(this, 'parlor-send', { text, reply: mode?.kind === 'reply' ? mode.seq : null });
+    emit(this, 'parlor-send', { text, mentions, reply: mode?.kind === 'reply' ? mode.seq : null });
     this.#subject.value = '';
     this.#input.focus({ preventScroll: true });
   }

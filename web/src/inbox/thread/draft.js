@@ -3,9 +3,10 @@
  * lasts as long as the page.
  *
  * @import {Drafts} from '../../sdk/drafts.js'
- * @import {Message} from '../../sdk/wire.js'
+ * @import {Mention, Message} from '../../sdk/wire.js'
  * @import {Draft, Editing} from '../view/thread.js'
  */
+import { shiftMentions } from '../view/mentions.js';
 import { isBlank } from '../view/visible-text.js';
 
 export class ComposerDraft {
@@ -19,8 +20,8 @@ export class ComposerDraft {
 
   /** @param {number} conversation @returns {Draft} */
   of(conversation) {
-    const { reply, subject } = this.drafts.of(conversation);
-    return { reply, subject, editing: this.#edit?.conversation === conversation ? this.#edit : null };
+    const { reply, subject, mentions } = this.drafts.of(conversation);
+    return { reply, subject, mentions, editing: this.#edit?.conversation === conversation ? this.#edit : null };
   }
 
   /** @param {number} conversation @param {number|null} seq */
@@ -35,15 +36,17 @@ export class ComposerDraft {
   }
 
   /** Restores withdrawn text before the draft; a running edit continues. @param {number} conversation
-   * @param {string} text @param {number} [reply] the message it replied to */
-  restore(conversation, text, reply) {
-    const now = this.drafts.of(conversation).text;
-    this.drafts.write(conversation, { text: prepend(text, now), ...(reply === undefined ? {} : { reply }) });
+   * @param {string} text @param {number} [reply] the message it replied to @param {Mention[]} [restored] in the text */
+  restore(conversation, text, reply, restored = []) {
+    const now = this.drafts.of(conversation);
+    const whole = prepend(text, now.text);
+    const mentions = [...restored, ...shiftMentions(now.mentions, whole.length - now.text.length)];
+    this.drafts.write(conversation, { text: whole, mentions, ...(reply === undefined ? {} : { reply }) });
   }
 
   /** @param {Message} message */
-  edit({ conversation, seq, text, subject = '', attachments = [] }) {
-    const was = { text, subject, files: attachments.length };
+  edit({ conversation, seq, text, mentions = [], subject = '', attachments = [] }) {
+    const was = { text, mentions, subject, files: attachments.length };
     this.#edit = { conversation, seq, saving: false, trouble: '', was };
   }
 

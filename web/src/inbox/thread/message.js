@@ -85,8 +85,8 @@ export class ParlorMessage extends HTMLElement {
   }
 
   /** @param {MessageView} view */
-  #drawWords({ text, subject, forwarded, edited, deleted }) {
-    const drawn = JSON.stringify([text, subject, forwarded, edited !== '', deleted]);
+  #drawWords({ text, mentions, subject, forwarded, edited, deleted }) {
+    const drawn = JSON.stringify([text, mentions, subject, forwarded, edited !== '', deleted]);
     if (drawn === this.#drawnWords) return;
     this.#drawnWords = drawn;
     const bare = subject === '' && !forwarded && deleted === '';
@@ -98,7 +98,7 @@ export class ParlorMessage extends HTMLElement {
       ? [
           ...(forwarded ? [h('span', { class: 'forwarded', dir: 'auto' }, icon('forward', { small: true }), say.forwarded)] : []),
           ...(subject === '' ? [] : [h('span', { class: 'subject', dir: 'auto' }, subject)]),
-          ...(text === '' ? [] : [richText(text)]),
+          ...(text === '' ? [] : [richText(text, mentions)]),
           ...(edited === '' ? [] : [h('span', { class: 'edited' }, say.edited)]),
         ]
       : [icon('bin', { small: true }), h('span', { class: 'text' }, deleted)]));

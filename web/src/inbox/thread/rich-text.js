@@ -6,20 +6,24 @@
  * (`bidi.js`).
  *
  * @import {Piece} from '../view/markup.js'
+ * @import {DrawnPiece, MentionMark} from '../view/mentions.js'
  */
 import { balanced } from '../view/bidi.js';
 import { h } from '../ui/dom.js';
 import { parseMarkup } from '../view/markup.js';
+import { withMentions } from '../view/mentions.js';
 import { say } from '../view/strings.js';
 
-/** @param {string} text @returns {HTMLElement} */
-export function richText(text) {
+/** @param {string} text @param {MentionMark[]} mentions @returns {HTMLElement} */
+export function richText(text, mentions) {
   const box = h('span', { class: 'text' });
-  for (const piece of parseMarkup(balanced(text))) box.append(element(piece));
+  const shown = balanced(text);
+  const isThere = (/** @type {MentionMark} */ { at, length }) => shown === text || shown.slice(at, at + length) === text.slice(at, at + length);
+  for (const piece of withMentions(parseMarkup(shown), mentions.filter(isThere))) box.append(element(piece));
   return box;
 }
 
-/** @param {Piece} piece @returns {Node} */
+/** @param {DrawnPiece} piece @returns {Node} */
 function element(piece) {
   switch (piece.type) {
     case 'mark':
@@ -30,6 +34,8 @@ function element(piece) {
       return h('pre', { dir: 'auto' }, h('code', {}, piece.text));
     case 'link':
       return formed(piece, link(piece));
+    case 'mention':
+      return formed(piece, h('bdi', { class: piece.mine ? 'mention mine' : 'mention' }, piece.text));
     case 'text':
       return formed(piece, document.createTextNode(piece.text));
   }

@@ -1,7 +1,7 @@
 /**
  * The thread: its head, its messages, and the composer.
  *
- * @import {Context} from '../../sdk/wire.js'
+ * @import {Context, Mention} from '../../sdk/wire.js'
  * @import {ParlorComposer} from './composer.js'
  * @import {ParlorMessageList} from './message-list.js'
  * @import {ThreadView} from '../view/thread.js'
@@ -59,9 +59,9 @@ export class ParlorThread extends HTMLElement {
     this.#composer.chooseFiles();
   }
 
-  /** @param {string} text @param {number} [reply] */
-  restoreDraft(text, reply) {
-    this.#composer.restoreDraft(text, reply);
+  /** @param {string} text @param {number} [reply] @param {Mention[]} [mentions] */
+  restoreDraft(text, reply, mentions) {
+    this.#composer.restoreDraft(text, reply, mentions);
   }
 
   /** @param {string} words */

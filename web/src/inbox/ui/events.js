@@ -3,7 +3,7 @@
  * They bubble, so any ancestor can listen.
  *
  * @import {Filters} from '../../sdk/search.js'
- * @import {Me, MessagePlace} from '../../sdk/wire.js'
+ * @import {Me, Mention, MessagePlace, User} from '../../sdk/wire.js'
  * @import {ListFilter} from '../view/conversations.js'
  */
 
@@ -56,17 +56,18 @@
  *   'parlor-discard': {clientId: string},
  *   'parlor-restore-message': {clientId: string},
  *   'parlor-cancel-upload': {upload: string},
- *   'parlor-send': {text: string, reply: number|null},
- *   'parlor-save-edit': {text: string, subject: string},
- *   'parlor-edit-changed': {text: string, subject: string},
+ *   'parlor-send': {text: string, mentions: Mention[], reply: number|null},
+ *   'parlor-save-edit': {text: string, mentions: Mention[], subject: string},
+ *   'parlor-edit-changed': {text: string, mentions: Mention[], subject: string},
  *   'parlor-leave-mode': None,
  *   'parlor-edit-last': None,
  *   'parlor-reply-last': None,
  *   'parlor-focus-composer': None,
- *   'parlor-draft': {text: string},
+ *   'parlor-draft': {text: string, mentions: Mention[]},
  *   'parlor-draft-subject': {subject: string|null},
- *   'parlor-restore-draft': {text: string, reply?: number},
+ *   'parlor-restore-draft': {text: string, reply?: number, mentions?: Mention[]},
  *   'parlor-pick-emoji': {at: DOMRect, back: HTMLElement, choose: (emoji: string) => void},
+ *   'parlor-find-members': {found: (users: User[]) => void},
  *   'parlor-use-emoji': {emoji: string},
  *   'parlor-attach': {files: File[], folders: number},
  *   'parlor-remove-upload': {clientId: string},

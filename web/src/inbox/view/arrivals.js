@@ -5,7 +5,7 @@
  * @import {Arrival} from './notices.js'
  */
 import { versionIn } from '../../sdk/state/stale-scopes.js';
-import { unreadOf } from './conversations.js';
+import { isMentioned, unreadOf } from './conversations.js';
 
 /** From so many conversations on, what arrived together is summed up. */
 export const SUMMED_FROM = 4;
@@ -25,7 +25,8 @@ export function isSummedUp(conversations, caughtUp) {
 export class NewMessages {
   /** The version up to which nothing has arrived: what was there when the list was loaded. @type {number|null} */
   #before = null;
-  /** The newest message of each conversation, and how many were unread. @type {Map<number, {id: number, unread: number}>} */
+  /** The newest message of each conversation, how many were unread, and the newest mention.
+   * @type {Map<number, {id: number, unread: number, mention: number}>} */
   #known = new Map();
 
   /** Returns the newest message of each conversation in which messages of others have arrived since the last call. What
@@ -45,12 +46,14 @@ export class NewMessages {
       if (!last) continue;
       const unread = unreadOf(conversation, readUpTo(id));
       const known = this.#known.get(id);
-      this.#known.set(id, { id: last.id, unread });
+      const { mention_seq: mention = 0 } = conversation;
+      this.#known.set(id, { id: last.id, unread, mention });
       if (last.id <= (known?.id ?? this.#before)) continue;
       // The line after a message may have come together with it.
       const isMessage = last.sender !== user && !last.system && !last.deleted;
       if (!isMessage && unread <= (known?.unread ?? 0)) continue;
-      arrived.push({ conversation: id, seq: last.seq, id: last.id, at: Date.parse(last.created_at) });
+      const isMention = mention > (known?.mention ?? 0) && isMentioned(conversation, user, readUpTo(id));
+      arrived.push({ conversation: id, seq: last.seq, id: last.id, at: Date.parse(last.created_at), isMention });
     }
     return arrived;
   }

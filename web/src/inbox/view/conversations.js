@@ -15,6 +15,7 @@ import { previewMessage } from './preview.js';
 import { latestUser, otherMembers } from './users.js';
 import { say } from './strings.js';
 import { countOf, isArchived, isMuted, settingsOf } from '../../sdk/state/settings.js';
+import { memberOf } from '../../sdk/state/conversations.js';
 import { totalsOf } from '../../sdk/state/unread-totals.js';
 import { isBlank } from './visible-text.js';
 
@@ -27,7 +28,7 @@ import { isBlank } from './visible-text.js';
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, time: string, dateTime: string,
  *   context: Conversation['context'], preview: Preview, unread: number, selected: boolean, picture: string|null,
- *   dot: Dot, pinned: boolean, muted: boolean, archived: boolean, markedUnread: boolean,
+ *   dot: Dot, pinned: boolean, muted: boolean, archived: boolean, markedUnread: boolean, mentioned: boolean,
  * }} Row
  * @typedef {{show: 'all'|'unread'|'archived', context: string, query: string}} ListFilter `context`: its key, or empty
  * @typedef {{
@@ -66,6 +67,12 @@ export function avatarUsers(state, conversation) {
  * @param {Conversation} conversation @param {number} readUpTo @returns {number} */
 export function unreadOf(conversation, readUpTo) {
   return readUpTo >= conversation.last_seq ? 0 : conversation.unread;
+}
+
+/** Returns whether an unread message mentions the user. @param {Conversation} conversation @param {number} me
+ * @param {number} readUpTo @returns {boolean} */
+export function isMentioned(conversation, me, readUpTo) {
+  return (conversation.mention_seq ?? 0) > Math.max(readUpTo, memberOf(conversation, me)?.read_seq ?? 0);
 }
 
 /** Returns the delivery state of an own message, from the receipts of the other members.
@@ -124,6 +131,7 @@ export function rowOf(conversation, viewInput) {
     context: conversation.context,
     preview: previewOf(conversation, viewInput),
     unread: unreadOf(conversation, viewInput.readUpTo(conversation.id)),
+    mentioned: isMentioned(conversation, viewInput.state.user, viewInput.readUpTo(conversation.id)),
     selected: conversation.id === viewInput.selected,
     picture: conversation.picture,
     dot: conversation.kind === 'direct'

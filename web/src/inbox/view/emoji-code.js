@@ -28,7 +28,7 @@ export function emojiCodeBefore(text, caret) {
 
 /** Returns whether what follows a text belongs to a code block or a code span. @param {string} before
  * @returns {boolean} */
-function isInCode(before) {
+export function isInCode(before) {
   const lines = before.split('\n');
   let fenced = false;
   for (const line of lines) {

@@ -4,6 +4,7 @@
  *
  * @import {Conversation, Message, User} from '../../sdk/wire.js'
  * @import {Files, AttachmentView} from './attachments.js'
+ * @import {MentionMark} from './mentions.js'
  * @import {State} from '../../sdk/state/state.js'
  * @import {Phrase} from '../languages/tools.js'
  * @import {Tick} from './conversations.js'
@@ -12,6 +13,7 @@
 import { filesOf, pendingFiles } from './attachments.js';
 import { clockTime, dayKey, dayName } from './format.js';
 import { deletedWords, previewMessage, nameFor, systemPhrase } from './preview.js';
+import { marksOf } from './mentions.js';
 import { say, textOf } from './strings.js';
 import { latestUser } from './users.js';
 import { receipt } from './conversations.js';
@@ -23,7 +25,7 @@ import { receipt } from './conversations.js';
  * @typedef {{
  *   key: string, seq: number, sender: number, at: number, day: string, time: string, text: string, subject: string,
  *   quote: Quote|null, forwarded: boolean, edited: string, deleted: string, reactions: ReactionView[], files: AttachmentView[],
- *   message: Message|null, item: Item|null,
+ *   message: Message|null, item: Item|null, mentions: MentionMark[],
  * }} MessageView
  * @typedef {{
  *   kind: 'none'} | {kind: 'time', time: string, at: number} | {
@@ -92,7 +94,7 @@ export function buildBlocks(input) {
  * @returns {MessageView[]} */
 function allMessages(input) {
   const { messages, items, state } = input;
-  const views = messages.filter((one) => !one.hidden).map((one) => withReferences(input, viewOf(one, input.files)));
+  const views = messages.filter((one) => !one.hidden).map((one) => withReferences(input, viewOf(one, state.user, input.files)));
   const there = new Set(views.map((one) => one.key));
   for (const item of items) {
     const key = `${state.user}:${item.client_id}`;
@@ -105,8 +107,8 @@ function allMessages(input) {
  * @type {WeakMap<Message, MessageView>} */
 const cachedViews = new WeakMap();
 
-/** @param {Message} message @param {Files} [files] @returns {MessageView} */
-function viewOf(message, files = noFiles) {
+/** @param {Message} message @param {number} me @param {Files} [files] @returns {MessageView} */
+function viewOf(message, me, files = noFiles) {
   let view = cachedViews.get(message);
   if (!view) {
     const { sender, client_id, seq } = message;
@@ -116,6 +118,7 @@ function viewOf(message, files = noFiles) {
       seq, sender, text: message.text, subject: message.subject ?? '', quote: null,
       forwarded: message.forwarded ?? false, edited: message.edited_at ?? '', deleted: '', reactions: [],
       files: message.deleted ? [] : filesOf(message, files.local), message, item: null,
+      mentions: marksOf(message.mentions, me),
     };
     cachedViews.set(message, view);
   }
@@ -128,6 +131,7 @@ function pendingView(sender, key, item, files = noFiles) {
     ...at(item.at), key, seq: 0, sender, text: item.text, subject: item.subject ?? '', quote: null,
     forwarded: item.forward !== undefined, edited: '', deleted: '', reactions: [],
     files: pendingFiles(item, files.upload), message: null, item,
+    mentions: marksOf(item.mentions, sender),
   };
 }
 

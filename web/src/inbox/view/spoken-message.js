@@ -22,6 +22,7 @@ export function spokenMessage(view, speaker, state) {
   if (quote) parts.push(quote.who === '' ? quote.text : say.inReplyTo(quote.who, truncate(oneLine(quote.text), 120)));
   if (view.subject !== '') parts.push(say.subjectIs(view.subject));
   if (view.text !== '') parts.push(truncate(oneLine(stripMarkup(view.text)), CHARS_MAX));
+  if (view.mentions.some((one) => one.mine)) parts.push(say.mentionsYou);
   const attachments = message?.attachments ?? item?.attachments ?? [];
   if (attachments.length > 0) parts.push(previewContent({ text: '', attachments }).text);
   for (const { emoji, names } of reactions) parts.push(say.reactionOf(emojiName(emoji), names));

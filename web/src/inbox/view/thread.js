@@ -7,7 +7,7 @@
  * @import {Dot} from './presence.js'
  * @import {Block, Divider} from './message-groups.js'
  * @import {State} from '../../sdk/state/state.js'
- * @import {Context, Message, User} from '../../sdk/wire.js'
+ * @import {Context, Mention, Message, User} from '../../sdk/wire.js'
  * @import {FileView} from '../../sdk/upload.js'
  */
 import { historyFrom } from '../../sdk/state/conversations.js';
@@ -22,18 +22,18 @@ import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conver
 
 /**
  * @typedef {{
- *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, subject?: string,
- *   was: {text: string, subject: string, files: number},
+ *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, mentions?: Mention[],
+ *   subject?: string, was: {text: string, mentions: Mention[], subject: string, files: number},
  * }} Editing with the new text, once it differs, and the old text, whose message may no longer be loaded
- * @typedef {{reply: number|null, subject: string|null, editing: Editing|null}} Draft
+ * @typedef {{reply: number|null, subject: string|null, mentions: Mention[], editing: Editing|null}} Draft
  *   a null `subject` is hidden
  * @typedef {{
  *   kind: 'reply', seq: number, who: string|null, text: string, sign: string|null} | {
- *   kind: 'edit', seq: number, text: string, words: {text: string, subject: string}, files: number, saving: boolean,
+ *   kind: 'edit', seq: number, text: string, words: {text: string, mentions: Mention[], subject: string}, files: number, saving: boolean,
  *   trouble: string
  * }} ComposerMode `who` is null for the user; an edit shows the current text and continues from `words`
  * @typedef {{
- *   conversation: number, name: string, draft: string, draftTaken: number, subject: string|null, mode: ComposerMode|null, closed: string|null,
+ *   conversation: number, name: string, isGroup: boolean, draft: string, mentions: Mention[], draftTaken: number, subject: string|null, mode: ComposerMode|null, closed: string|null,
  *   charsMax: number, subjectMax: number, attached: FileView[], enterSends: boolean,
  * }} ComposerView a null `subject` is hidden; `draftTaken` counts how often another page has sent or cleared the draft
  * `side` is the side of `loading` and `failed`; `first` the first message that the user may see; `going`: a jump is
@@ -127,7 +127,8 @@ export function threadView(viewInput, opened) {
     },
     bytesMax: opened.bytesMax,
     composer: {
-      conversation: id, name: composerTitle, draft: opened.draft, draftTaken: opened.draftTaken,
+      conversation: id, name: composerTitle, isGroup: conversation?.kind === 'group', draft: opened.draft,
+      mentions: opened.drafting.mentions, draftTaken: opened.draftTaken,
       subject: opened.drafting.subject,
       mode: modeOf(state, messages, opened.drafting), closed, charsMax: opened.charsMax,
       subjectMax: opened.subjectMax, attached: opened.attached, enterSends: opened.enterSends,
@@ -149,9 +150,11 @@ function modeOf(state, messages, { reply, editing }) {
   // An edit continues while its message is not loaded.
   if (editing && !edited?.deleted && !edited?.hidden) {
     const { seq, saving, trouble, was } = editing;
-    const { text, subject = '' } = edited ?? was;
+    const { text, subject = '', mentions = [] } = edited ?? was;
     const files = edited ? (edited.attachments?.length ?? 0) : was.files;
-    const words = { text: editing.text ?? text, subject: editing.subject ?? subject };
+    const words = {
+      text: editing.text ?? text, mentions: editing.mentions ?? mentions, subject: editing.subject ?? subject,
+    };
     return { kind: 'edit', seq, text, words, files, saving, trouble };
   }
   if (reply === null) return null;

@@ -54,7 +54,7 @@ export class UserPage {
   }
 
   /** Sends messages through the API, without the page. @param {number} conversation @param {string[]} texts
-   * @param {{subject?: string, reply_to?: number}} [more] of each */
+   * @param {{subject?: string, reply_to?: number, mentions?: object[]}} [more] of each */
   async sendMessages(conversation, texts, more = {}) {
     const statuses = await this.page.evaluate(async ([id, all, rest]) => {
       const answers = [];
