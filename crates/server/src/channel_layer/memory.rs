@@ -2,7 +2,9 @@
 //!
 //! A server has one node. Tests add others on the same memory.
 
-use super::{ChannelLayer, Deliver, LayerStatus, Publication, Seen, SeenUsers, Sign, Topic, Unavailable};
+use super::{
+    ChannelLayer, Deliver, LayerStatus, PresenceAnswer, PresenceEntry, Publication, Topic, Unavailable, UserPresence,
+};
 use futures_util::future::BoxFuture;
 use parlor_protocol::ids::{Epoch, UserId};
 use std::{
@@ -12,7 +14,7 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 
-/// Users whose signs are kept before expired ones are removed.
+/// Users whose entries are kept before expired ones are removed.
 const SWEPT_FROM: usize = 1024;
 
 /// One node's side of it; see the module documentation.
@@ -27,33 +29,37 @@ pub struct MemoryLayer {
 #[derive(Debug, Default)]
 struct MemoryState {
     nodes: Mutex<Vec<Node>>,
-    signs: Mutex<SignTable>,
+    entries: Mutex<EntryTable>,
 }
 
-/// Each sign, and when it expires.
+/// Each entry, and when it expires.
 #[derive(Debug, Default)]
-struct SignTable {
-    of: HashMap<UserId, HashMap<Epoch, (Sign, Instant)>>,
-    /// The number of users at which expired signs are next removed.
+struct EntryTable {
+    of: HashMap<UserId, HashMap<Epoch, (PresenceEntry, Instant)>>,
+    /// The number of users at which expired entries are next removed.
     swept_at: usize,
 }
 
-impl SignTable {
+impl EntryTable {
     fn sweep(&mut self, now: Instant) {
         if self.of.len() < self.swept_at.max(SWEPT_FROM) {
             return;
         }
-        self.of.retain(|_, signs| {
-            signs.retain(|_, (_, until)| *until > now);
-            !signs.is_empty()
+        self.of.retain(|_, entries| {
+            entries.retain(|_, (_, until)| *until > now);
+            !entries.is_empty()
         });
         self.swept_at = self.of.len() * 2;
     }
 
-    fn seen(&self, user: UserId, now: Instant) -> Option<Seen> {
-        let signs = self.of.get(&user)?.values().filter(|(_, until)| *until > now).map(|(sign, _)| sign);
-        let seen = signs.map(|sign| Seen { user, here: sign.here, seen_ms: sign.seen_ms });
-        seen.reduce(|one, other| Seen { user, here: one.here.max(other.here), seen_ms: one.seen_ms.max(other.seen_ms) })
+    fn presence_of(&self, user: UserId, now: Instant) -> Option<UserPresence> {
+        let entries = self.of.get(&user)?.values().filter(|(_, until)| *until > now).map(|(entry, _)| entry);
+        let seen = entries.map(|entry| UserPresence { user, level: entry.level, last_seen_ms: entry.last_seen_ms });
+        seen.reduce(|one, other| UserPresence {
+            user,
+            level: one.level.max(other.level),
+            last_seen_ms: one.last_seen_ms.max(other.last_seen_ms),
+        })
     }
 }
 
@@ -88,7 +94,7 @@ impl MemoryLayer {
             nodes.push(Node::default());
             nodes.len() - 1
         };
-        let status = LayerStatus { is_connected: true, is_publishing: true, interruptions: 0, sign_losses: 0 };
+        let status = LayerStatus { is_connected: true, is_publishing: true, interruptions: 0, entry_losses: 0 };
         Self { shared, node, status: watch::Sender::new(status) }
     }
 
@@ -130,21 +136,21 @@ impl ChannelLayer for MemoryLayer {
         Box::pin(async { Ok(()) })
     }
 
-    fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
+    fn put_presence(&self, node: Epoch, entries: Vec<PresenceEntry>) -> BoxFuture<'_, Result<(), Unavailable>> {
         let now = Instant::now();
-        let mut kept = lock(&self.shared.signs);
-        for sign in signs {
-            kept.of.entry(sign.user).or_default().insert(node, (sign, now + sign.lasts));
+        let mut kept = lock(&self.shared.entries);
+        for entry in entries {
+            kept.of.entry(entry.user).or_default().insert(node, (entry, now + entry.expires_after));
         }
         kept.sweep(now);
         Box::pin(async { Ok(()) })
     }
 
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>> {
+    fn presence_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<PresenceAnswer, Unavailable>> {
         let now = Instant::now();
-        let kept = lock(&self.shared.signs);
-        let seen = users.into_iter().filter_map(|user| kept.seen(user, now)).collect();
-        Box::pin(async { Ok(SeenUsers { seen, is_complete: true }) })
+        let kept = lock(&self.shared.entries);
+        let seen = users.into_iter().filter_map(|user| kept.presence_of(user, now)).collect();
+        Box::pin(async { Ok(PresenceAnswer { users: seen, is_complete: true }) })
     }
 
     fn deliver_to(&self, deliver: Deliver) {

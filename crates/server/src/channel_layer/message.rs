@@ -34,7 +34,7 @@ pub enum NodeMessage {
     Removed { conversation: ConversationId, users: Vec<UserId> },
     /// Who may see the presence of these users, or whose presence they may see, has changed.
     Visibility { users: Vec<UserId> },
-    /// A sign of this user has changed: nodes with watchers observe them.
+    /// An entry of this user has changed: nodes with watchers observe them.
     Presence { user: UserId },
     /// Sessions ended: this one, or all but `keep`.
     SessionsEnded { user: UserId, only: Option<SessionId>, keep: Option<SessionId>, disabled: bool },

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a topic is joined when `join` returns; what one node publishes to a topic arrives in the order of
 //! publishing, or not at all. The store has the truth, so a lost delivery costs time, never a message.
-//! Presence is kept as signs that expire, one for each user and node, never as a counter: a node that is killed takes
+//! Presence is kept as entries that expire, one for each user and node, never as a counter: a node that is killed takes
 //! nothing back, and is forgotten anyway.
 //! Absent on purpose: local fan-out (the hub's), history, acknowledgements.
 
@@ -68,7 +68,7 @@ pub struct Publication {
 
 /// A user's presence. Of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Here {
+pub enum PresenceLevel {
     /// Not present.
     Gone,
     /// A page is open, and the user is idle.
@@ -77,37 +77,37 @@ pub enum Here {
     Online,
 }
 
-/// A node's statement about a user. It replaces the node's previous one, and expires after `lasts`.
+/// A node's statement about a user. It replaces the node's previous one, and expires after `expires_after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sign {
+pub struct PresenceEntry {
     /// The user.
     pub user: UserId,
     /// Their presence.
-    pub here: Here,
+    pub level: PresenceLevel,
     /// When a page of theirs was last in use, in milliseconds since 1970.
-    pub seen_ms: i64,
+    pub last_seen_ms: i64,
     /// When it expires.
-    pub lasts: Duration,
+    pub expires_after: Duration,
 }
 
-/// The result of the signs of all nodes for a user.
+/// The result of the entries of all nodes for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct UserPresence {
     /// The user.
     pub user: UserId,
     /// Their presence.
-    pub here: Here,
+    pub level: PresenceLevel,
     /// When a page of theirs was last in use, in milliseconds since 1970.
-    pub seen_ms: i64,
+    pub last_seen_ms: i64,
 }
 
-/// What the current signs say about some users.
+/// What the current entries say about some users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeenUsers {
-    /// The users with a sign.
-    pub seen: Vec<Seen>,
-    /// Whether users without a sign are not present. Otherwise signs were lost a moment ago, and nodes are putting them
-    /// up again.
+pub struct PresenceAnswer {
+    /// The users with an entry.
+    pub users: Vec<UserPresence>,
+    /// Whether users without an entry are not present. Otherwise entries were lost a moment ago, and nodes are writing them
+    /// again.
     pub is_complete: bool,
 }
 
@@ -120,8 +120,8 @@ pub struct LayerStatus {
     pub is_publishing: bool,
     /// How often deliveries from other nodes may have been lost. It is raised before anything arrives again.
     pub interruptions: u64,
-    /// How often signs may have been lost. Whenever it is raised, each node puts up its own again.
-    pub sign_losses: u64,
+    /// How often entries may have been lost. Whenever it is raised, each node writes its own again.
+    pub entry_losses: u64,
 }
 
 /// The layer could not publish or join. Publishers carry on, since the store has the truth.
@@ -144,11 +144,11 @@ pub trait ChannelLayer: fmt::Debug + Send + Sync {
     /// Leaves a topic. Deliveries that are in progress may still arrive.
     fn leave(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>>;
 
-    /// Puts up signs of this node.
-    fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>>;
+    /// Writes entries of this node.
+    fn put_presence(&self, node: Epoch, entries: Vec<PresenceEntry>) -> BoxFuture<'_, Result<(), Unavailable>>;
 
-    /// Returns what the current signs say about these users, and nothing for users without one.
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>>;
+    /// Returns what the current entries say about these users, and nothing for users without one.
+    fn presence_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<PresenceAnswer, Unavailable>>;
 
     /// Sets the receiver of deliveries. Without one, they are lost.
     fn deliver_to(&self, deliver: Deliver);

@@ -3,7 +3,7 @@
 //! A page that is reloaded is gone for a moment, which is not published. A status that keeps changing is published at
 //! intervals. Pure: the time is passed in.
 
-use crate::channel_layer::{Here, Seen, Sign};
+use crate::channel_layer::{PresenceEntry, PresenceLevel, UserPresence};
 use parlor_protocol::ids::UserId;
 use std::{
     collections::{HashMap, HashSet},
@@ -15,11 +15,11 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The users of this node, and the signs that were put up for them.
+/// The users of this node, and the entries that were written for them.
 #[derive(Debug, Default)]
 pub(super) struct LocalUsers {
     users: HashMap<UserId, LocalUser>,
-    /// Users that have changed since signs were last put up.
+    /// Users that have changed since entries were last written.
     touched: HashSet<UserId>,
     last_connection: u64,
     /// When users were last active, to be written.
@@ -33,8 +33,8 @@ struct LocalUser {
     online_until: Option<Instant>,
     idle_until: Option<Instant>,
     /// When a page was last in use.
-    seen_ms: i64,
-    last_sign: Option<LastSign>,
+    last_seen_ms: i64,
+    last_entry: Option<LastEntry>,
     written_ms: Option<i64>,
 }
 
@@ -47,9 +47,9 @@ struct LocalConnection {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct LastSign {
-    here: Here,
-    seen_ms: i64,
+struct LastEntry {
+    level: PresenceLevel,
+    last_seen_ms: i64,
     /// Not set if it was lost.
     at: Option<Instant>,
 }
@@ -57,28 +57,28 @@ struct LastSign {
 /// Intervals and lifetimes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PresenceTiming {
-    /// How long a sign lasts. It is renewed three times in that time.
-    pub(super) sign_ttl: Duration,
+    /// How long an entry lasts. It is renewed three times in that time.
+    pub(super) entry_ttl: Duration,
     /// Between two observations, and between two published changes of one user.
     pub(super) interval: Duration,
     /// How precisely the store keeps when users were last active.
     pub(super) kept_ms: i64,
 }
 
-/// How long the sign of a user that has gone lasts: until their last activity is surely in the store.
+/// How long the entry of a user that has gone lasts: until their last activity is surely in the store.
 const GONE_TTL: Duration = Duration::from_mins(10);
 /// Users whose last activity is waiting to be written; beyond this, none is recorded.
 const PENDING_WRITES_MAX: usize = 100_000;
 
 impl LocalUser {
-    fn here(&self, now: Instant) -> Here {
+    fn level(&self, now: Instant) -> PresenceLevel {
         let lasts = |until: Option<Instant>| until.is_some_and(|until| until > now);
         if self.is_in_use() || lasts(self.online_until) {
-            Here::Online
+            PresenceLevel::Online
         } else if !self.connections.is_empty() || lasts(self.idle_until) {
-            Here::Idle
+            PresenceLevel::Idle
         } else {
-            Here::Gone
+            PresenceLevel::Gone
         }
     }
 
@@ -90,7 +90,7 @@ impl LocalUser {
     /// unnoticed.
     fn last_used_ms(&self) -> i64 {
         let used = self.connections.values().filter(|connection| !connection.is_idle);
-        used.map(|connection| connection.heard_ms.load(Ordering::Relaxed)).fold(self.seen_ms, i64::max)
+        used.map(|connection| connection.heard_ms.load(Ordering::Relaxed)).fold(self.last_seen_ms, i64::max)
     }
 }
 
@@ -109,75 +109,82 @@ impl LocalUsers {
         let Some(user_state) = self.users.get_mut(&user) else { return };
         let Some(before) = user_state.connections.get_mut(&connection) else { return };
         if std::mem::replace(&mut before.is_idle, is_idle) != is_idle {
-            user_state.seen_ms = now_ms;
+            user_state.last_seen_ms = now_ms;
             self.touched.insert(user);
         }
     }
 
-    /// Removes a connection that was in use until `seen_ms`. It still counts until `until`.
-    pub(super) fn disconnect(&mut self, user: UserId, connection: u64, seen_ms: i64, until: Instant) {
+    /// Removes a connection that was in use until `last_seen_ms`. It still counts until `until`.
+    pub(super) fn disconnect(&mut self, user: UserId, connection: u64, last_seen_ms: i64, until: Instant) {
         let Some(user_state) = self.users.get_mut(&user) else { return };
         let Some(LocalConnection { is_idle, .. }) = user_state.connections.remove(&connection) else { return };
         let lingering = if is_idle { &mut user_state.idle_until } else { &mut user_state.online_until };
         *lingering = Some(lingering.map_or(until, |before| before.max(until)));
         if !is_idle {
-            user_state.seen_ms = user_state.seen_ms.max(seen_ms);
+            user_state.last_seen_ms = user_state.last_seen_ms.max(last_seen_ms);
         }
         self.touched.insert(user);
     }
 
-    /// Returns the signs that are due, each with whether it is a change: for users that have changed, or with `all`
-    /// also for those whose last sign will expire.
-    pub(super) fn due_signs(
+    /// Returns the entries that are due, each with whether it is a change: for users that have changed, or with `all`
+    /// also for those whose last entry will expire.
+    pub(super) fn due_entries(
         &mut self,
         all: bool,
         now: Instant,
         now_ms: i64,
         timing: PresenceTiming,
-    ) -> Vec<(Sign, bool)> {
+    ) -> Vec<(PresenceEntry, bool)> {
         let touched = std::mem::take(&mut self.touched);
         let candidates: Vec<UserId> =
             if all { self.users.keys().copied().collect() } else { touched.into_iter().collect() };
-        let mut signs = Vec::new();
+        let mut entries = Vec::new();
         for user in candidates {
             let Some(user_state) = self.users.get_mut(&user) else { continue };
-            let here = user_state.here(now);
+            let level = user_state.level(now);
             // The clock may have been set back since.
-            user_state.seen_ms = user_state.last_used_ms().min(now_ms);
-            let is_news = user_state.last_sign.is_none_or(|last| last.here != here);
-            let last_at = user_state.last_sign.and_then(|last| last.at);
+            user_state.last_seen_ms = user_state.last_used_ms().min(now_ms);
+            let is_news = user_state.last_entry.is_none_or(|last| last.level != level);
+            let last_at = user_state.last_entry.and_then(|last| last.at);
             let since = last_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
             // A change soon after the last one waits until `all` are checked again.
-            if (is_news && since >= timing.interval) || since >= timing.sign_ttl / 3 {
-                let lasts = if here == Here::Gone { GONE_TTL } else { timing.sign_ttl };
-                signs.push((Sign { user, here, seen_ms: user_state.seen_ms, lasts }, is_news));
-                user_state.last_sign = Some(LastSign { here, seen_ms: user_state.seen_ms, at: Some(now) });
+            if (is_news && since >= timing.interval) || since >= timing.entry_ttl / 3 {
+                let expires_after = if level == PresenceLevel::Gone { GONE_TTL } else { timing.entry_ttl };
+                entries.push((
+                    PresenceEntry { user, level, last_seen_ms: user_state.last_seen_ms, expires_after },
+                    is_news,
+                ));
+                user_state.last_entry = Some(LastEntry { level, last_seen_ms: user_state.last_seen_ms, at: Some(now) });
             }
-            let is_due =
-                user_state.written_ms.is_none_or(|at| (now_ms - at).abs() >= timing.kept_ms) || here == Here::Gone;
-            if is_due && user_state.written_ms != Some(user_state.seen_ms) && self.unwritten.len() < PENDING_WRITES_MAX
+            let is_due = user_state.written_ms.is_none_or(|at| (now_ms - at).abs() >= timing.kept_ms)
+                || level == PresenceLevel::Gone;
+            if is_due
+                && user_state.written_ms != Some(user_state.last_seen_ms)
+                && self.unwritten.len() < PENDING_WRITES_MAX
             {
-                user_state.written_ms = Some(user_state.seen_ms);
-                self.unwritten.insert(user, user_state.seen_ms);
+                user_state.written_ms = Some(user_state.last_seen_ms);
+                self.unwritten.insert(user, user_state.last_seen_ms);
             }
-            if here == Here::Gone && user_state.last_sign.is_some_and(|last| last.here == Here::Gone) {
+            if level == PresenceLevel::Gone
+                && user_state.last_entry.is_some_and(|last| last.level == PresenceLevel::Gone)
+            {
                 self.users.remove(&user);
             }
         }
-        signs
+        entries
     }
 
-    /// Notes that all signs were lost, so that they are due.
-    pub(super) fn lose_signs(&mut self) {
-        for last in self.users.values_mut().filter_map(|user| user.last_sign.as_mut()) {
+    /// Notes that all entries were lost, so that they are due.
+    pub(super) fn mark_entries_lost(&mut self) {
+        for last in self.users.values_mut().filter_map(|user| user.last_entry.as_mut()) {
             last.at = None;
         }
     }
 
-    /// Returns the last sign of a user that is present, even if the sign has expired.
-    pub(super) fn last_sign(&self, user: UserId) -> Option<Seen> {
-        let last = self.users.get(&user)?.last_sign.filter(|last| last.here != Here::Gone)?;
-        Some(Seen { user, here: last.here, seen_ms: last.seen_ms })
+    /// Returns the last entry of a user that is present, even if the entry has expired.
+    pub(super) fn last_entry(&self, user: UserId) -> Option<UserPresence> {
+        let last = self.users.get(&user)?.last_entry.filter(|last| last.level != PresenceLevel::Gone)?;
+        Some(UserPresence { user, level: last.level, last_seen_ms: last.last_seen_ms })
     }
 
     /// Queues the last activity of all users, before the server ends.
@@ -189,13 +196,13 @@ impl LocalUsers {
 
     /// Returns up to `max` users with when they were last active, to be written.
     pub(super) fn pending_writes(&self, max: usize) -> Vec<(UserId, i64)> {
-        self.unwritten.iter().take(max).map(|(user, seen_ms)| (*user, *seen_ms)).collect()
+        self.unwritten.iter().take(max).map(|(user, last_seen_ms)| (*user, *last_seen_ms)).collect()
     }
 
     /// Removes what was written. What is newer stays pending.
     pub(super) fn mark_written(&mut self, written: &[(UserId, i64)]) {
-        for (user, seen_ms) in written {
-            if self.unwritten.get(user) == Some(seen_ms) {
+        for (user, last_seen_ms) in written {
+            if self.unwritten.get(user) == Some(last_seen_ms) {
                 self.unwritten.remove(user);
             }
         }
@@ -213,7 +220,7 @@ mod tests {
 
     const USER: UserId = UserId(7);
     const TIMING: PresenceTiming =
-        PresenceTiming { sign_ttl: Duration::from_secs(8), interval: Duration::from_secs(1), kept_ms: 60_000 };
+        PresenceTiming { entry_ttl: Duration::from_secs(8), interval: Duration::from_secs(1), kept_ms: 60_000 };
 
     /// A node in the middle of its life, and what it says at a time.
     struct TestNode {
@@ -235,29 +242,29 @@ mod tests {
             self.start + Duration::from_millis(ms)
         }
 
-        fn says(&mut self, all: bool, ms: u64) -> Vec<(Here, bool)> {
-            let signs = self.local.due_signs(all, self.at(ms), i64::try_from(ms).expect("small"), TIMING);
-            signs.into_iter().map(|(sign, is_news)| (sign.here, is_news)).collect()
+        fn says(&mut self, all: bool, ms: u64) -> Vec<(PresenceLevel, bool)> {
+            let entries = self.local.due_entries(all, self.at(ms), i64::try_from(ms).expect("small"), TIMING);
+            entries.into_iter().map(|(entry, is_news)| (entry.level, is_news)).collect()
         }
     }
 
     #[test]
-    fn signs_are_renewed_before_they_expire() {
+    fn entries_are_renewed_before_they_expire() {
         let mut node = TestNode::new();
         node.arrives(0);
-        assert_eq!(node.says(false, 0), [(Here::Online, true)]);
+        assert_eq!(node.says(false, 0), [(PresenceLevel::Online, true)]);
         assert_eq!(node.says(true, 1000), []);
-        assert_eq!(node.says(true, 2700), [(Here::Online, false)]);
+        assert_eq!(node.says(true, 2700), [(PresenceLevel::Online, false)]);
         assert_eq!(node.says(true, 3700), []);
     }
 
     #[test]
-    fn lost_signs_are_put_up_again_at_once_and_are_no_news() {
+    fn lost_entries_are_written_again_at_once_and_are_no_news() {
         let mut node = TestNode::new();
         node.arrives(0);
         node.says(false, 0);
-        node.local.lose_signs();
-        assert_eq!(node.says(true, 100), [(Here::Online, false)]);
+        node.local.mark_entries_lost();
+        assert_eq!(node.says(true, 100), [(PresenceLevel::Online, false)]);
         assert_eq!(node.says(true, 200), []);
     }
 
@@ -270,15 +277,19 @@ mod tests {
         assert_eq!(node.says(true, 1000), [], "the other is in use");
         let until = node.at(9000);
         node.local.disconnect(USER, other, 5000, until);
-        assert_eq!(node.says(true, 8999), [(Here::Online, false)]);
+        assert_eq!(node.says(true, 8999), [(PresenceLevel::Online, false)]);
         assert_eq!(node.says(true, 9000), []);
-        assert_eq!(node.says(true, 10_000), [(Here::Idle, true)]);
+        assert_eq!(node.says(true, 10_000), [(PresenceLevel::Idle, true)]);
         let until = node.at(20_000);
         node.local.disconnect(USER, one, 16_000, until);
-        assert_eq!(node.says(true, 19_999), [(Here::Idle, false)]);
-        let gone = node.local.due_signs(true, node.at(21_000), 21_000, TIMING);
+        assert_eq!(node.says(true, 19_999), [(PresenceLevel::Idle, false)]);
+        let gone = node.local.due_entries(true, node.at(21_000), 21_000, TIMING);
         assert_eq!(gone.len(), 1);
-        assert_eq!((gone[0].0.here, gone[0].0.seen_ms), (Here::Gone, 5000), "nobody was at the idle page");
+        assert_eq!(
+            (gone[0].0.level, gone[0].0.last_seen_ms),
+            (PresenceLevel::Gone, 5000),
+            "nobody was at the idle page"
+        );
         assert_eq!((node.says(true, 30_000), node.local.count()), (vec![], 0));
     }
 
@@ -292,8 +303,11 @@ mod tests {
         }
         let now = node.at(55_000);
         node.local.disconnect(USER, connection, heard_ms.load(Ordering::Relaxed), now);
-        let gone = node.local.due_signs(true, node.at(56_000), 56_000, TIMING);
-        assert_eq!(gone.iter().map(|(sign, _)| (sign.here, sign.seen_ms)).collect::<Vec<_>>(), [(Here::Gone, 20_000)]);
+        let gone = node.local.due_entries(true, node.at(56_000), 56_000, TIMING);
+        assert_eq!(
+            gone.iter().map(|(entry, _)| (entry.level, entry.last_seen_ms)).collect::<Vec<_>>(),
+            [(PresenceLevel::Gone, 20_000)]
+        );
     }
 
     #[test]
@@ -312,12 +326,12 @@ mod tests {
                     heard_ms.store(now_ms, Ordering::Relaxed);
                 }
                 if now % 1000 == 900 {
-                    node.local.due_signs(true, node.at(now), now_ms, timing);
+                    node.local.due_entries(true, node.at(now), now_ms, timing);
                 }
                 if now.is_multiple_of(kept_ms / 3) {
                     let some = node.local.pending_writes(1);
                     node.local.mark_written(&some);
-                    kept = some.first().map_or(kept, |(_, seen_ms)| *seen_ms);
+                    kept = some.first().map_or(kept, |(_, last_seen_ms)| *last_seen_ms);
                 }
                 let age = now - u64::try_from(kept).expect("small");
                 assert!(age <= config.socket.silence_ms, "{age} ms old after {now} ms");
@@ -331,13 +345,13 @@ mod tests {
         let (connection, _) = node.arrives(0);
         node.says(false, 0);
         node.local.set_idle(USER, connection, true, 5000);
-        assert_eq!(node.says(true, 5000), [(Here::Idle, true)]);
-        let last_sign = |node: &TestNode| node.local.last_sign(USER).map(|seen| (seen.here, seen.seen_ms));
+        assert_eq!(node.says(true, 5000), [(PresenceLevel::Idle, true)]);
+        let last_entry = |node: &TestNode| node.local.last_entry(USER).map(|seen| (seen.level, seen.last_seen_ms));
         node.local.set_idle(USER, connection, false, 5100);
         assert_eq!(node.says(false, 5100), [], "it waits for the next look");
-        assert_eq!(last_sign(&node), Some((Here::Idle, 5000)));
+        assert_eq!(last_entry(&node), Some((PresenceLevel::Idle, 5000)));
         node.says(true, 6000);
-        assert_eq!(last_sign(&node).map(|(here, _)| here), Some(Here::Online));
+        assert_eq!(last_entry(&node).map(|(level, _)| level), Some(PresenceLevel::Online));
     }
 
     #[test]

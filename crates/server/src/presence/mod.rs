@@ -1,19 +1,19 @@
 //! Presence: whether users are online, for those who may know it.
 //!
-//! Each node puts up signs for its own users in the channel layer (`local_users.rs`). A sign expires unless it is
+//! Each node writes entries for its own users in the channel layer (`local_users.rs`). An entry expires unless it is
 //! renewed, so a killed node is forgotten. Changes are announced, and all watched users are observed at intervals
 //! anyway (`observe.rs`), so a lost announcement only costs a moment. `hub/watchers.rs` keeps who receives what.
 //!
 //! Invariants: a viewer that may not see a user gets `unknown`, as for one that does not exist; no viewer receives a
 //! user's presence after this node knows that they may not; a connection receives changes in the order in which they
-//! were observed; putting up signs waits for nothing, so that a slow store ends no sign. Absent on purpose: versions,
+//! were observed; writing entries waits for nothing, so that a slow store ends no entry. Absent on purpose: versions,
 //! and a count of connections.
 
 mod local_users;
 mod observe;
 
 use crate::{
-    channel_layer::{ChannelLayer, LayerMessage, NodeMessage, Publication, Sign, Topic},
+    channel_layer::{ChannelLayer, LayerMessage, NodeMessage, PresenceEntry, Publication, Topic},
     config::Config,
     environment::Environment,
     hub::Hub,
@@ -47,7 +47,7 @@ const HIDDEN_EVERY: u64 = 10;
 pub struct PresenceOptions {
     /// The connections of this node.
     pub hub: Arc<Hub>,
-    /// The channel layer, which keeps the signs.
+    /// The channel layer, which keeps the entries.
     pub layer: Arc<dyn ChannelLayer>,
     /// The store: who may see whom, and when users were last active.
     pub store: Store,
@@ -68,7 +68,7 @@ pub struct Presence {
     poll_grace: Duration,
     watched_max: u32,
     local: Mutex<LocalUsers>,
-    /// Wakes the task that puts up signs.
+    /// Wakes the task that writes entries.
     changed: Notify,
     /// The last observed presence of every watched user. Locked during an observation, so that they do not overlap.
     known: tokio::sync::Mutex<HashMap<UserId, ObservedPresence>>,
@@ -94,7 +94,7 @@ impl Presence {
         let presence = &config.presence;
         let entry = Duration::from_millis(presence.entry_ms);
         let timing = PresenceTiming {
-            sign_ttl: entry,
+            entry_ttl: entry,
             interval: entry / 8,
             kept_ms: i64::try_from(presence.kept_ms).unwrap_or(i64::MAX),
         };
@@ -129,29 +129,29 @@ impl Presence {
         PresentConnection { presence: self.clone(), user, connection, grace, heard_ms, has_visible_end }
     }
 
-    /// Puts up signs, observes watched users and writes last activity, forever.
+    /// Writes entries, observes watched users and writes last activity, forever.
     pub async fn run(self: Arc<Self>) {
-        tokio::join!(self.run_signs(), self.run_observation(), self.run_last_seen());
+        tokio::join!(self.run_entries(), self.run_observation(), self.run_last_seen());
     }
 
-    async fn run_signs(&self) {
+    async fn run_entries(&self) {
         let mut ticks = ticks(self.timing.interval);
         let mut layer = self.with.layer.status();
-        let mut losses = layer.borrow_and_update().sign_losses;
+        let mut losses = layer.borrow_and_update().entry_losses;
         loop {
             let all = tokio::select! {
                 _ = ticks.tick() => true,
                 () = self.changed.notified() => false,
                 Ok(()) = layer.changed() => {
-                    let before = std::mem::replace(&mut losses, layer.borrow_and_update().sign_losses);
+                    let before = std::mem::replace(&mut losses, layer.borrow_and_update().entry_losses);
                     if losses == before {
                         continue;
                     }
-                    self.local().lose_signs();
+                    self.local().mark_entries_lost();
                     true
                 }
             };
-            self.publish_signs(all).await;
+            self.publish_entries(all).await;
         }
     }
 
@@ -176,23 +176,24 @@ impl Presence {
         }
     }
 
-    /// Puts up the signs that are due, and announces changes.
-    async fn publish_signs(&self, all: bool) {
-        let (signs, count) = {
+    /// Writes the entries that are due, and announces changes.
+    async fn publish_entries(&self, all: bool) {
+        let (entries, count) = {
             let mut local = self.local();
-            let signs = local.due_signs(all, Instant::now(), self.with.environment.ageing_ms(), self.timing);
-            (signs, local.count())
+            let entries = local.due_entries(all, Instant::now(), self.with.environment.ageing_ms(), self.timing);
+            (entries, local.count())
         };
         self.with.metrics.present.set(i64::try_from(count).unwrap_or(i64::MAX));
-        if signs.is_empty() {
+        if entries.is_empty() {
             return;
         }
-        let announcement = |sign: &Sign| Publication {
-            topics: vec![Topic::Presence(sign.user)],
-            payload: LayerMessage::node(&NodeMessage::Presence { user: sign.user }),
+        let announcement = |entry: &PresenceEntry| Publication {
+            topics: vec![Topic::Presence(entry.user)],
+            payload: LayerMessage::node(&NodeMessage::Presence { user: entry.user }),
         };
-        let news = signs.iter().filter(|(_, is_news)| *is_news).map(|(sign, _)| announcement(sign)).collect();
-        let result = self.with.layer.say(self.with.node, signs.into_iter().map(|(sign, _)| sign).collect()).await;
+        let news = entries.iter().filter(|(_, is_news)| *is_news).map(|(entry, _)| announcement(entry)).collect();
+        let result =
+            self.with.layer.put_presence(self.with.node, entries.into_iter().map(|(entry, _)| entry).collect()).await;
         let result = match result {
             Ok(()) => self.with.layer.publish(news).await,
             failed => failed,

@@ -1,14 +1,14 @@
 //! Observes watched users and publishes changes of their presence to the connections that may see them.
 //!
 //! ```text
-//!   signs (channel layer) ──► observe ──► changed? ──► deliver to the topic `presence:…` on this node
+//!   entries (channel layer) ──► observe ──► changed? ──► deliver to the topic `presence:…` on this node
 //!   visibility (store)    ──► check_visibility ──► subscribe, then send the current presence
 //!                                              └─► send `unknown`, if the viewer could see the user before
 //! ```
 
 use super::Presence;
 use crate::{
-    channel_layer::{Here, Seen, Topic, Unavailable},
+    channel_layer::{PresenceLevel, Topic, Unavailable, UserPresence},
     environment::rfc3339,
     hub::{Attached, PendingChecks, PresenceWatch, ReplacedWatches, Subscription},
     store,
@@ -40,33 +40,33 @@ const CHECKS_MAX: usize = 3;
 /// A user's presence, as far as this node knows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ObservedPresence {
-    here: Here,
+    level: PresenceLevel,
     /// When a page of theirs was last in use, if that is known.
-    seen_ms: Option<i64>,
+    last_seen_ms: Option<i64>,
     /// Whether the store was asked, too, since they are offline.
     is_last_seen_loaded: bool,
 }
 
 impl ObservedPresence {
-    fn of(seen: Option<Seen>, before_ms: Option<i64>, is_last_seen_loaded: bool) -> Self {
-        let here = seen.map_or(Here::Gone, |seen| seen.here);
-        let seen_ms = seen.map(|seen| seen.seen_ms);
-        let seen_ms = if here == Here::Idle { seen_ms } else { seen_ms.max(before_ms) };
-        Self { here, seen_ms, is_last_seen_loaded: is_last_seen_loaded && here == Here::Gone }
+    fn of(seen: Option<UserPresence>, before_ms: Option<i64>, is_last_seen_loaded: bool) -> Self {
+        let level = seen.map_or(PresenceLevel::Gone, |seen| seen.level);
+        let last_seen_ms = seen.map(|seen| seen.last_seen_ms);
+        let last_seen_ms = if level == PresenceLevel::Idle { last_seen_ms } else { last_seen_ms.max(before_ms) };
+        Self { level, last_seen_ms, is_last_seen_loaded: is_last_seen_loaded && level == PresenceLevel::Gone }
     }
 
     fn presence(self, user: UserId) -> model::Presence {
-        let (status, seen_ms) = match self.here {
-            Here::Online => (PresenceStatus::Online, None),
-            Here::Idle => (PresenceStatus::Idle, self.seen_ms),
-            Here::Gone => (PresenceStatus::Offline, self.seen_ms),
+        let (status, last_seen_ms) = match self.level {
+            PresenceLevel::Online => (PresenceStatus::Online, None),
+            PresenceLevel::Idle => (PresenceStatus::Idle, self.last_seen_ms),
+            PresenceLevel::Gone => (PresenceStatus::Offline, self.last_seen_ms),
         };
-        model::Presence { user, status, seen_at: seen_ms.map(rfc3339) }
+        model::Presence { user, status, seen_at: last_seen_ms.map(rfc3339) }
     }
 
     /// Returns whether watchers see a difference.
     fn differs_visibly(self, other: Self) -> bool {
-        self.here != other.here || (self.here != Here::Online && self.seen_ms != other.seen_ms)
+        self.level != other.level || (self.level != PresenceLevel::Online && self.last_seen_ms != other.last_seen_ms)
     }
 }
 
@@ -206,17 +206,17 @@ impl Presence {
 
     /// Loads when offline users were last active, unless it is known. Called before the lock is taken.
     async fn load_last_seen(&self, users: &[UserId]) -> HashMap<UserId, Option<i64>> {
-        let answer = self.with.layer.seen(users.to_vec()).await.unwrap_or_default();
-        let here: HashSet<UserId> =
-            answer.seen.iter().filter(|seen| seen.here != Here::Gone).map(|seen| seen.user).collect();
+        let answer = self.with.layer.presence_of(users.to_vec()).await.unwrap_or_default();
+        let present: HashSet<UserId> =
+            answer.users.iter().filter(|seen| seen.level != PresenceLevel::Gone).map(|seen| seen.user).collect();
         let gone: Vec<UserId> = {
             let known = self.known.lock().await;
             let is_known = |user: &UserId| {
                 // Those who stay as they were are not gone.
-                let stays = |known: &ObservedPresence| !answer.is_complete && known.here != Here::Gone;
+                let stays = |known: &ObservedPresence| !answer.is_complete && known.level != PresenceLevel::Gone;
                 known.get(user).is_some_and(|known| known.is_last_seen_loaded || stays(known))
             };
-            users.iter().copied().filter(|user| !here.contains(user) && !is_known(user)).collect()
+            users.iter().copied().filter(|user| !present.contains(user) && !is_known(user)).collect()
         };
         self.read_last_seen(&gone).await
     }
@@ -229,15 +229,15 @@ impl Presence {
         written: &HashMap<UserId, Option<i64>>,
     ) -> HashMap<UserId, Observation> {
         // Without the layer, users of other nodes stay as they were last known.
-        let answer = self.with.layer.seen(users.clone()).await.unwrap_or_default();
+        let answer = self.with.layer.presence_of(users.clone()).await.unwrap_or_default();
         let is_partial = !answer.is_complete;
-        let mut seen: HashMap<UserId, Seen> = answer.seen.into_iter().map(|seen| (seen.user, seen)).collect();
+        let mut seen: HashMap<UserId, UserPresence> = answer.users.into_iter().map(|seen| (seen.user, seen)).collect();
         self.add_local(&users, &mut seen);
         let mut found = HashMap::with_capacity(users.len());
         for user in users {
             let before = known.get(&user).copied();
             let read = written.get(&user);
-            let before_ms = read.copied().flatten().max(before.and_then(|before| before.seen_ms));
+            let before_ms = read.copied().flatten().max(before.and_then(|before| before.last_seen_ms));
             let is_last_seen_loaded = read.is_some() || before.is_some_and(|before| before.is_last_seen_loaded);
             let of_user = seen.get(&user).copied();
             let kept = before.filter(|_| is_partial && of_user.is_none());
@@ -254,13 +254,13 @@ impl Presence {
         found
     }
 
-    /// Adds the users of this node, whose signs may have expired because the node was late.
-    fn add_local(&self, users: &[UserId], seen: &mut HashMap<UserId, Seen>) {
+    /// Adds the users of this node, whose entries may have expired because the node was late.
+    fn add_local(&self, users: &[UserId], seen: &mut HashMap<UserId, UserPresence>) {
         let local = self.local();
-        for own in users.iter().filter_map(|user| local.last_sign(*user)) {
+        for own in users.iter().filter_map(|user| local.last_entry(*user)) {
             let seen = seen.entry(own.user).or_insert(own);
-            seen.here = seen.here.max(own.here);
-            seen.seen_ms = seen.seen_ms.max(own.seen_ms);
+            seen.level = seen.level.max(own.level);
+            seen.last_seen_ms = seen.last_seen_ms.max(own.last_seen_ms);
         }
     }
 

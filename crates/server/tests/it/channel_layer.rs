@@ -4,7 +4,7 @@ use crate::redis::Redis;
 use bytes::Bytes;
 use parlor::{
     channel_layer::{
-        ChannelLayer, Here, LayerMessage, NodeMessage, Publication, Seen, Sign, Topic,
+        ChannelLayer, LayerMessage, NodeMessage, PresenceEntry, PresenceLevel, Publication, Topic, UserPresence,
         memory::MemoryLayer,
         redis::{RedisLayer, RedisLayerOptions},
     },
@@ -77,40 +77,41 @@ async fn conforms_between_nodes(one: Arc<dyn ChannelLayer>, other: Arc<dyn Chann
 
 const LONG: Duration = Duration::from_mins(10);
 
-fn sign(user: i64, here: Here, seen_ms: i64, lasts: Duration) -> Vec<Sign> {
-    vec![Sign { user: UserId(user), here, seen_ms, lasts }]
+fn entry(user: i64, level: PresenceLevel, last_seen_ms: i64, expires_after: Duration) -> Vec<PresenceEntry> {
+    vec![PresenceEntry { user: UserId(user), level, last_seen_ms, expires_after }]
 }
 
-/// Presence signs.
+/// Presence entries.
 async fn conforms_for_presence(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLayer>) {
     let (first, second) = (Epoch(11), Epoch(12));
     let both = vec![UserId(1), UserId(2)];
-    let seen = async |layer: &Arc<dyn ChannelLayer>| layer.seen(both.clone()).await.expect("the layer runs").seen;
+    let seen =
+        async |layer: &Arc<dyn ChannelLayer>| layer.presence_of(both.clone()).await.expect("the layer runs").users;
     assert_eq!(seen(&one).await, []);
-    let of_ada = |here, seen_ms| vec![Seen { user: UserId(1), here, seen_ms }];
+    let of_ada = |level, last_seen_ms| vec![UserPresence { user: UserId(1), level, last_seen_ms }];
 
-    one.say(first, sign(1, Here::Idle, 5, LONG)).await.expect("published");
-    assert_eq!(seen(&other).await, of_ada(Here::Idle, 5), "every node sees it");
-    other.say(second, sign(1, Here::Online, 3, LONG)).await.expect("published");
-    assert_eq!(seen(&one).await, of_ada(Here::Online, 5), "the greatest and the latest count");
-    other.say(second, sign(1, Here::Gone, 4, LONG)).await.expect("published");
-    assert_eq!(seen(&one).await, of_ada(Here::Idle, 5), "a node replaces its own sign, and no other's");
-    one.say(first, sign(1, Here::Gone, 9, LONG)).await.expect("published");
-    assert_eq!(seen(&other).await, of_ada(Here::Gone, 9));
+    one.put_presence(first, entry(1, PresenceLevel::Idle, 5, LONG)).await.expect("published");
+    assert_eq!(seen(&other).await, of_ada(PresenceLevel::Idle, 5), "every node sees it");
+    other.put_presence(second, entry(1, PresenceLevel::Online, 3, LONG)).await.expect("published");
+    assert_eq!(seen(&one).await, of_ada(PresenceLevel::Online, 5), "the greatest and the latest count");
+    other.put_presence(second, entry(1, PresenceLevel::Gone, 4, LONG)).await.expect("published");
+    assert_eq!(seen(&one).await, of_ada(PresenceLevel::Idle, 5), "a node replaces its own entry, and no other's");
+    one.put_presence(first, entry(1, PresenceLevel::Gone, 9, LONG)).await.expect("published");
+    assert_eq!(seen(&other).await, of_ada(PresenceLevel::Gone, 9));
 
-    one.say(first, sign(2, Here::Online, 7, Duration::from_millis(300))).await.expect("published");
+    one.put_presence(first, entry(2, PresenceLevel::Online, 7, Duration::from_millis(300))).await.expect("published");
     assert_eq!(seen(&other).await.len(), 2);
     let ends = async {
         while seen(&other).await.len() == 2 {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(10), ends).await.expect("signs that are not repeated expire");
+    timeout(Duration::from_secs(10), ends).await.expect("entries that are not repeated expire");
 
-    let crowd = (1..=3000).flat_map(|user| sign(user, Here::Online, 1, LONG)).collect();
-    one.say(first, crowd).await.expect("published");
-    let all = other.seen((1..=3000).map(UserId).collect()).await.expect("the layer runs");
-    assert_eq!(all.seen.len(), 3000, "every user is counted");
+    let crowd = (1..=3000).flat_map(|user| entry(user, PresenceLevel::Online, 1, LONG)).collect();
+    one.put_presence(first, crowd).await.expect("published");
+    let all = other.presence_of((1..=3000).map(UserId).collect()).await.expect("the layer runs");
+    assert_eq!(all.users.len(), 3000, "every user is counted");
 }
 
 #[tokio::test]

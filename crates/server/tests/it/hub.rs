@@ -4,8 +4,8 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use parlor::{
     channel_layer::{
-        ChannelLayer, Deliver, LayerMessage, LayerStatus, Publication, SeenUsers, Sign, Topic, Unavailable,
-        memory::MemoryLayer,
+        ChannelLayer, Deliver, LayerMessage, LayerStatus, PresenceAnswer, PresenceEntry, Publication, Topic,
+        Unavailable, memory::MemoryLayer,
     },
     config::Config,
     hub::{AttachError, Hub, Taken},
@@ -63,12 +63,12 @@ impl ChannelLayer for PausingLayer {
         })
     }
 
-    fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
-        self.layer.say(node, signs)
+    fn put_presence(&self, node: Epoch, entries: Vec<PresenceEntry>) -> BoxFuture<'_, Result<(), Unavailable>> {
+        self.layer.put_presence(node, entries)
     }
 
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>> {
-        self.layer.seen(users)
+    fn presence_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<PresenceAnswer, Unavailable>> {
+        self.layer.presence_of(users)
     }
 
     fn deliver_to(&self, deliver: Deliver) {

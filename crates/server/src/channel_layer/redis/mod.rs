@@ -9,18 +9,18 @@
 //! Absent on purpose: queues in Redis, acknowledgements, retries. What is lost is found in the store.
 
 mod frame;
+mod presence;
 mod publisher;
-mod signs;
 mod subscriber;
 
-use super::{ChannelLayer, Deliver, LayerStatus, Publication, SeenUsers, Sign, Topic, Unavailable};
+use super::{ChannelLayer, Deliver, LayerStatus, PresenceAnswer, PresenceEntry, Publication, Topic, Unavailable};
 use crate::{environment::Environment, redis_server::Outage, supervisor::Supervisor};
 use frame::FrameCodec;
 use futures_util::future::BoxFuture;
 use parlor_protocol::ids::{Epoch, UserId};
+use presence::RedisPresence;
 use publisher::PublishQueue;
 use redis::Client;
-use signs::RedisSigns;
 use std::{
     collections::HashSet,
     fmt,
@@ -53,7 +53,7 @@ pub struct RedisLayerOptions {
 #[derive(Debug)]
 pub struct RedisLayer {
     shared: Arc<RedisState>,
-    signs: RedisSigns,
+    entries: RedisPresence,
     requests: mpsc::UnboundedSender<TopicChange>,
     queue: PublishQueue,
     tasks: [JoinHandle<()>; 2],
@@ -72,10 +72,10 @@ struct RedisState {
     receiving: Outage,
     /// Whether this node publishes.
     publishing: Outage,
-    /// Whether this node writes and reads signs.
-    signs: Outage,
-    /// When signs were last lost.
-    signs_lost: Mutex<Option<Instant>>,
+    /// Whether this node writes and reads entries.
+    entries: Outage,
+    /// When entries were last lost.
+    entries_lost: Mutex<Option<Instant>>,
     environment: Environment,
 }
 
@@ -112,8 +112,8 @@ impl RedisLayer {
             status: watch::Sender::new(LayerStatus { is_publishing: true, ..LayerStatus::default() }),
             receiving: Outage::new("receiving from other nodes", 1),
             publishing: Outage::new("publishing to other nodes", 1),
-            signs: Outage::new("presence", 1),
-            signs_lost: Mutex::default(),
+            entries: Outage::new("presence", 1),
+            entries_lost: Mutex::default(),
             client,
             environment,
         });
@@ -123,7 +123,7 @@ impl RedisLayer {
             supervisor.run("channel layer subscriber", subscriber::run(shared.clone(), requested)),
             supervisor.run("channel layer publisher", publisher::run(shared.clone(), queued)),
         ];
-        Ok(Self { signs: RedisSigns::new(shared.clone()), shared, requests, queue, tasks })
+        Ok(Self { entries: RedisPresence::new(shared.clone()), shared, requests, queue, tasks })
     }
 }
 
@@ -173,12 +173,12 @@ impl ChannelLayer for RedisLayer {
         Box::pin(async { Ok(()) })
     }
 
-    fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move { self.signs.say(node, &signs).await.map_err(|cause| unavailable(&cause)) })
+    fn put_presence(&self, node: Epoch, entries: Vec<PresenceEntry>) -> BoxFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move { self.entries.put_presence(node, &entries).await.map_err(|cause| unavailable(&cause)) })
     }
 
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>> {
-        Box::pin(async move { self.signs.seen(&users).await.map_err(|cause| unavailable(&cause)) })
+    fn presence_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<PresenceAnswer, Unavailable>> {
+        Box::pin(async move { self.entries.presence_of(&users).await.map_err(|cause| unavailable(&cause)) })
     }
 
     fn deliver_to(&self, deliver: Deliver) {
@@ -199,9 +199,9 @@ impl RedisState {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that signs may have been lost; called before any is read again.
-    fn note_lost_signs(&self) {
-        *self.signs_lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// Notes that entries may have been lost; called before any is read again.
+    fn note_lost_entries(&self) {
+        *self.entries_lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     fn channel(&self, topic: Topic) -> String {

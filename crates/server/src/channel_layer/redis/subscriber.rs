@@ -142,12 +142,12 @@ impl RedisState {
         let mut topics = self.topics();
         let missing: Vec<Topic> = topics.joined.difference(subscribed).copied().take(TOPICS_PER_COMMAND).collect();
         if missing.is_empty() {
-            // Signs could not be renewed meanwhile, and Redis may have come back empty.
-            self.note_lost_signs();
+            // Entries could not be renewed meanwhile, and Redis may have come back empty.
+            self.note_lost_entries();
             topics.is_connected = true;
             self.status.send_modify(|status| {
                 status.is_connected = true;
-                status.sign_losses += 1;
+                status.entry_losses += 1;
             });
             return None;
         }

@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use parlor::{
     app::App,
     channel_layer::{
-        ChannelLayer, Deliver, LayerStatus, Publication, SeenUsers, Sign, Topic, Unavailable, memory::MemoryLayer,
+        ChannelLayer, Deliver, LayerStatus, PresenceAnswer, PresenceEntry, Publication, Topic, Unavailable,
+        memory::MemoryLayer,
     },
     domain::{Change, ProfileUpdate},
 };
@@ -141,20 +142,20 @@ impl ChannelLayer for PausingNodeLayer {
         self.layer.leave(topic)
     }
 
-    fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
+    fn put_presence(&self, node: Epoch, entries: Vec<PresenceEntry>) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            self.pause_at(PausePoint::Publishing, signs.iter().map(|sign| sign.user).collect()).await;
-            self.layer.say(node, signs).await?;
+            self.pause_at(PausePoint::Publishing, entries.iter().map(|entry| entry.user).collect()).await;
+            self.layer.put_presence(node, entries).await?;
             self.published.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })
     }
 
-    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<SeenUsers, Unavailable>> {
+    fn presence_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<PresenceAnswer, Unavailable>> {
         Box::pin(async move {
             self.pause_at(PausePoint::Reading, users.clone()).await;
             self.reads.fetch_add(1, Ordering::Relaxed);
-            self.layer.seen(users).await
+            self.layer.presence_of(users).await
         })
     }
 
@@ -335,8 +336,8 @@ async fn a_late_node_still_knows_presence(cluster: TestCluster) {
     let _here = node.presence.connect(ben);
     of_ada.watch_until(ben, Online).await;
     let publishing = paused_layer.stop(PausePoint::Publishing).await;
-    let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it exists").seen.is_empty();
-    wait_until(is_over, "a sign that is not put up again ends").await;
+    let is_over = async || cluster.layer.presence_of(vec![ben]).await.expect("it exists").users.is_empty();
+    wait_until(is_over, "an entry that is not written again ends").await;
     assert_eq!(node.presence.read(ada, &[ben]).await.expect("the store is available")[0].status, Online);
     publishing.go();
 }

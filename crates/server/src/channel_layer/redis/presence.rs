@@ -1,11 +1,11 @@
-//! Signs of presence in Redis: a hash for each user, with a field for each node. A field has its own time of expiry, by
+//! Presence entries in Redis: a hash for each user, with a field for each node. A field has its own time of expiry, by
 //! the clock of Redis; the hash expires by itself some time after the last sign in it.
 //!
-//! A key without an expiry, the mark, shows that Redis has lost nothing. If it is another one than before, all signs are
-//! gone; nodes put theirs up again, and until they surely have, nobody counts as gone for want of a sign.
+//! A key without an expiry, the mark, shows that Redis has lost nothing. If it is another one than before, all entries are
+//! gone; nodes write theirs again, and until they surely have, nobody counts as gone for want of an entry.
 
 use super::{
-    super::{Here, Seen, SeenUsers, Sign},
+    super::{PresenceAnswer, PresenceEntry, PresenceLevel, UserPresence},
     RedisState,
 };
 use crate::redis_server::{PAUSE_MAX_MS, RedisServer, TIMEOUT, byte_strings};
@@ -19,14 +19,14 @@ use tokio::{sync::Mutex, time::timeout};
 
 /// Users in one round trip.
 const USERS_AT_ONCE: usize = 1000;
-/// For how long at least a hash is kept after its last sign, so that a short sign ends no longer one.
+/// For how long at least a hash is kept after its last entry, so that a short entry ends no longer one.
 const KEPT_MIN: Duration = Duration::from_hours(1);
-/// How long after a loss signs may be missing: every node has connected again by then, and put up its own.
+/// How long after a loss entries may be missing: every node has connected again by then, and written its own.
 const SETTLING: Duration = Duration::from_millis(2 * PAUSE_MAX_MS);
 
 /// See the module documentation.
 #[derive(Debug)]
-pub(super) struct RedisSigns {
+pub(super) struct RedisPresence {
     shared: Arc<RedisState>,
     /// Held during round trips. Only presence waits for it, and never longer than the timeout.
     redis: Mutex<RedisServer>,
@@ -34,14 +34,14 @@ pub(super) struct RedisSigns {
     mark: std::sync::Mutex<Option<Vec<u8>>>,
 }
 
-impl RedisSigns {
+impl RedisPresence {
     pub(super) fn new(shared: Arc<RedisState>) -> Self {
         let redis = Mutex::new(RedisServer::new(shared.client.clone(), TIMEOUT));
         Self { shared, redis, mark: std::sync::Mutex::default() }
     }
 
     fn key(&self, user: UserId) -> String {
-        format!("{}:signs:{user}", self.shared.prefix)
+        format!("{}:presence:{user}", self.shared.prefix)
     }
 
     /// Runs work on the connection within the timeout, waiting included. Fails at once while Redis is away, so that
@@ -54,13 +54,13 @@ impl RedisSigns {
         let late = || Err((ErrorKind::Io, "the server does not answer in time").into());
         let done = timeout(TIMEOUT, working).await.unwrap_or_else(|_| late());
         match &done {
-            Ok(_) => self.shared.signs.end(),
-            Err(cause) => self.shared.signs.begin(cause),
+            Ok(_) => self.shared.entries.end(),
+            Err(cause) => self.shared.entries.begin(cause),
         }
         done
     }
 
-    pub(super) async fn say(&self, node: Epoch, signs: &[Sign]) -> Result<(), RedisError> {
+    pub(super) async fn put_presence(&self, node: Epoch, entries: &[PresenceEntry]) -> Result<(), RedisError> {
         self.run(async |redis| {
             let mut first = redis::pipe();
             let mark = u64::from_le_bytes(self.shared.environment.random());
@@ -69,13 +69,13 @@ impl RedisSigns {
             let mut answers = redis.run(&first).await?.into_iter();
             let now_ms = milliseconds(answers.next().as_slice());
             self.note_mark(answers.next_back());
-            for signs in signs.chunks(USERS_AT_ONCE) {
+            for entries in entries.chunks(USERS_AT_ONCE) {
                 let mut pipeline = redis::pipe();
-                for sign in signs {
-                    let key = self.key(sign.user);
-                    let until_ms = now_ms + milliseconds_of(sign.lasts);
-                    let kept = sign.lasts.max(KEPT_MIN);
-                    pipeline.hset(&key, node.0, field(sign, until_ms)).pexpire(&key, milliseconds_of(kept));
+                for entry in entries {
+                    let key = self.key(entry.user);
+                    let until_ms = now_ms + milliseconds_of(entry.expires_after);
+                    let kept = entry.expires_after.max(KEPT_MIN);
+                    pipeline.hset(&key, node.0, field(entry, until_ms)).pexpire(&key, milliseconds_of(kept));
                 }
                 redis.run(&pipeline).await?;
             }
@@ -84,14 +84,14 @@ impl RedisSigns {
         .await
     }
 
-    pub(super) async fn seen(&self, users: &[UserId]) -> Result<SeenUsers, RedisError> {
+    pub(super) async fn presence_of(&self, users: &[UserId]) -> Result<PresenceAnswer, RedisError> {
         self.run(async |redis| {
             let mut found = Vec::new();
             for users in users.chunks(USERS_AT_ONCE) {
                 self.read(redis, users, &mut found).await?;
             }
-            let lost = *self.shared.signs_lost.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(SeenUsers { seen: found, is_complete: lost.is_none_or(|at| at.elapsed() > SETTLING) })
+            let lost = *self.shared.entries_lost.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(PresenceAnswer { users: found, is_complete: lost.is_none_or(|at| at.elapsed() > SETTLING) })
         })
         .await
     }
@@ -104,12 +104,17 @@ impl RedisSigns {
         let mark = answer.into_iter().flat_map(byte_strings).next();
         let before = std::mem::replace(&mut *self.mark.lock().unwrap_or_else(PoisonError::into_inner), mark.clone());
         if before.is_some() && before != mark {
-            self.shared.note_lost_signs();
-            self.shared.status.send_modify(|status| status.sign_losses += 1);
+            self.shared.note_lost_entries();
+            self.shared.status.send_modify(|status| status.entry_losses += 1);
         }
     }
 
-    async fn read(&self, redis: &mut RedisServer, users: &[UserId], found: &mut Vec<Seen>) -> Result<(), RedisError> {
+    async fn read(
+        &self,
+        redis: &mut RedisServer,
+        users: &[UserId],
+        found: &mut Vec<UserPresence>,
+    ) -> Result<(), RedisError> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("TIME").get(self.mark_key());
         for user in users {
@@ -120,9 +125,9 @@ impl RedisSigns {
         self.note_mark(answers.next());
         let mut old = redis::pipe();
         for (user, answer) in users.iter().zip(answers) {
-            let signs = Fields::of(answer, now_ms);
-            found.extend(signs.seen(*user));
-            for node in signs.old {
+            let entries = Fields::of(answer, now_ms);
+            found.extend(entries.presence_of(*user));
+            for node in entries.old {
                 old.hdel(self.key(*user), node);
             }
         }
@@ -147,32 +152,32 @@ fn milliseconds_of(duration: Duration) -> i64 {
 }
 
 /// Encodes the value of a field: presence, last use and expiry.
-fn field(sign: &Sign, until_ms: i64) -> String {
-    let here = match sign.here {
-        Here::Gone => "gone",
-        Here::Idle => "idle",
-        Here::Online => "online",
+fn field(entry: &PresenceEntry, until_ms: i64) -> String {
+    let level = match entry.level {
+        PresenceLevel::Gone => "gone",
+        PresenceLevel::Idle => "idle",
+        PresenceLevel::Online => "online",
     };
-    format!("{here} {} {until_ms}", sign.seen_ms)
+    format!("{level} {} {until_ms}", entry.last_seen_ms)
 }
 
 /// Decodes the value of a field.
-fn parse(field: &[u8]) -> Option<(Here, i64, i64)> {
+fn parse(field: &[u8]) -> Option<(PresenceLevel, i64, i64)> {
     let mut parts = std::str::from_utf8(field).ok()?.split(' ');
-    let here = match parts.next()? {
-        "gone" => Here::Gone,
-        "idle" => Here::Idle,
-        "online" => Here::Online,
+    let level = match parts.next()? {
+        "gone" => PresenceLevel::Gone,
+        "idle" => PresenceLevel::Idle,
+        "online" => PresenceLevel::Online,
         _ => return None,
     };
-    Some((here, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    Some((level, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// The signs for one user.
+/// The entries for one user.
 #[derive(Debug, Default)]
 struct Fields {
-    valid: Vec<(Here, i64)>,
-    /// The nodes whose signs ended so long ago that they can be removed.
+    valid: Vec<(PresenceLevel, i64)>,
+    /// The nodes whose entries ended so long ago that they can be removed.
     old: Vec<Vec<u8>>,
 }
 
@@ -188,7 +193,7 @@ impl Fields {
         };
         for pair in texts.chunks_exact(2) {
             match parse(&pair[1]) {
-                Some((here, seen_ms, until_ms)) if until_ms > now_ms => fields.valid.push((here, seen_ms)),
+                Some((level, last_seen_ms, until_ms)) if until_ms > now_ms => fields.valid.push((level, last_seen_ms)),
                 Some((_, _, until_ms)) if until_ms > now_ms - milliseconds_of(KEPT_MIN) => {}
                 _ => fields.old.push(pair[0].clone()),
             }
@@ -196,9 +201,9 @@ impl Fields {
         fields
     }
 
-    fn seen(&self, user: UserId) -> Option<Seen> {
-        let here = self.valid.iter().map(|(here, _)| *here).max()?;
-        let seen_ms = self.valid.iter().map(|(_, seen_ms)| *seen_ms).max()?;
-        Some(Seen { user, here, seen_ms })
+    fn presence_of(&self, user: UserId) -> Option<UserPresence> {
+        let level = self.valid.iter().map(|(level, _)| *level).max()?;
+        let last_seen_ms = self.valid.iter().map(|(_, last_seen_ms)| *last_seen_ms).max()?;
+        Some(UserPresence { user, level, last_seen_ms })
     }
 }
