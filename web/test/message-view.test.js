@@ -223,7 +223,7 @@ test('an edit continues while its message is not loaded and ends when the messag
     };
     return threadView(viewInput, {
       id: 1, divider: null, offline: false, progress: 'idle', side: null, draft: '', draftTaken: 0, charsMax: 9, subjectMax: 9,
-      attached: [], bytesMax: 9, drafting: drafting.of(1), going: false, enterSends: true, over: (one) => one,
+      attached: [], bytesMax: 9, drafting: drafting.of(1), isJumping: false, enterSends: true, withPending: (one) => one,
     }).composer.mode;
   };
   const away = modeWith([message(8)]);

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  dotOf, watchedUsers, presenceText, standing, shortTypingText, typingText, writers,
+  dotOf, watchedUsers, presenceText, presenceLine, shortTypingText, typingText, typingUsers,
 } from '../src/inbox/view/presence.js';
 import { emptyState } from '../src/sdk/state/state.js';
 
@@ -66,17 +66,17 @@ test('the typing indicator names one user, two users, then several people', () =
 test('only other known users are shown as typing', () => {
   const presenceSource = { typing: () => [ME, 2, 99], presence: () => null };
   const group = conversation('group', [ada, ben, cleo]);
-  assert.deepEqual(writers(emptyState(ME), group, presenceSource), [ben]);
+  assert.deepEqual(typingUsers(emptyState(ME), group, presenceSource), [ben]);
 });
 
 test('a group header counts online members, a direct one shows the other user’s presence', () => {
   const presenceSource = { typing: () => [], presence: (/** @type {number} */ id) => (id === 2 ? presence('online') : null) };
-  assert.deepEqual(standing(emptyState(ME), conversation('group', [ada, ben, cleo]), presenceSource, NOW),
+  assert.deepEqual(presenceLine(emptyState(ME), conversation('group', [ada, ben, cleo]), presenceSource, NOW),
     { words: '3 people, 1 online', dot: 'online' });
-  assert.deepEqual(standing(emptyState(ME), conversation('direct', [ada, ben]), presenceSource, NOW),
+  assert.deepEqual(presenceLine(emptyState(ME), conversation('direct', [ada, ben]), presenceSource, NOW),
     { words: 'Online', dot: 'online' });
   const nobody = { typing: () => [], presence: () => null };
-  assert.deepEqual(standing(emptyState(ME), conversation('group', [ada, ben]), nobody, NOW), { words: '2 people', dot: '' });
+  assert.deepEqual(presenceLine(emptyState(ME), conversation('group', [ada, ben]), nobody, NOW), { words: '2 people', dot: '' });
 });
 
 test('users on the screen are watched, members of the open conversation first', () => {

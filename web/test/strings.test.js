@@ -45,7 +45,7 @@ test('a user named You is not confused with the current user', () => {
     const { mode } = threadView(viewInput, {
       id, divider: null, offline: false, progress: 'idle', side: null, draft: '', draftTaken: 0, charsMax: 9,
       subjectMax: 9, attached: [], bytesMax: 9, drafting: { reply, subject: null, mentions: [], editing: null },
-      over: (message) => message, going: false, enterSends: true,
+      withPending: (message) => message, isJumping: false, enterSends: true,
     }).composer;
     return mode?.kind === 'reply' ? mode.who : undefined;
   };

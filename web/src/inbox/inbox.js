@@ -69,7 +69,7 @@ export class ParlorInbox extends HTMLElement {
   /** @type {SearchActions|null} */
   #searching = null;
   /** @type {ReadingActions|null} */
-  #standing = null;
+  #reading = null;
   /** @type {Arrivals|null} */
   #arrivals = null;
   #nothingKey = '';
@@ -91,7 +91,7 @@ export class ParlorInbox extends HTMLElement {
     addKeyboardNavigation(this, { list: this.#list, thread: this.#thread, signal: this.#leave.signal });
     addRowMenu(this, { client, changed: () => this.render(), viewInput: () => this.#viewInput(), signal: this.#leave.signal });
     handleFiles(this, { client, open: () => this.#open(), thread: this.#thread, signal: this.#leave.signal });
-    this.#standing = new ReadingActions({
+    this.#reading = new ReadingActions({
       host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
       changed: () => this.render(), signal: this.#leave.signal,
     });
@@ -180,8 +180,8 @@ export class ParlorInbox extends HTMLElement {
   #setIdle(isIdle) {
     this.client?.ownActivity.setIdle(isIdle);
     this.#arrivals?.setIdle(isIdle);
-    if (!this.#standing || this.#standing.isIdle === isIdle) return;
-    this.#standing.isIdle = isIdle;
+    if (!this.#reading || this.#reading.isIdle === isIdle) return;
+    this.#reading.isIdle = isIdle;
     if (!isIdle) this.#thread.markVisible();
   }
 
@@ -216,7 +216,7 @@ export class ParlorInbox extends HTMLElement {
       if (!client || !this.isConnected) return;
       this.#searching ??= new part.SearchActions({
         host: this, client, list: this.#list, viewInput: () => this.#viewInput(),
-        goTo: (place) => void this.#standing?.goTo(place), changed: () => this.render(), signal: this.#leave.signal,
+        goTo: (place) => void this.#reading?.goTo(place), changed: () => this.render(), signal: this.#leave.signal,
       });
       act(this.#searching);
     });
@@ -261,9 +261,9 @@ export class ParlorInbox extends HTMLElement {
     const after = this.#open();
     if (before !== null && before !== after) this.client?.hideConversation(before);
     this.#divider = undefined;
-    const target = this.#standing?.startingPoint(after) ?? null;
+    const target = this.#reading?.startingPoint(after) ?? null;
     if (after !== null) this.#acts?.draft.drafts.open(after);
-    if (after !== null) void this.client?.showConversation(after, target).then(() => this.#standing?.arrive());
+    if (after !== null) void this.client?.showConversation(after, target).then(() => this.#reading?.arrive());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings') this.#showSettings(focus);
     this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
@@ -333,7 +333,7 @@ export class ParlorInbox extends HTMLElement {
     else this.#renderNothing(viewInput);
     this.#renderBanner(viewInput);
     this.#title(viewInput);
-    this.#standing?.markDelivered();
+    this.#reading?.markDelivered();
     this.#arrivals?.check();
     this.#renderGroup();
     this.#watch(viewInput);
@@ -361,8 +361,8 @@ export class ParlorInbox extends HTMLElement {
       charsMax: client.limits.text_chars_max,
       subjectMax: client.limits.subject_chars_max,
       drafting: this.#acts?.draft.of(id) ?? { reply: null, subject: null, mentions: [], editing: null },
-      over: (message) => client.pendingReactions.withPending(message),
-      going: this.#standing?.isJumping(id) ?? false,
+      withPending: (message) => client.pendingReactions.withPending(message),
+      isJumping: this.#reading?.isJumping(id) ?? false,
       attached: client.uploads.draftFiles(id),
       bytesMax: client.limits.upload_bytes_max,
       enterSends: client.storage.get(SEND_KEY) !== 'Ctrl Enter',

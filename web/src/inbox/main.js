@@ -70,7 +70,7 @@ function takeShared() {
 /** @param {number} [failures] */
 async function begin(failures = 0) {
   const words = loadLanguage(document.documentElement.lang);
-  const user = http.me().catch(nobody);
+  const user = http.me().catch(nullWhenSignedOut);
   try {
     const answers = Promise.all([http.site(), user, failures > 0 ? words.catch(useEnglish) : words]);
     const answered = failures > 0 ? await answers : await Promise.race([answers, patience()]);
@@ -145,7 +145,7 @@ function useEnglish() {
 }
 
 /** @param {unknown} error @returns {null} */
-function nobody(error) {
+function nullWhenSignedOut(error) {
   if (endsSession(error)) return null;
   throw error;
 }

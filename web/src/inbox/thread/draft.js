@@ -46,8 +46,8 @@ export class ComposerDraft {
 
   /** @param {Message} message */
   edit({ conversation, seq, text, mentions = [], subject = '', attachments = [] }) {
-    const was = { text, mentions, subject, files: attachments.length };
-    this.#edit = { conversation, seq, saving: false, trouble: '', was };
+    const original = { text, mentions, subject, files: attachments.length };
+    this.#edit = { conversation, seq, saving: false, trouble: '', original };
   }
 
   /** @param {Partial<Editing>} how */

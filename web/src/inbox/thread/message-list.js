@@ -109,7 +109,7 @@ export class ParlorMessageList extends HTMLElement {
    * @param {MessageListView} view @returns {boolean} */
   keeps(view) {
     return view.conversation === this.#view?.conversation && this.#view.loaded && !this.#following
-      && !this.#toLatest && !view.going && !view.left && this.#anchor.seq > 0;
+      && !this.#toLatest && !view.isJumping && !view.hasLeft && this.#anchor.seq > 0;
   }
 
   /** @param {MessageListView} view */
@@ -170,7 +170,7 @@ export class ParlorMessageList extends HTMLElement {
     this.#jumpCover.hidden = !(view.loaded && view.loading && view.side === 'place');
     updateBlocks(this.#blocks, view.blocks);
     updateKeyed(this.#blocks, view.blocks, (block) => block.key, createBlock);
-    this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
+    this.#writing.update(view.moreAfter ? [] : view.typingUsers, view.typing, view.isGroup);
     fitBubbles(this.#blocks);
     this.#anchor.changed();
     // A message that is dropped takes the focus with it.

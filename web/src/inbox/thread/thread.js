@@ -133,7 +133,7 @@ export class ParlorThread extends HTMLElement {
   /** @param {ThreadView} view */
   #drawHead(view) {
     this.#head.hidden = false;
-    const { picture, isGroup: pair, standing: { words, dot } } = view;
+    const { picture, isGroup: pair, presenceLine: { words, dot } } = view;
     // In a group's head the text includes the number.
     const sign = pair ? '' : dot;
     const key = `${avatarKey(view.faces)}${pair}${picture ?? ''}${sign}`;
@@ -186,7 +186,7 @@ export class ParlorThread extends HTMLElement {
 
 /** @param {ThreadView} view @returns {'missing'|'failed'|'skeleton'|'first'|''} */
 function insteadOf(view) {
-  const isLeft = view.messageList.left && view.progress !== 'loading';
+  const isLeft = view.messageList.hasLeft && view.progress !== 'loading';
   if ((view.progress === 'missing' || isLeft) && !view.known) return 'missing';
   if (!view.loaded || !view.known) return view.progress === 'failed' ? 'failed' : 'skeleton';
   return view.messageList.blocks.length === 0 ? 'first' : '';

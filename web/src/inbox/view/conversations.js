@@ -8,7 +8,7 @@
  * @import {Item} from '../../sdk/outbox-item.js'
  */
 import { isUnsendable } from '../../sdk/upload.js';
-import { dotOf, shortTypingText, writers } from './presence.js';
+import { dotOf, shortTypingText, typingUsers } from './presence.js';
 import { previewContent } from './attachments.js';
 import { roleName, shortName, shortTime } from './format.js';
 import { previewMessage } from './preview.js';
@@ -96,7 +96,7 @@ function previewOf(conversation, { state, waiting, draft, selected, presenceSour
   const items = waiting(conversation.id);
   const refused = items.find((one) => one.state === 'refused');
   if (refused) return preview('failed', previewContent(refused).text, { sign: previewContent(refused).sign });
-  const typing = shortTypingText(writers(state, conversation, presenceSource), conversation.kind);
+  const typing = shortTypingText(typingUsers(state, conversation, presenceSource), conversation.kind);
   if (typing !== '') return preview('typing', typing);
   const words = draft(conversation.id);
   const attached = (files?.draft(conversation.id) ?? []).filter((one) => !isUnsendable(one));

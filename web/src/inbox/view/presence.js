@@ -67,7 +67,7 @@ export function shortTypingText(users, kind) {
 
 /** Returns the members of a conversation who are typing. @param {State} state @param {Conversation} conversation
  * @param {PresenceSource} presenceSource @returns {User[]} */
-export function writers(state, conversation, presenceSource) {
+export function typingUsers(state, conversation, presenceSource) {
   /** @type {User[]} */
   const found = [];
   for (const id of presenceSource.typing(conversation.id)) {
@@ -80,7 +80,7 @@ export function writers(state, conversation, presenceSource) {
 
 /** Returns the line under the name in a thread's header. @param {State} state @param {Conversation} conversation
  * @param {PresenceSource} presenceSource @param {number} now @returns {{words: string, dot: Dot}} */
-export function standing(state, conversation, presenceSource, now) {
+export function presenceLine(state, conversation, presenceSource, now) {
   const rest = otherMembers(state, conversation);
   if (conversation.kind === 'direct') {
     const presence = rest[0] ? presenceSource.presence(rest[0].id) : null;

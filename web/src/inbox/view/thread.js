@@ -11,7 +11,7 @@
  * @import {FileView} from '../../sdk/upload.js'
  */
 import { historyFrom } from '../../sdk/state/conversations.js';
-import { standing, typingText, writers } from './presence.js';
+import { presenceLine, typingText, typingUsers } from './presence.js';
 import { shortName } from './format.js';
 import { previewMessage, nameFor } from './preview.js';
 import { truncate } from './graphemes.js';
@@ -23,7 +23,7 @@ import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conver
 /**
  * @typedef {{
  *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, mentions?: Mention[],
- *   subject?: string, was: {text: string, mentions: Mention[], subject: string, files: number},
+ *   subject?: string, original: {text: string, mentions: Mention[], subject: string, files: number},
  * }} Editing with the new text, once it differs, and the old text, whose message may no longer be loaded
  * @typedef {{reply: number|null, subject: string|null, mentions: Mention[], editing: Editing|null}} Draft
  *   a null `subject` is hidden
@@ -36,17 +36,17 @@ import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conver
  *   conversation: number, name: string, isGroup: boolean, draft: string, mentions: Mention[], draftTaken: number, subject: string|null, mode: ComposerMode|null, closed: string|null,
  *   charsMax: number, subjectMax: number, attached: FileView[], enterSends: boolean,
  * }} ComposerView a null `subject` is hidden; `draftTaken` counts how often another page has sent or cleared the draft
- * `side` is the side of `loading` and `failed`; `first` the first message that the user may see; `going`: a jump is
- * under way; `left`: the user is no longer a member.
+ * `side` is the side of `loading` and `failed`; `first` the first message that the user may see; `isJumping`: a jump
+ * is under way; `hasLeft`: the user is no longer a member.
  * @typedef {{
  *   conversation: number, name: string, blocks: Block[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
- *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
- *   first: number, lastSeq: number, unread: number, now: number, divider: Divider|null, going: boolean,
- *   left: boolean, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
+ *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, typingUsers: User[], typing: string,
+ *   first: number, lastSeq: number, unread: number, now: number, divider: Divider|null, isJumping: boolean,
+ *   hasLeft: boolean, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
  * }} MessageListView
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
- *   picture: string|null, standing: {words: string, dot: Dot},
+ *   picture: string|null, presenceLine: {words: string, dot: Dot},
  *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, messageList: MessageListView,
  *   composer: ComposerView, bytesMax: number,
  * }} ThreadView
@@ -54,8 +54,8 @@ import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conver
  *   id: number, divider: Divider|null, offline: boolean, progress: Progress, side: Side|null,
  *   draft: string, draftTaken: number,
  *   charsMax: number, subjectMax: number, attached: FileView[], bytesMax: number, drafting: Draft,
- *   over: (message: Message) => Message, going: boolean, enterSends: boolean,
- * }} Opened `going`: a jump is under way; `over` adds the user's reactions that the server does not know yet
+ *   withPending: (message: Message) => Message, isJumping: boolean, enterSends: boolean,
+ * }} Opened `isJumping`: a jump is under way; `withPending` adds the user's reactions that the server does not know yet
  */
 
 /** The name of the stored key that sends: "Enter" or "Ctrl Enter". */
@@ -69,7 +69,7 @@ export function threadView(viewInput, opened) {
   const { state } = viewInput;
   const conversation = state.conversations.get(id);
   const thread = state.threads.get(id);
-  const messages = thread ? visibleMessages(thread).map(opened.over) : [];
+  const messages = thread ? visibleMessages(thread).map(opened.withPending) : [];
   // Pending messages follow the last message, which may not be loaded.
   const own = viewInput.waiting(id);
   const items = thread?.moreAfter ? [] : own;
@@ -85,7 +85,7 @@ export function threadView(viewInput, opened) {
   const others = messages.filter((one) => isNews(one, state.user)).map((one) => ({
     seq: one.seq, who: shortName(nameFor(state, one.sender)), text: truncate(previewMessage(state, one).text, ANNOUNCED_CHARS_MAX),
   }));
-  const typing = conversation && !offline ? writers(state, conversation, viewInput.presenceSource) : [];
+  const typing = conversation && !offline ? typingUsers(state, conversation, viewInput.presenceSource) : [];
   const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;
   return {
     id,
@@ -93,7 +93,7 @@ export function threadView(viewInput, opened) {
     faces: conversation ? avatarUsers(state, conversation) : [],
     isGroup: conversation?.kind === 'group',
     picture: conversation?.picture ?? null,
-    standing: conversation ? standing(state, conversation, viewInput.presenceSource, viewInput.now) : { words: '', dot: '' },
+    presenceLine: conversation ? presenceLine(state, conversation, viewInput.presenceSource, viewInput.now) : { words: '', dot: '' },
     people: conversation?.member_count ?? 0,
     offline,
     context: conversation?.context ?? null,
@@ -115,12 +115,12 @@ export function threadView(viewInput, opened) {
       lastSeq: (thread?.moreAfter ? conversation?.last_seq : messages.at(-1)?.seq) ?? 0,
       unread: conversation ? unreadOf(conversation, viewInput.readUpTo(id)) : 0,
       divider,
-      going: opened.going,
-      left: conversation === undefined && state.left.has(`conversation:${id}`),
+      isJumping: opened.isJumping,
+      hasLeft: conversation === undefined && state.left.has(`conversation:${id}`),
       now: viewInput.now,
       others,
       isGroup: conversation?.kind === 'group',
-      writers: typing,
+      typingUsers: typing,
       typing: typingText(typing),
       ownKey: own.at(-1)?.client_id ?? '',
       trouble: blocks.map((one) => (one.type === 'group' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
@@ -149,9 +149,9 @@ function modeOf(state, messages, { reply, editing }) {
   const edited = editing && find(editing.seq);
   // An edit continues while its message is not loaded.
   if (editing && !edited?.deleted && !edited?.hidden) {
-    const { seq, saving, trouble, was } = editing;
-    const { text, subject = '', mentions = [] } = edited ?? was;
-    const files = edited ? (edited.attachments?.length ?? 0) : was.files;
+    const { seq, saving, trouble, original } = editing;
+    const { text, subject = '', mentions = [] } = edited ?? original;
+    const files = edited ? (edited.attachments?.length ?? 0) : original.files;
     const words = {
       text: editing.text ?? text, mentions: editing.mentions ?? mentions, subject: editing.subject ?? subject,
     };
