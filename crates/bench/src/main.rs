@@ -29,6 +29,7 @@ mod machine;
 mod report;
 mod search;
 mod server;
+mod simulate;
 mod startup;
 mod texts;
 mod users;
@@ -78,6 +79,8 @@ struct Rounds {
 #[derive(Debug, Subcommand)]
 enum Command {
     Examples(ExampleArgs),
+    /// A simulation of fan-out and of the contention for the clock, without a server.
+    Simulate(simulate::SimulateArgs),
     #[command(flatten)]
     Figures(MeasureCommand),
 }
@@ -195,11 +198,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<String> {
-    let bench = Bench::new(cli.place.server, cli.place.folder, !cli.place.unpinned)?;
-    eprintln!("{}: {}", bench.program.display(), bench.description());
     match cli.command {
-        Command::Examples(arguments) => block_on(examples::run(&bench, &arguments.options())),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Examples(arguments) => block_on(examples::run(&cli.place.bench()?, &arguments.options())),
         Command::Figures(figures) => {
+            let bench = cli.place.bench()?;
             let mut rows = vec![bench.present()?];
             rows.extend(measure(&bench, figures)?);
             rows.push(bench.present()?);
@@ -236,6 +239,15 @@ fn measure(bench: &Bench, command: MeasureCommand) -> Result<Vec<Row>> {
             rows.extend(block_on(startup::run(bench, 9, 0))?);
             Ok(rows)
         }
+    }
+}
+
+impl Location {
+    /// Prepares to measure the server there.
+    fn bench(self) -> Result<Bench> {
+        let bench = Bench::new(self.server, self.folder, !self.unpinned)?;
+        eprintln!("{}: {}", bench.program.display(), bench.description());
+        Ok(bench)
     }
 }
 
