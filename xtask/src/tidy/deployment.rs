@@ -52,7 +52,7 @@ fn unknown_keys(file: &File, settings: &BTreeMap<String, String>) -> Vec<Finding
     let mut sections: Vec<&str> =
         settings.keys().filter_map(|key| key.split_once('.')).map(|(section, _)| section).collect();
     sections.dedup();
-    let pattern = format!(r"(?:^|[\s`(])((?:{})\.[a-z0-9_]+)", sections.join("|"));
+    let pattern = format!(r"(?:^|[\s`])((?:{})\.[a-z0-9_]+)", sections.join("|"));
     let pattern = Regex::new(&pattern).expect("a regular expression");
     found(file, &pattern, |key| !settings.contains_key(*key), "is no key of the configuration")
 }
