@@ -17,7 +17,7 @@ impl BatchTransaction<'_> {
         self.execute(
             added,
             "INSERT INTO mentions (user_id, conversation_id, seq) SELECT v.user_id, v.conversation_id, v.seq FROM v \
-             WHERE true ON CONFLICT DO NOTHING",
+             WHERE v.user_id IS NOT NULL ON CONFLICT DO NOTHING",
         )?;
         self.execute(
             removed,

@@ -11,7 +11,7 @@ use parlor_protocol::{
     command::Command,
     error::Code,
     ids::{Seq, SessionId, UserId, Version},
-    model::ContextKey,
+    model::{ContextKey, Mention},
     params::Open,
     reply::Answer,
 };
@@ -20,6 +20,7 @@ use std::{collections::BTreeSet, sync::Arc};
 conformance! {
     two_nodes_never_assign_the_same_seq,
     a_batch_of_sends_takes_seven_statements_however_many_they_are,
+    mentions_take_one_statement_more,
     a_failing_change_fails_no_other,
     two_users_opening_at_once_open_one_conversation,
     a_commit_lost_by_the_layer_is_published_within_two_checks,
@@ -72,6 +73,23 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(cluster: 
             .collect();
         let (_, statements) = commit_together(&cluster.app, &changes).await;
         assert_eq!(statements, 7, "for {count} sends");
+    }
+}
+
+async fn mentions_take_one_statement_more(cluster: TestCluster) {
+    let conversation = cluster.group("Ada", &["Ben"]).await;
+    let (actor, user) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    for count in [1_usize, 63] {
+        let changes: Vec<Change> = (0..count)
+            .map(|number| Change::Send {
+                actor,
+                conversation,
+                client_id: format!("{count}-{number}"),
+                content: Content { mentions: vec![Mention { user, at: 0, length: 4 }], ..Content::text("@Ben") },
+            })
+            .collect();
+        let (_, statements) = commit_together(&cluster.app, &changes).await;
+        assert_eq!(statements, 8, "for {count} sends");
     }
 }
 

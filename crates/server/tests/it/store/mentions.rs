@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 conformance! {
     a_mention_is_stored_with_its_message_and_told_to_its_user_alone,
+    several_members_are_mentioned_in_one_message,
     users_who_are_no_members_are_left_out_and_the_text_stays,
     places_outside_of_the_text_and_too_many_are_refused,
     an_edit_replaces_the_mentions_of_a_text,
@@ -61,6 +62,19 @@ async fn a_mention_is_stored_with_its_message_and_told_to_its_user_alone(cluster
     assert_eq!(newest(&cluster, "Ben", group).await, seq);
     assert_eq!(conversation_of(&cluster, "Cleo", group).await["mention_seq"], Value::Null, "omitted");
     assert!(cluster.app.store.verify().await.expect("readable").faults.is_empty());
+}
+
+async fn several_members_are_mentioned_in_one_message(cluster: TestCluster) {
+    let names = ["Ben", "Cleo", "Dan"];
+    let group = cluster.group("Ada", &names).await;
+    let mut mentions = Vec::new();
+    for (at, name) in (0..).zip(names) {
+        mentions.push(mention(cluster.user(name).await, 2 * at, 1));
+    }
+    let sent = does(&cluster, "Ada", message(&cluster, group, "@ @ @", mentions)).await.expect("sent");
+    for name in names {
+        assert_eq!(newest(&cluster, name, group).await, sent["message"]["seq"].as_i64().expect("a seq"), "{name}");
+    }
 }
 
 async fn users_who_are_no_members_are_left_out_and_the_text_stays(cluster: TestCluster) {
