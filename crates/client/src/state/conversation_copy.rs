@@ -97,16 +97,22 @@ impl ConversationCopy {
         self.clear();
     }
 
-    /// Accounts for the mentions of a new or changed message. False if the newest mention is unknown after it.
-    fn apply_mentions(&mut self, message: &Message, user: UserId) -> bool {
-        let is_mentioned = message.sender != user
-            && !self.messages.is_hidden(message.seq)
-            && message.mentions.iter().any(|mention| mention.user == user);
-        let newest = &mut self.conversation.mention_seq;
-        if is_mentioned {
-            *newest = message.seq.max(*newest);
+    /// Accounts for the mentions of a new message.
+    fn apply_new_mentions(&mut self, message: &Message, user: UserId) {
+        if mentions(message, user) && !self.messages.is_hidden(message.seq) {
+            self.conversation.mention_seq = message.seq.max(self.conversation.mention_seq);
         }
-        is_mentioned || *newest != message.seq
+    }
+
+    /// Whether the newest mention is still known after a message has changed. A later one that mentions the user now may
+    /// be one that they hid before it was loaded, which only the server knows.
+    fn knows_newest_mention(&self, message: &Message, user: UserId) -> bool {
+        let newest = self.conversation.mention_seq;
+        if mentions(message, user) && !self.messages.is_hidden(message.seq) {
+            message.seq <= newest
+        } else {
+            message.seq != newest
+        }
     }
 
     /// Applies a changed message. False if `unread` is unknown after it, because a message that is gone may have been
@@ -120,7 +126,7 @@ impl ConversationCopy {
             || message.seq <= own_read_seq
             || version <= self.unread_version
             || was_hidden;
-        let is_known = self.apply_mentions(&message, user) && is_known;
+        let is_known = self.knows_newest_mention(&message, user) && is_known;
         let last = self.conversation.last_message.as_mut();
         let Some(last) = last.filter(|last| last.seq == message.seq && last.version < message.version) else {
             return is_known;
@@ -221,7 +227,7 @@ impl ConversationCopy {
 
     /// Appends a message or a system line.
     fn append(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
-        self.apply_mentions(&message, user);
+        self.apply_new_mentions(&message, user);
         self.conversation.activity = message.version;
         self.conversation.last_seq = message.seq;
         if !self.messages.is_hidden(message.seq) {
@@ -350,4 +356,9 @@ impl ConversationCopy {
         let next = self.is_open.then(|| self.history_start(user));
         self.messages.add(message, next, shown);
     }
+}
+
+/// Whether a message of another user mentions the user.
+fn mentions(message: &Message, user: UserId) -> bool {
+    message.sender != user && message.mentions.iter().any(|mention| mention.user == user)
 }

@@ -44,9 +44,17 @@ fn a_message_that_mentions_the_user_is_the_newest_mention() {
     state.apply_event(sent(14, 13, mentioning(14, 2, BEN, BEN)));
     state.apply_event(sent(15, 14, mentioning(15, 3, ADA, ADA)));
     assert_eq!(newest(&state), 1, "one of somebody else, and one by the user");
-    state.apply_event(changed(16, 15, mentioning(14, 2, BEN, ADA)));
-    assert_eq!(newest(&state), 2, "an edit mentions the user, too");
-    assert!(!is_refetched(&state));
+    state.apply_event(changed(16, 15, mentioning(13, 1, BEN, ADA)));
+    assert!(!is_refetched(&state), "it was the newest before");
+}
+
+#[test]
+fn if_a_later_message_mentions_the_user_after_a_change_the_conversation_is_fetched() {
+    let mut state = ada();
+    state.apply_event(sent(13, 10, message(CONVERSATION, 13, 1, BEN)));
+    state.apply_event(changed(14, 13, mentioning(13, 1, BEN, ADA)));
+    assert_eq!(newest(&state), 0, "the user may have hidden it before it was loaded");
+    assert!(is_refetched(&state));
 }
 
 #[test]

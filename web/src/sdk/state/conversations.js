@@ -24,7 +24,7 @@ export function applyToRow(current, event, { me, fanOutMax, hidden = false }) {
       return { ...withMention(changed, event.message, me, hidden), version: event.version };
     }
     case 'message.updated':
-      return { ...withMention(withChanged(current, event), event.message, me, hidden), version: event.version };
+      return { ...withChanged(current, event), version: event.version };
     case 'conversation.updated': {
       const { title, picture, context } = event;
       const isLarge = current.member_count > fanOutMax;
@@ -88,7 +88,7 @@ function mentions(message, me) {
   return message.sender !== me && (message.mentions ?? []).some((one) => one.user === me);
 }
 
-/** Accounts for a new or changed message that mentions the user. @param {ConversationRow} current @param {Message} message
+/** Accounts for a new message that mentions the user. @param {ConversationRow} current @param {Message} message
  * @param {number} me @param {boolean} hidden @returns {ConversationRow} */
 function withMention(current, message, me, hidden) {
   if (hidden || !mentions(message, me)) return current;
@@ -96,11 +96,12 @@ function withMention(current, message, me, hidden) {
 }
 
 /** Returns whether a message that has changed was the newest or the newest mention, and is not any more, or may have counted
- * as unread.
+ * as unread, or may be the newest mention now: the user may have hidden it before it was loaded, which the server knows.
  * @param {ConversationRow} current @param {MessageUpdated} event @param {number} me @returns {boolean} */
 export function needsWhole(current, { message, version }, me) {
   if (message.hidden && current.last_message?.seq === message.seq) return true;
-  if (current.mention_seq === message.seq && !mentions(message, me)) return true;
+  const newest = current.mention_seq ?? 0;
+  if (mentions(message, me) ? message.seq > newest : message.seq === newest) return true;
   if (!(message.deleted || message.hidden) || message.sender === me || version <= current.unreadAt) return false;
   return message.seq > (memberOf(current, me)?.read_seq ?? 0);
 }
