@@ -11,7 +11,7 @@ import { Drafts } from '../src/sdk/drafts.js';
 import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
-import { deleteMessage, edit, hide } from './support/message-changes.js';
+import { deleteMessage, edit, hide, react } from './support/message-changes.js';
 
 const ME = 1;
 const ADA = { user: 7, at: 3, length: 4 };
@@ -69,7 +69,7 @@ test('any places of any text are marked without a change of the text', () => {
 
 test('a name begins with an at sign that begins a word', () => {
   for (const [text, query] of [
-    ['@', ''], ['@a', 'a'], ['Hi @Ada W', 'Ada W'], ['(@a', 'a'], ['＠ア', 'ア'], ['、@安', '安'], ['\n@a', 'a'], ['@أ', 'أ'],
+    ['@', ''], ['@a', 'a'], ['Hi @Ada W', 'Ada W'], ['(@a', 'a'], ['＠ア', 'ア'], ['、@安', '安'], ['你好@安', '安'], ['了解です@田中', '田中'], ['コピー@a', 'a'], ['👍🏽@ben', 'ben'], ['❤️@b', 'b'], ['\n@a', 'a'], ['@أ', 'أ'],
   ]) assert.equal(mentionBefore(text, text.length)?.query, query, text);
   for (const text of ['', 'a', 'ada@example', '@ a', '@a @', '`@a', '```\n@a', '@a b c d', `@${'a'.repeat(60)}`]) {
     const found = mentionBefore(text, text.length);
@@ -107,7 +107,7 @@ test('the newest unread mention is known at once, also after edits, deletion and
   const harness = await SyncHarness.open(server, ME);
   const row = () => /** @type {import('../src/sdk/state/conversations.js').ConversationRow} */ (harness.state.conversations.get(id));
   const news = new NewMessages();
-  const arrived = () => news.find({ state: harness.state, user: ME, readUpTo: () => 0 }).map((one) => one.isMention);
+  const arrived = () => news.find({ state: harness.state, user: ME, readUpTo: () => 0 }).map((one) => one.mention > 0);
   arrived();
   server.send(2, id, 'hello', 'k1', undefined, [ME]);
   await harness.settle();
@@ -136,4 +136,35 @@ test('the newest unread mention is known at once, also after edits, deletion and
   server.mark(ME, id, { read: 5 });
   await harness.settle();
   assert.ok(!isMentioned(row(), ME, 0));
+});
+
+test('a change of a message that was hidden before the page was opened is no mention', async () => {
+  const server = new ModelServer(3);
+  const id = server.open('group', 2, [ME, 3]);
+  server.send(2, id, 'hello', 'k1', undefined, [ME]);
+  hide(server, ME, id, 1);
+  const harness = await SyncHarness.open(server, ME);
+  react(server, 3, id, 1, '👍', true);
+  await harness.settle();
+  assert.equal(harness.state.conversations.get(id)?.mention_seq, undefined);
+  await harness.recover();
+  harness.assertEqual();
+});
+
+test('an unread mention in a conversation that was not loaded has not arrived with a later message', async () => {
+  const server = new ModelServer(3);
+  const id = server.open('group', 2, [ME, 3]);
+  server.send(2, id, 'hello', 'k1', undefined, [ME]);
+  for (let number = 0; number < 5; number += 1) server.send(2, server.open('group', 2, [ME]), 'newer', `n${number}`);
+  const harness = await SyncHarness.open(server, ME, false);
+  assert.ok(!harness.state.conversations.has(id), 'it is further down');
+  const news = new NewMessages();
+  const client = () => ({ state: harness.state, user: ME, readUpTo: () => 0 });
+  news.find(client());
+  server.send(2, id, 'nothing for you', 'k2', undefined, [3]);
+  await harness.settle();
+  assert.deepEqual(news.find(client()).map((one) => [one.conversation, one.mention]), [[id, 0]]);
+  server.send(2, id, 'something for you', 'k3', undefined, [ME]);
+  await harness.settle();
+  assert.deepEqual(news.find(client()).map((one) => one.mention), [3]);
 });

@@ -16,7 +16,7 @@ import { decide, isWithin, maySound, noticeSettings } from '../src/inbox/view/no
 const usual = noticeSettings(null);
 const NOON = 12 * 60;
 const NIGHT = 23 * 60;
-const ARRIVAL = { conversation: 4, seq: 10, isMention: false };
+const ARRIVAL = { conversation: 4, seq: 10, mention: 0 };
 
 /** The user is not looking; notifications are on and allowed. @type {NoticeState} */
 const away = {
@@ -62,7 +62,7 @@ for (const [name, different, rule, show, sound] of CASES) {
 
 test('a mention gets through a mute, but neither through do not disturb nor to somebody who looks', () => {
   const muted = { ...away, isMuted: true };
-  const decided = (/** @type {object} */ different) => decide({ ...ARRIVAL, isMention: true }, { ...muted, ...different });
+  const decided = (/** @type {object} */ different) => decide({ ...ARRIVAL, mention: 10 }, { ...muted, ...different });
   assert.deepEqual(decided({}), { rule: 'mentioned', show: true, sound: true });
   assert.deepEqual(decided({ isMuted: false }), { rule: 'shown', show: true, sound: true }, 'without a mute it decides nothing');
   assert.deepEqual(decided({ looking: 5 }), { rule: 'mentioned', show: false, sound: true });
@@ -143,7 +143,7 @@ test('after a time without a connection, and of many conversations at once, ther
 
 test('one tab decides about a message, also after the ids began again', () => {
   /** @type {(id: number, at: number) => Arrival} */
-  const arrival = (id, at) => ({ conversation: 4, seq: 1, id, at, isMention: false });
+  const arrival = (id, at) => ({ conversation: 4, seq: 1, id, at, mention: 0 });
   const first = claim([], [arrival(10, 1000)], 9);
   assert.equal(first.fresh.length, 1);
   assert.equal(claim(first.claims, [arrival(10, 1000)], 9).fresh.length, 0, 'another tab');
@@ -152,6 +152,16 @@ test('one tab decides about a message, also after the ids began again', () => {
   assert.equal(claim(first.claims, [arrival(3, 2000)], 9).fresh.length, 1, 'after a restore');
   const many = Array.from({ length: 12 }, (_, index) => ({ ...arrival(10, 1000), conversation: index }));
   assert.equal(claim([], many, 9).claims.length, 9);
+});
+
+test('a mention that a tab has decided about is not another one for a later message', () => {
+  const arrival = (/** @type {number} */ id, /** @type {number} */ mention) => ({ conversation: 4, seq: id, id, at: id, mention });
+  const mentions = (/** @type {{fresh: Arrival[]}} */ { fresh }) => fresh.map((one) => one.mention);
+  const first = claim([], [arrival(2, 2)], 9);
+  assert.deepEqual(mentions(first), [2]);
+  const second = claim(first.claims, [arrival(3, 2)], 9);
+  assert.deepEqual(mentions(second), [0], 'a tab that was drawn later saw both messages together');
+  assert.deepEqual(mentions(claim(second.claims, [arrival(5, 4)], 9)), [4]);
 });
 
 test('a sound that is due is played if sounds are allowed now', () => {

@@ -69,7 +69,10 @@ export class Arrivals {
   #find() {
     const { state, user, readMarkers } = this.parts.client;
     const found = this.#messages.find({ state, user, readUpTo: (id) => readMarkers.readUpTo(id) });
-    for (const one of found) this.#gathered.set(one.conversation, one);
+    for (const one of found) {
+      const { mention = 0 } = this.#gathered.get(one.conversation) ?? {};
+      this.#gathered.set(one.conversation, { ...one, mention: Math.max(one.mention, mention) });
+    }
   }
 
   async #gather() {

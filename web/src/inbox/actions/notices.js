@@ -65,8 +65,8 @@ export class Notices {
    * @param {boolean} caughtUp they come from a time without a connection */
   async arrived(arrivals, caughtUp) {
     for (const one of arrivals) {
-      const isMention = one.isMention || (this.#waiting.get(one.conversation)?.isMention ?? false);
-      this.#waiting.set(one.conversation, { ...one, isMention });
+      const mention = Math.max(one.mention, this.#waiting.get(one.conversation)?.mention ?? 0);
+      this.#waiting.set(one.conversation, { ...one, mention });
     }
     this.#isCaughtUp ||= caughtUp;
     if (this.#isHandling) return;

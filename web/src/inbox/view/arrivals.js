@@ -52,28 +52,33 @@ export class NewMessages {
       // The line after a message may have come together with it.
       const isMessage = last.sender !== user && !last.system && !last.deleted;
       if (!isMessage && unread <= (known?.unread ?? 0)) continue;
-      const isMention = mention > (known?.mention ?? 0) && isMentioned(conversation, user, readUpTo(id));
-      arrived.push({ conversation: id, seq: last.seq, id: last.id, at: Date.parse(last.created_at), isMention });
+      // What was mentioned before the conversation was loaded has not arrived.
+      const isNew = mention > (known ? known.mention : last.seq - 1) && isMentioned(conversation, user, readUpTo(id));
+      arrived.push({ conversation: id, seq: last.seq, id: last.id, at: Date.parse(last.created_at), mention: isNew ? mention : 0 });
     }
     return arrived;
   }
 }
 
-/** The last message of a conversation that a tab has decided about: the conversation, its id, and when it was created.
- * @typedef {[number, number, number]} Claim */
+/** The last message of a conversation that a tab has decided about: the conversation, its id, when it was created, and the
+ * `seq` of the newest mention that was decided about.
+ * @typedef {[number, number, number, number]} Claim */
 
-/** Returns the messages that no tab has decided about yet, and the claims with them. After the server's data was restored
+/** Returns the messages that no tab has decided about yet, without mentions that one has, and the claims with them. After the server's data was restored
  * from a backup, ids begin again at a smaller one; then the time counts.
  * @param {Claim[]} claims @param {Arrival[]} arrivals @param {number} most @returns {{fresh: Arrival[], claims: Claim[]}} */
 export function claim(claims, arrivals, most) {
   const last = new Map(claims.map((one) => [one[0], one]));
-  const fresh = arrivals.filter(({ conversation, id, at }) => {
+  /** @type {Arrival[]} */
+  const fresh = [];
+  for (const one of arrivals) {
+    const { conversation, id, at } = one;
     const known = last.get(conversation);
-    return !known || id > known[1] || at > known[2];
-  });
-  for (const { conversation, id, at } of fresh) {
+    if (known && id <= known[1] && at <= known[2]) continue;
+    const decided = known && id > known[1] ? known[3] : 0;
+    fresh.push({ ...one, mention: one.mention > decided ? one.mention : 0 });
     last.delete(conversation);
-    last.set(conversation, [conversation, id, at]);
+    last.set(conversation, [conversation, id, at, Math.max(decided, one.mention)]);
   }
   return { fresh, claims: [...last.values()].slice(-most) };
 }

@@ -7,8 +7,9 @@
  *   sound: boolean, desktop: boolean, quiet: boolean, scheduled: boolean, from: string, until: string,
  * }} NoticeSettings `quiet`: do not disturb; `scheduled`: do not disturb every day between two times, as "22:00"
  * @typedef {'read'|'open'|'muted'|'mentioned'|'quiet'|'schedule'|'here'|'off'|'blocked'|'shown'} NoticeRule
- * @typedef {{conversation: number, seq: number, id: number, at: number, isMention: boolean}} Arrival the newest message of a
- *   conversation; `at` is when it was created; `isMention`: one of those that arrived mentions the user
+ * @typedef {{conversation: number, seq: number, id: number, at: number, mention: number}} Arrival the newest message of a
+ *   conversation; `at` is when it was created; `mention`: the newest of those that arrived that mentions
+ *   the user, 0 if none does
  * @typedef {{
  *   readSeq: number, isMuted: boolean, looking: number|null, settings: NoticeSettings, permission: string, minutes: number,
  * }} NoticeState
@@ -42,9 +43,9 @@ export function noticeSettings(stored) {
 }
 
 /** Decides about a message that has arrived. The first rule that applies counts.
- * @param {Pick<Arrival, 'conversation'|'seq'|'isMention'>} arrival
+ * @param {Pick<Arrival, 'conversation'|'seq'|'mention'>} arrival
  * @param {NoticeState} state @returns {Decision} */
-export function decide({ conversation, seq, isMention }, { readSeq, isMuted, looking, settings, permission, minutes }) {
+export function decide({ conversation, seq, mention }, { readSeq, isMuted, looking, settings, permission, minutes }) {
   /** @param {NoticeRule} rule @returns {Decision} */
   const silent = (rule) => ({ rule, show: false, sound: false });
   /** @param {NoticeRule} rule @returns {Decision} */
@@ -57,7 +58,7 @@ export function decide({ conversation, seq, isMention }, { readSeq, isMuted, loo
   if (looking === conversation) return silent('open');
   if (readSeq >= seq) return silent('read');
   // A mention is meant for the user, whatever else is said there.
-  if (isMuted && !isMention) return silent('muted');
+  if (isMuted && mention === 0) return silent('muted');
   if (settings.quiet) return silent('quiet');
   if (settings.scheduled && isWithin(minutes, settings)) return silent('schedule');
   if (looking !== null) return heard('here');
