@@ -8,6 +8,7 @@ import { backoffDelay, realClock } from '../sdk/clock.js';
 import { Http } from '../sdk/http.js';
 import { endsSession } from '../sdk/problem.js';
 import { browserJournal, eraseJournal } from '../sdk/journal.js';
+import { eraseSharedValues } from '../sdk/shared-values.js';
 import { browserSnapshots, eraseSnapshots, lastSnapshot, noSnapshots } from '../sdk/snapshots.js';
 import { eraseAll, memoryStorage } from '../sdk/storage.js';
 import { browserBlobStore, eraseBlobStore } from '../sdk/blob-store.js';
@@ -158,6 +159,7 @@ async function showSignIn(site) {
   eraseAll(storage);
   void eraseBlobStore();
   void eraseJournal();
+  void eraseSharedValues();
   void eraseSnapshots();
   await import('./sign-in.js');
   const signIn = /** @type {ParlorSignIn} */ (document.createElement('parlor-sign-in'));

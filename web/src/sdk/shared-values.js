@@ -12,6 +12,12 @@ const database = new Database('parlor-shared', 'values');
 /** How long to wait for IndexedDB. */
 const WAIT_MS = 5_000;
 
+/** Erases the values of all users, since none is signed in. @returns {Promise<void>} */
+export async function eraseSharedValues() {
+  if (typeof indexedDB === 'undefined') return;
+  await database.transaction('readwrite', (values) => values.clear()).catch(() => {});
+}
+
 export class SharedValues {
   /** @param {UserStorage} storage */
   constructor(storage) {
