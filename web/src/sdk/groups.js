@@ -39,11 +39,11 @@ export class Groups {
   }
 
   /** Loads a page of members, with their current markers. @param {number} conversation @param {string} [after]
-   * @returns {Promise<Members>} */
-  async listMembers(conversation, after) {
+   * @param {number} [limit] how many, as far as the server allows @returns {Promise<Members>} */
+  async listMembers(conversation, after, limit) {
     /** @type {Members} */
-    const page = await this.client.connection.request({
-      type: 'member.list', conversation, ...(after === undefined ? {} : { after }),
+    const page = await this.client.request({
+      type: 'member.list', conversation, ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }),
     });
     this.client.sync.applyInput({ kind: 'users', users: page.members.map((one) => one.user) });
     return page;

@@ -14,10 +14,10 @@ const EDGE_PX = 8;
 
 /**
  * What is completed. `find` looks at the text before the caret: where the word begins, and what completes it, of which
- * `only` is inserted at once.
+ * `only` is inserted at once. `reset`: the field has another text now.
  * @template Item @typedef {{
  *   id: string, label: string, find: (text: string, caret: number) => {from: number, items: Item[], only?: Item}|null,
- *   draw: (item: Item) => Node[], insert: (item: Item, from: number, caret: number) => void,
+ *   draw: (item: Item) => Node[], insert: (item: Item, from: number, caret: number) => void, reset?: () => void,
  * }} CompletionKind
  */
 
@@ -67,6 +67,13 @@ export class Completion {
       this.field.removeAttribute(name);
     }
     setText(this.#status, '');
+  }
+
+  /** Closes the list and forgets the word: the field has another text now. */
+  reset() {
+    this.#leftAt = -1;
+    this.kind.reset?.();
+    this.close();
   }
 
   /** @param {KeyboardEvent} event @returns {boolean} whether the list takes it */

@@ -33,8 +33,8 @@ const FINGERS = matchMedia('(pointer: coarse)');
 /** What loads the completion of emoji names: a colon and a letter before the caret. */
 const COLON = /[:：]\p{L}[^\s:：]*$/u;
 const COLON_CHARS = 40;
-/** What loads the completion of members' names: an at sign that begins a word. */
-const AT_SIGN = /(?:^|[\s\p{P}])[@＠][^\s@＠]*$/u;
+/** What loads the completion of members' names: an at sign and what follows it. */
+const AT_SIGN = /[@＠][^\s@＠]*$/u;
 
 export class ParlorComposer extends HTMLElement {
   #input = h('textarea', {
@@ -149,7 +149,8 @@ export class ParlorComposer extends HTMLElement {
     const edits = this.#edits;
     if (fresh) {
       this.note('');
-      this.#closeCompletions();
+      this.#completions.emoji?.reset();
+      this.#completions.mention?.reset();
     }
     if (fresh || was?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
     if (edits && edits.trouble !== was?.trouble) this.note(edits.trouble);

@@ -20,13 +20,16 @@ export function mentionCompletion(field, composer) {
   let members = [];
   /** Where the at sign is for which the members were loaded, or -1. */
   let loadedAt = -1;
+  /** Counts the loads: an answer to an earlier one is dropped. */
+  let loads = 0;
   const load = (/** @type {number} */ from) => {
     if (from === loadedAt) return;
     loadedAt = from;
     members = [];
+    const load = (loads += 1);
     emit(field, 'parlor-find-members', {
       found: (users) => {
-        if (from !== loadedAt) return;
+        if (load !== loads) return;
         members = users;
         completion.update();
       },
@@ -38,7 +41,7 @@ export function mentionCompletion(field, composer) {
     find: (text, caret) => {
       const word = mentionBefore(text, caret);
       // What follows a mention is no name.
-      if (!word || composer.mentions().some((one) => one.at === word.from)) {
+      if (!word || composer.mentions().some((one) => one.at <= word.from && word.from < one.at + one.length)) {
         loadedAt = -1;
         return null;
       }
@@ -50,6 +53,10 @@ export function mentionCompletion(field, composer) {
       const isSpaced = /^\s/u.test(field.value.slice(caret));
       insertText(field, `@${name}${isSpaced ? '' : ' '}`, from, caret);
       composer.add({ user: id, at: from, length: name.length + 1 });
+    },
+    reset: () => {
+      loadedAt = -1;
+      loads += 1;
     },
   });
   return completion;

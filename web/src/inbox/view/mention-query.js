@@ -8,8 +8,11 @@ import { isFound, parseQuery } from './folding.js';
 
 /** The longest part of a name, in UTF-16 units, and the most words of it. */
 const QUERY_MAX = 40;
-/** An at sign after a space, an opening bracket, a quote or the full stops of Chinese and Japanese: never within an address. */
-const QUERY = /(?:^|[\s\p{Ps}\p{Pi}"'。、，！？])[@＠]((?:[^\s@＠]+(?: [^\s@＠]+){0,2} ?)?)$/u;
+/** What may stand before an at sign: a space, an opening bracket, a quote, an emoji, and the letters and full stops of
+ * scripts without spaces. Never what ends the name in an address. */
+const BEFORE = '[\\s\\p{Ps}\\p{Pi}"\'！？，\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\ufe0f'
+  + '\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Thai}\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}]';
+const QUERY = new RegExp(`(?:^|${BEFORE})[@＠]((?:[^\\s@＠]+(?: [^\\s@＠]+){0,2} ?)?)$`, 'u');
 
 /** @param {string} text @param {number} caret @returns {{from: number, query: string}|null} `from` is the position of the at
  * sign */
