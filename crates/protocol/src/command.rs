@@ -321,6 +321,28 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
+    /// Blocks a user: neither writes to the other, nor sees their presence and, in direct conversations, their markers.
+    #[serde(rename = "user.block")]
+    Block {
+        /// The other user.
+        user: UserId,
+    },
+    /// Ends a block of the user's own.
+    #[serde(rename = "user.unblock")]
+    Unblock {
+        /// The other user.
+        user: UserId,
+    },
+    /// Lists the users whom the user has blocked, in the order of their names.
+    #[serde(rename = "user.blocks")]
+    ListBlocks {
+        /// The `next` of the previous page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// Maximum rows: 1 to `page_rows_max`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
 }
 
 impl Command {

@@ -1,7 +1,7 @@
 //! The names of the commands in frames.
 
 /// Every command's name, in the order of [`Command`](crate::command::Command).
-pub const NAMES: [&str; 32] = [
+pub const NAMES: [&str; 35] = [
     "session.resume",
     "conversation.list",
     "conversation.get",
@@ -34,4 +34,7 @@ pub const NAMES: [&str; 32] = [
     "upload.end",
     "upload.cancel",
     "user.list",
+    "user.block",
+    "user.unblock",
+    "user.blocks",
 ];

@@ -62,6 +62,8 @@ codes! {
     WrongOrigin "wrong_origin" 403 false "Requests from this site are not accepted.";
     /// The user does not have the permission.
     NotAllowed "not_allowed" 403 false "This is not allowed.";
+    /// The user has blocked the other one.
+    Blocked "blocked" 403 false "You have blocked this user.";
     /// Sign-up is disabled.
     SignUpOff "sign_up_off" 403 false "Only the operator creates users.";
     /// It does not exist, or the user is not a member.

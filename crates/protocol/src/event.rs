@@ -128,6 +128,17 @@ pub enum Event {
         /// All of its settings.
         settings: ConversationSettings,
     },
+    /// The user blocked another one, or no longer does. Nobody else receives it.
+    #[serde(rename = "block.updated")]
+    BlockUpdated {
+        /// Its position, in the scope `user:…`.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The other user.
+        user: UserId,
+        /// Whether the user blocks them now.
+        blocked: bool,
+    },
     /// The user's own name, picture or password changed, or one of their sessions ended.
     #[serde(rename = "me.updated")]
     MeUpdated {

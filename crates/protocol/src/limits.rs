@@ -85,6 +85,8 @@ pub struct Limits {
     pub conversations_max: u32,
     /// Conversations that one user has pinned.
     pub pinned_max: u32,
+    /// Users whom one user has blocked.
+    pub blocks_max: u32,
     /// Conversations of one context.
     pub context_conversations_max: u32,
     /// Sessions of one user; the oldest ends when one more begins.

@@ -213,6 +213,10 @@ pub struct MeAnswer {
     /// conversations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<SettingsOf>,
+    /// All users whom the user has blocked, by their ids; absent if that has not changed after the requested version.
+    #[schema(value_type = Vec<i64>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Vec<UserId>>,
     /// The messages that the user hid after the requested version. A client keeps only their places, and fetches their
     /// conversations, whose `unread` and `last_message` may have changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -338,7 +342,7 @@ pub struct UploadEnded {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Done {}
 
-/// The answer to `user.list`.
+/// The answer to `user.list` and `user.blocks`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Users {
     /// In the order of their names.
@@ -365,8 +369,8 @@ pub enum Answer {
     Shown(Shown),
     /// To `conversation.mark`.
     Marked(Marked),
-    /// To `conversation.settings`, `conversation.update`, `member.add`, `member.update`, `member.remove`, `message.hide`
-    /// and `me.update`.
+    /// To `conversation.settings`, `conversation.update`, `member.add`, `member.update`, `member.remove`, `message.hide`,
+    /// `me.update`, `user.block` and `user.unblock`.
     Changed(Changed),
     /// To `member.list`.
     Members(Members),
@@ -390,7 +394,7 @@ pub enum Answer {
     UploadBegun(UploadBegun),
     /// To `upload.end`.
     UploadEnded(UploadEnded),
-    /// To `user.list`.
+    /// To `user.list` and `user.blocks`.
     Users(Users),
     /// To `conversation.typing`, `presence.set` and `upload.cancel`.
     Done(Done),

@@ -106,7 +106,7 @@ fn every_refused_frame_is_refused_with_its_code() {
 }
 
 /// The names of all events.
-const EVENTS: [&str; 14] = [
+const EVENTS: [&str; 15] = [
     "message.created",
     "conversation.created",
     "conversation.updated",
@@ -121,6 +121,7 @@ const EVENTS: [&str; 14] = [
     "presence.changed",
     "upload.progress",
     "settings.updated",
+    "block.updated",
 ];
 
 /// A new event does not compile before it has a name in [`EVENTS`], and so a file of examples.
@@ -140,6 +141,7 @@ fn type_of(event: &Event) -> &'static str {
         Event::PresenceChanged { .. } => EVENTS[11],
         Event::UploadProgress { .. } => EVENTS[12],
         Event::SettingsUpdated { .. } => EVENTS[13],
+        Event::BlockUpdated { .. } => EVENTS[14],
     }
 }
 
@@ -163,6 +165,8 @@ fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
         | Command::UpdateConversation { .. }
         | Command::UpdateSettings { .. }
         | Command::Hide { .. }
+        | Command::Block { .. }
+        | Command::Unblock { .. }
         | Command::UpdateMe(_) => Answer::Changed(read(frame)),
         Command::ListMembers { .. } => Answer::Members(read(frame)),
         Command::Send { .. } | Command::Forward { .. } => Answer::Sent(read(frame)),
@@ -178,7 +182,7 @@ fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
         Command::Cancel { .. } => Answer::Cancelled(read(frame)),
         Command::ListMessages { .. } => Answer::Messages(read(frame)),
         Command::GetMe { .. } => Answer::Me(read(frame)),
-        Command::ListUsers { .. } => Answer::Users(read(frame)),
+        Command::ListUsers { .. } | Command::ListBlocks { .. } => Answer::Users(read(frame)),
     };
     (Some(answer), None)
 }

@@ -63,6 +63,10 @@ pub(crate) enum QueryRequest {
         after: Option<String>,
         limit: Option<u32>,
     },
+    ListBlocks {
+        after: Option<String>,
+        limit: Option<u32>,
+    },
     Search(Search),
 }
 
@@ -131,6 +135,12 @@ async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Pr
         QueryRequest::ListUsers { query, after, limit } => {
             list_users(app, user, query, after.as_deref(), limit).await.map(Answer::Users)
         }
+        QueryRequest::ListBlocks { after, limit } => {
+            let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(limits, limit)?);
+            let found = app.store.read(move |snapshot| snapshot.blocked_users(user, after, limit));
+            let (users, next) = found.await?;
+            Ok(Answer::Users(Users { users, next: next.map(|place| place.to_string()) }))
+        }
         QueryRequest::Search(search) => {
             let rows = paging::page_size(limits, search.limit)?;
             let started = Instant::now();
@@ -164,6 +174,8 @@ async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAns
         let Some(row) = snapshot.me(user)? else { return Ok(None) };
         let markers = snapshot.markers(user)?;
         let unread = snapshot.unread(user, now_ms)?;
+        let is_old = since.is_none_or(|since| since < row.blocks_version);
+        let blocks = if is_old { Some(snapshot.blocks(user)?) } else { None };
         let listed = match since {
             Some(since) => snapshot.hidden(user, since)?.zip(snapshot.unhidden(user, since)?),
             None => Some(Default::default()),
@@ -176,7 +188,7 @@ async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAns
             None => (row.me(receipts), (Default::default(), snapshot.settings(user, None)?.unwrap_or_default())),
         };
         let (now, cursor) = (rfc3339(now_ms), snapshot.cursor);
-        Ok(Some(MeAnswer { me, markers, unread, now, settings, hidden, unhidden, hidden_reset, cursor }))
+        Ok(Some(MeAnswer { me, markers, unread, now, settings, blocks, hidden, unhidden, hidden_reset, cursor }))
     });
     answer.await?.ok_or(Code::NotSignedIn.into())
 }

@@ -84,6 +84,8 @@ impl Request {
             Command::UpdateSettings { conversation, settings } => {
                 Change::UpdateSettings { actor, conversation, patch: settings_patch(settings)? }.into()
             }
+            Command::Block { user } => Change::SetBlocked { actor, user, on: true }.into(),
+            Command::Unblock { user } => Change::SetBlocked { actor, user, on: false }.into(),
             Command::AddMembers { conversation, users, history } => {
                 check_count(&users, limits)?;
                 Change::AddMembers { actor, conversation, users, history }.into()
@@ -111,6 +113,7 @@ impl Request {
                 QueryRequest::ListMembers { conversation, after, limit }.into()
             }
             Command::ListUsers { query, after, limit } => QueryRequest::ListUsers { query, after, limit }.into(),
+            Command::ListBlocks { after, limit } => QueryRequest::ListBlocks { after, limit }.into(),
             Command::Search(search) => QueryRequest::Search(search).into(),
             Command::Show { conversations } => SubscriptionRequest::Show { conversations }.into(),
             Command::WatchPresence { users } => SubscriptionRequest::WatchPresence { users }.into(),

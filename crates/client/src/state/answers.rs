@@ -181,6 +181,9 @@ impl State {
         for one in answer.settings {
             self.put_settings(one.conversation, one.settings);
         }
+        if let Some(blocks) = answer.blocks {
+            self.blocks = blocks.into_iter().collect();
+        }
         self.apply_hidden(answer.hidden, answer.hidden_reset);
         self.apply_unhidden(answer.unhidden);
         for marker in answer.markers {

@@ -202,6 +202,7 @@ impl ConversationCopy {
             | Event::MarkerUpdated { .. }
             | Event::MeUpdated { .. }
             | Event::SettingsUpdated { .. }
+            | Event::BlockUpdated { .. }
             | Event::ScopeAdvanced { .. }
             | Event::ScopeChanged { .. }
             | Event::TypingChanged { .. }

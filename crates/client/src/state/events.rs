@@ -121,6 +121,12 @@ impl State {
                 self.mark_totals_stale();
                 self.put_settings(conversation, settings);
             }
+            Event::BlockUpdated { user, blocked: true, .. } => {
+                self.blocks.insert(user);
+            }
+            Event::BlockUpdated { user, blocked: false, .. } => {
+                self.blocks.remove(&user);
+            }
             // These belong to conversations, or to no scope.
             Event::MessageCreated { .. }
             | Event::MessageUpdated { .. }
@@ -155,6 +161,7 @@ pub fn position(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
         | Event::MarkerUpdated { place, .. }
         | Event::MeUpdated { place, .. }
         | Event::SettingsUpdated { place, .. }
+        | Event::BlockUpdated { place, .. }
         | Event::MessageUpdated { place, .. }
         | Event::MessageHidden { place, .. }
         | Event::ScopeAdvanced { place } => of(place),

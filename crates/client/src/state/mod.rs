@@ -67,6 +67,8 @@ pub struct State {
     unread_totals: UnreadTotals,
     /// The settings of conversations, loaded or not, as far as they are known.
     settings: BTreeMap<ConversationId, ConversationSettings>,
+    /// The users whom the user has blocked.
+    blocks: BTreeSet<UserId>,
     /// The server's time of the unread totals.
     now: String,
     appended: Vec<Message>,
@@ -97,6 +99,7 @@ impl State {
             resets: 0,
             unread_totals: UnreadTotals::default(),
             settings: BTreeMap::new(),
+            blocks: BTreeSet::new(),
             now: String::new(),
             appended: Vec::new(),
         }
@@ -146,6 +149,12 @@ impl State {
     #[must_use]
     pub fn me(&self) -> Option<&Me> {
         self.me.as_ref()
+    }
+
+    /// Returns the users whom the user has blocked.
+    #[must_use]
+    pub fn blocks(&self) -> &BTreeSet<UserId> {
+        &self.blocks
     }
 
     /// Takes the messages appended since the last call, in the order in which they were appended.

@@ -5,12 +5,12 @@
 
 use super::State;
 use parlor_protocol::{
-    ids::{ConversationId, Seq},
+    ids::{ConversationId, Seq, UserId},
     model::{Conversation, Me, Message},
     reply::Unread,
 };
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A state that can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct NormalForm {
     pub conversations: BTreeMap<ConversationId, (Conversation, Vec<Message>)>,
     /// The unread totals.
     pub unread: Unread,
+    /// The users whom the user has blocked.
+    pub blocks: BTreeSet<UserId>,
     /// The messages that loaded messages answer; `None` for those that the user may not see.
     pub quotes: BTreeMap<(ConversationId, Seq), Option<Message>>,
 }
@@ -44,7 +46,8 @@ impl State {
                 quotes.insert((*id, seq), copy.messages.quote(seq).cloned());
             }
         }
-        NormalForm { me: self.me.clone(), conversations: conversations.collect(), unread: self.unread(), quotes }
+        let (me, blocks) = (self.me.clone(), self.blocks.clone());
+        NormalForm { me, conversations: conversations.collect(), unread: self.unread(), blocks, quotes }
     }
 }
 
@@ -72,6 +75,9 @@ impl NormalForm {
         }
         if self.unread != fresh.unread {
             found.push(format!("unread: {:?} is {:?}", self.unread, fresh.unread));
+        }
+        if self.blocks != fresh.blocks {
+            found.push(format!("blocks: {:?} is {:?}", self.blocks, fresh.blocks));
         }
         for (id, (conversation, messages)) in &self.conversations {
             let Some((fresh_conversation, fresh_messages)) = fresh.conversations.get(id) else {

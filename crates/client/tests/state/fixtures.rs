@@ -156,6 +156,7 @@ pub(crate) fn me_answer(version: i64) -> MeAnswer {
         unread: Unread::default(),
         now: "2026-11-22T09:00:00.000Z".to_owned(),
         settings: Vec::new(),
+        blocks: None,
         hidden: Vec::new(),
         unhidden: Vec::new(),
         hidden_reset: false,

@@ -285,6 +285,8 @@ impl Change {
             }
             // All members are loaded for it, however many.
             Self::RemoveMember { .. } | Self::UpdateMember { .. } => 64 * 1024,
+            // All conversations of two users.
+            Self::SetBlocked { .. } => 64 * 1024,
             Self::Delete { .. }
             | Self::Hide { .. }
             | Self::Cancel { .. }

@@ -41,6 +41,8 @@ pub enum Change {
     Mark { actor: UserId, conversation: ConversationId, delivered: Seq, read: Seq },
     /// Changes how the actor keeps a conversation in their own list.
     UpdateSettings { actor: UserId, conversation: ConversationId, patch: SettingsPatch },
+    /// Blocks a user for the actor, or ends that.
+    SetBlocked { actor: UserId, user: UserId, on: bool },
     /// Adds users to a group.
     AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId>, history: Option<History> },
     /// Changes the title or the picture of a group.
@@ -243,6 +245,7 @@ impl Change {
             | Self::Open { actor, .. }
             | Self::Mark { actor, .. }
             | Self::UpdateSettings { actor, .. }
+            | Self::SetBlocked { actor, .. }
             | Self::UpdateConversation { actor, .. }
             | Self::UpdateMember { actor, .. }
             | Self::AddMembers { actor, .. }

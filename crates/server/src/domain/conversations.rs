@@ -1,6 +1,7 @@
 //! Opening conversations: two users have one for each context, and one without; a group is new each time.
 
 use super::{
+    blocks::Blocking,
     change::Outcome,
     decide::{At, Decided, Rules, WhoMayWrite},
     fingerprint::Fingerprint,
@@ -92,6 +93,7 @@ impl State {
             return Ok(found(*conversation));
         }
         self.may_write(actor, user, context, rules)?;
+        self.check_blocks(actor, user)?;
         self.room_for_more(&[actor, user], context, rules)?;
         let users = [self.user(actor)?.clone(), self.user(user)?.clone()];
         let name = (open.client_id.clone(), rules.fingerprints.of_open(open));
@@ -120,6 +122,7 @@ impl State {
         }
         for &user in &others {
             self.may_write(actor, user, None, rules)?;
+            self.check_blocks(actor, user)?;
         }
         let mut users = vec![self.user(actor)?.clone()];
         for &user in &others {
@@ -261,6 +264,9 @@ impl State {
         });
         self.members.insert(conversation, members.collect());
         self.changed_members.extend(users.iter().map(|user| (conversation, user.id)));
+        if let (ConversationKind::Direct, [one, other]) = (row.kind, users) {
+            self.directs_of.entry((one.id.min(other.id), one.id.max(other.id))).or_default().push(conversation);
+        }
         self.conversations.insert(conversation, row);
         self.new_conversations.push(conversation);
         self.scopes.insert(Scope::Conversation(conversation), at.version);
@@ -295,6 +301,7 @@ pub(super) fn new_row(
         picture: None,
         uncounted_seq: Seq(0),
         history_from_max: Seq(1),
+        blocking: Blocking::default(),
     }
 }
 

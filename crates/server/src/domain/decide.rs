@@ -146,6 +146,7 @@ pub fn decide(
         Change::UpdateSettings { actor, conversation, patch } => {
             state.update_settings(*actor, *conversation, patch, rules, at)
         }
+        Change::SetBlocked { actor, user, on } => state.set_blocked(*actor, *user, *on, rules, at),
         Change::UpdateConversation { actor, conversation, update } => {
             state.update_conversation(*actor, *conversation, update, rules, at)
         }

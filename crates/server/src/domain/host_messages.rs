@@ -147,7 +147,8 @@ impl State {
         };
         let name = (format!(" host {}", at.version), [0; 16]);
         let row = new_row(ConversationKind::Direct, put.sender, name, context.as_ref(), 2, at);
-        let row = ConversationRow { direct_key: Some(key.clone()), ..row };
+        let blocking = self.blocking(put.sender, put.recipient);
+        let row = ConversationRow { direct_key: Some(key.clone()), blocking, ..row };
         let conversation = row.id;
         self.directs.insert(key, conversation);
         self.add_conversation(row, &[sender, recipient], context.as_ref(), at);

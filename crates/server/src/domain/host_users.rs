@@ -11,7 +11,7 @@ use super::{
 use crate::channel_layer::NodeMessage;
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::{Scope, SessionId, UserId},
+    ids::{Scope, SessionId, UserId, Version},
 };
 
 /// Characters of the host's ids.
@@ -57,6 +57,7 @@ impl State {
             created_at: at.now_ms,
             receipts: true,
             presence: true,
+            blocks_version: Version(0),
         };
         self.logins.insert(login, id);
         self.external_users.insert(host.external_id.clone(), id);

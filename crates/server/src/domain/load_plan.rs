@@ -77,8 +77,10 @@ pub struct LoadPlan {
     pub contexts_of: BTreeSet<ConversationId>,
     /// Direct conversations.
     pub directs: Vec<Direct>,
-    /// Pairs that may share a context, the lower id first.
+    /// Pairs that may share a context, or of whom one may have blocked the other, the lower id first.
     pub pairs: BTreeSet<(UserId, UserId)>,
+    /// Blocks that may change: by whom, and of whom.
+    pub blocks: BTreeSet<(UserId, UserId)>,
     /// Users whose conversations are counted.
     pub counted: BTreeSet<UserId>,
     /// Members whose settings may change.
@@ -186,6 +188,10 @@ impl LoadPlan {
             Change::Open { actor, open } => self.add_open(*actor, open),
             Change::Mark { actor, conversation, read, .. } => self.add_mark(*actor, *conversation, *read),
             Change::UpdateSettings { actor, conversation, patch } => self.add_settings(*actor, *conversation, patch),
+            Change::SetBlocked { actor, user, .. } => {
+                self.add_pair(*actor, *user);
+                self.blocks.insert((*actor, *user));
+            }
             Change::AddMembers { actor, conversation, users, .. } => self.add_members(*actor, *conversation, users),
             Change::UpdateConversation { actor, conversation, .. } => {
                 self.places.insert((*conversation, *actor));
@@ -350,10 +356,14 @@ impl LoadPlan {
     fn add_users(&mut self, actor: UserId, users: &[UserId]) {
         self.users.insert(actor);
         for &user in users {
-            self.users.insert(user);
+            self.add_pair(actor, user);
             self.counted.insert(user);
-            self.pairs.insert((actor.min(user), actor.max(user)));
         }
+    }
+
+    fn add_pair(&mut self, actor: UserId, user: UserId) {
+        self.users.extend([actor, user]);
+        self.pairs.insert((actor.min(user), actor.max(user)));
     }
 }
 

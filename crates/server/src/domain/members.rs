@@ -43,6 +43,7 @@ impl State {
         }
         for &user in &coming {
             self.may_write(actor, user, None, rules)?;
+            self.check_blocks(actor, user)?;
         }
         self.room_for_more(&coming, None, rules)?;
 

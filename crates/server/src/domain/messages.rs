@@ -132,7 +132,7 @@ impl State {
     /// Checks whether the actor may write here now.
     pub(super) fn open_place(&self, conversation: ConversationId, actor: UserId) -> Result<(), Problem> {
         let (row, _) = self.place(conversation, actor)?;
-        if row.context_closed { Err(Code::ContextClosed.into()) } else { Ok(()) }
+        if row.context_closed { Err(Code::ContextClosed.into()) } else { row.check_blocking(actor) }
     }
 
     /// Adds a message and publishes it.

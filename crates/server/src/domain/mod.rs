@@ -3,6 +3,7 @@
 //! Invariants: nothing here reads a clock, a store or a network; a refused change leaves the state as it was;
 //! changes are decided in order, each on the state that the previous one left.
 
+pub mod blocks;
 pub mod change;
 mod contexts;
 mod conversations;

@@ -12,7 +12,7 @@ use super::{
 use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
     event::{Event, Scoped},
-    ids::{Scope, UserId},
+    ids::{ConversationId, Scope, UserId},
     model::Member,
 };
 use std::collections::BTreeMap;
@@ -57,6 +57,9 @@ impl State {
         event: impl Fn(Vec<Member>, bool) -> Event,
     ) -> Vec<Outgoing> {
         let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
+        if self.conversations[&conversation].blocking.is_any() {
+            return self.notify_blocked(conversation, place, rules);
+        }
         let rows: Vec<&MemberRow> = subjects.iter().map(|user| &self.members[&conversation][user]).collect();
         let staying: Vec<UserId> = rows.iter().filter(|row| !row.has_left).map(|row| row.user.id).collect();
         let some_tell = rules.messages.receipts && rows.iter().any(|row| row.receipts && !row.has_left);
@@ -111,10 +114,19 @@ impl State {
         all
     }
 
+    /// Tells the members of a direct conversation, of whom one has blocked the other, to fetch what they may see.
+    fn notify_blocked(&self, conversation: ConversationId, place: Scoped, rules: &Rules) -> Vec<Outgoing> {
+        let event = Event::ScopeChanged { scope: place.scope, version: place.version };
+        self.notify(conversation, self.conversations[&conversation].member_count, &[], rules, event, place.version)
+    }
+
     /// Addresses the events after a user has switched receipts: others get the row, the user's own clients must fetch,
     /// since all rows that they have look different now.
     pub(super) fn notify_receipts_setting(&self, place: Scoped, user: UserId, rules: &Rules) -> Vec<Outgoing> {
         let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
+        if self.conversations[&conversation].blocking.is_any() {
+            return self.notify_blocked(conversation, place, rules);
+        }
         let count = self.conversations[&conversation].member_count;
         let ask = Event::ScopeChanged { scope: place.scope, version: place.version };
         if count > rules.limits.conversation_fan_out_max {

@@ -1,7 +1,7 @@
 //! Rows of the store, as rules and snapshots use them, and their form on the wire.
 #![expect(missing_docs, reason = "the columns are described in the migrations")]
 
-use super::{change::HostRowKey, fingerprint::Fingerprint};
+use super::{blocks::Blocking, change::HostRowKey, fingerprint::Fingerprint};
 use crate::environment::rfc3339;
 use parlor_protocol::{
     ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
@@ -29,6 +29,7 @@ pub struct UserRow {
     pub created_at: i64,
     pub receipts: bool,
     pub presence: bool,
+    pub blocks_version: Version,
 }
 
 impl UserRow {
@@ -94,6 +95,8 @@ pub struct ConversationRow {
     pub picture: Option<String>,
     pub uncounted_seq: Seq,
     pub history_from_max: Seq,
+    /// Only of a direct conversation.
+    pub blocking: Blocking,
 }
 
 impl ConversationRow {
@@ -148,11 +151,19 @@ impl MemberRow {
         Member { read_seq: Seq(0), read_at: None, ..self.member() }
     }
 
-    /// Returns the member's form on the wire for a viewer. `has_receipts` is whether the viewer gets receipts.
+    /// Returns the member's form on the wire for a viewer. `has_receipts` is whether the viewer gets receipts, `blocking`
+    /// is that of the conversation.
     #[must_use]
-    pub fn member_for(&self, viewer: UserId, has_receipts: bool) -> Member {
-        let is_told = self.user.id == viewer || (has_receipts && self.receipts);
-        if is_told { self.member() } else { self.masked() }
+    pub fn member_for(&self, viewer: UserId, has_receipts: bool, blocking: Blocking) -> Member {
+        if self.user.id == viewer {
+            self.member()
+        } else if blocking.is_any() {
+            Member { delivered_seq: Seq(0), ..self.masked() }
+        } else if has_receipts && self.receipts {
+            self.member()
+        } else {
+            self.masked()
+        }
     }
 }
 

@@ -89,6 +89,14 @@ pub struct State {
     /// Whether any context existed before the batch. Loaded with pairs.
     pub has_contexts: bool,
     pub conversation_counts: HashMap<UserId, i64>,
+    /// Who has blocked whom, of the pairs for which that matters, including this batch.
+    pub blocks: HashSet<(UserId, UserId)>,
+    /// How many users these have blocked, including this batch.
+    pub block_counts: HashMap<UserId, i64>,
+    /// Of the blocks that may change: users who are or were in a conversation with the one whom they block.
+    pub met: HashSet<(UserId, UserId)>,
+    /// The direct conversations of the pairs whose blocks may change, the lower id first.
+    pub directs_of: HashMap<(UserId, UserId), Vec<ConversationId>>,
     /// The settings of those users whose settings may change.
     pub settings: HashMap<(UserId, ConversationId), SettingsRow>,
     /// How many conversations these users have pinned, including this batch.
@@ -128,6 +136,8 @@ pub struct State {
     pub changed_members: BTreeSet<(ConversationId, UserId)>,
     pub changed_users: BTreeSet<UserId>,
     pub changed_settings: BTreeSet<(UserId, ConversationId)>,
+    /// Blocks; those that are not in `blocks` are deleted.
+    pub changed_blocks: BTreeSet<(UserId, UserId)>,
     pub changed_contexts: HashSet<ContextKey>,
     pub new_cancelled: Vec<(UserId, String)>,
     /// Rows of the host; those that are not in `host_rows` are deleted.

@@ -11,7 +11,7 @@ use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
     error::{Code, Problem},
     event::{Event, Scoped},
-    ids::{ConversationId, Scope, SessionId, UserId},
+    ids::{ConversationId, Scope, SessionId, UserId, Version},
     reply::{Answer, Changed},
 };
 use std::collections::BTreeSet;
@@ -47,6 +47,7 @@ impl State {
             created_at: at.now_ms,
             receipts: true,
             presence: true,
+            blocks_version: Version(0),
         };
         self.logins.insert(login.to_owned(), id);
         self.users.insert(id, row);

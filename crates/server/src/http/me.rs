@@ -3,7 +3,7 @@
 use super::{
     Edge, JsonAnswer, bodies,
     errors::Refusal,
-    extract::{Json, Query},
+    extract::{Id, Json, Page, Query},
     run,
 };
 use crate::{
@@ -19,7 +19,7 @@ use parlor_protocol::{
     command::Command,
     error::Code,
     http::PutPassword,
-    ids::Version,
+    ids::{UserId, Version},
     params::MeUpdate,
     reply::{Answer, Changed},
 };
@@ -41,6 +41,18 @@ pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Query(query): Qu
 
 pub(super) async fn update(State(edge): State<Edge>, actor: Actor, Json(body): Json<MeUpdate>) -> JsonAnswer {
     run(&edge, actor, Command::UpdateMe(body)).await
+}
+
+pub(super) async fn list_blocks(State(edge): State<Edge>, actor: Actor, Query(page): Query<Page>) -> JsonAnswer {
+    run(&edge, actor, Command::ListBlocks { after: page.after, limit: page.limit }).await
+}
+
+pub(super) async fn block(State(edge): State<Edge>, actor: Actor, Id(user): Id<UserId>) -> JsonAnswer {
+    run(&edge, actor, Command::Block { user }).await
+}
+
+pub(super) async fn unblock(State(edge): State<Edge>, actor: Actor, Id(user): Id<UserId>) -> JsonAnswer {
+    run(&edge, actor, Command::Unblock { user }).await
 }
 
 pub(super) async fn put_password(

@@ -10,10 +10,10 @@ use super::{
 use crate::config::Config;
 use parlor_protocol::{
     error::Code::{
-        Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed, NotFound,
-        NotSignedIn, OwnRole, RangeNotSatisfiable, RoleVacant, SignUpOff, TextControl, TextEmpty, TextTooLong,
-        TimedOut, TooLarge, TooLate, Unavailable, Unknown, UnsupportedType, UnsupportedVersion, UploadUnfinished,
-        WrongCredentials, WrongOffset, WrongOrigin, WrongPassword,
+        Blocked, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
+        NotFound, NotSignedIn, OwnRole, RangeNotSatisfiable, RoleVacant, SignUpOff, TextControl, TextEmpty,
+        TextTooLong, TimedOut, TooLarge, TooLate, Unavailable, Unknown, UnsupportedType, UnsupportedVersion,
+        UploadUnfinished, WrongCredentials, WrongOffset, WrongOrigin, WrongPassword,
     },
     http::{
         Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
@@ -99,6 +99,18 @@ fn of_users() -> Vec<Route> {
         delete("/v1/me/sessions/{id}", sessions::end)
             .says("Ends one of the user's own sessions.")
             .refuses(&[NotFound, NotAllowed]),
+        get("/v1/me/blocks", me::list_blocks)
+            .says("Lists the users whom the user has blocked, in the order of their names.")
+            .query::<Page>()
+            .answers::<Users>(reply!("user.blocks")),
+        put("/v1/me/blocks/{id}", me::block)
+            .says("Blocks a user: neither writes to the other any more.")
+            .answers::<Changed>(reply!("user.block"))
+            .refuses(&[NotFound, InvalidField, LimitReached, Unknown]),
+        delete("/v1/me/blocks/{id}", me::unblock)
+            .says("Ends a block of the user's own.")
+            .answers::<Changed>(reply!("user.unblock"))
+            .refuses(&[InvalidField, Unknown]),
         get("/v1/pictures/{id}", pictures::get)
             .says("Returns the picture of a user or a group.")
             .answers_bytes("image/*")
@@ -121,6 +133,7 @@ fn of_conversations() -> Vec<Route> {
             .takes::<Open>(r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b51", "user": 9}"#)
             .answers::<Opened>(reply!("conversation.open"))
             .refuses(&[
+                Blocked,
                 NotFound,
                 NotAllowed,
                 ContextClosed,
@@ -176,7 +189,7 @@ fn of_groups() -> Vec<Route> {
             .says("Adds users to a group. Owners and moderators.")
             .takes::<PostMembers>(r#"{"users": [9, 10], "history": "from_start"}"#)
             .answers::<Changed>(reply!("member.add"))
-            .refuses(&[NotFound, NotAllowed, LimitReached, Unknown]),
+            .refuses(&[Blocked, NotFound, NotAllowed, LimitReached, Unknown]),
         patch("/v1/conversations/{id}/members/{user}", groups::update_member)
             .says("Changes the role of a group's member. Owners only; the last owner stays one.")
             .takes::<PatchMember>(r#"{"role": "moderator"}"#)
@@ -201,6 +214,7 @@ fn of_messages() -> Vec<Route> {
             .takes::<PostMessage>(r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b52", "text": "Is it yours?"}"#)
             .answers::<Sent>(reply!("message.send"))
             .refuses(&[
+                Blocked,
                 NotFound,
                 NotAllowed,
                 ContextClosed,
@@ -219,7 +233,7 @@ fn of_messages() -> Vec<Route> {
                 r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b54", "from": {"conversation": 12, "seq": 3}}"#,
             )
             .answers::<Sent>(reply!("message.forward"))
-            .refuses(&[NotFound, ContextClosed, Conflict, Cancelled, Unknown]),
+            .refuses(&[Blocked, NotFound, NotAllowed, ContextClosed, Conflict, Cancelled, Unknown]),
         put("/v1/conversations/{id}/read", conversations::read)
             .says("Moves the user's own marker: read up to here.")
             .takes::<PutMarker>(r#"{"seq": 3}"#)
@@ -270,7 +284,17 @@ fn of_one_message() -> Vec<Route> {
             .says("Edits the user's own message; absent fields stay, null removes the subject.")
             .takes::<PatchMessage>(r#"{"text": "Is it really yours?"}"#)
             .answers::<MessageChanged>(reply!("message.edit"))
-            .refuses(&[NotFound, NotAllowed, TooLate, ContextClosed, TextEmpty, TextTooLong, TextControl, Unknown]),
+            .refuses(&[
+                Blocked,
+                NotFound,
+                NotAllowed,
+                TooLate,
+                ContextClosed,
+                TextEmpty,
+                TextTooLong,
+                TextControl,
+                Unknown,
+            ]),
         delete("/v1/conversations/{id}/messages/{seq}", messages::delete)
             .says("Deletes a message for everyone: the user's own, or as owner or moderator of a group another's.")
             .answers::<MessageChanged>(reply!("message.delete"))
@@ -287,11 +311,11 @@ fn of_one_message() -> Vec<Route> {
         put("/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", messages::react)
             .says("Adds the user's own reaction to a message.")
             .answers::<MessageChanged>(reply!("message.react"))
-            .refuses(&[NotFound, NotAllowed, InvalidField, LimitReached, TooLate, ContextClosed, Unknown]),
+            .refuses(&[Blocked, NotFound, NotAllowed, InvalidField, LimitReached, TooLate, ContextClosed, Unknown]),
         delete("/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", messages::take_back)
             .says("Removes the user's own reaction.")
             .answers::<MessageChanged>(reply!("message.react"))
-            .refuses(&[NotFound, NotAllowed, InvalidField, TooLate, ContextClosed, Unknown]),
+            .refuses(&[Blocked, NotFound, NotAllowed, InvalidField, TooLate, ContextClosed, Unknown]),
     ]
 }
 

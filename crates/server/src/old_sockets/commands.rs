@@ -161,7 +161,7 @@ async fn send_by_view(
 fn error_of(problem: Problem) -> SocketError {
     match problem.code {
         Code::NotFound => SocketError::NotFound,
-        Code::NotAllowed | Code::ContextClosed => SocketError::NotAllowed,
+        Code::NotAllowed | Code::Blocked | Code::ContextClosed => SocketError::NotAllowed,
         Code::TextEmpty => SocketError::Empty,
         Code::TextTooLong | Code::TooLarge => SocketError::TooLong,
         Code::TextControl | Code::InvalidField => SocketError::InvalidFrame,

@@ -50,7 +50,7 @@ const POSTGRES_WRITERS: u32 = 3;
 const IDLE_WRITE_MS: u128 = 2000;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 11] = [
+static MIGRATIONS: [(&str, &str, &str); 12] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -105,6 +105,11 @@ static MIGRATIONS: [(&str, &str, &str); 11] = [
         "0011_mentions",
         include_str!("../../migrations/sqlite/0011_mentions.sql"),
         include_str!("../../migrations/postgres/0011_mentions.sql"),
+    ),
+    (
+        "0012_blocks",
+        include_str!("../../migrations/sqlite/0012_blocks.sql"),
+        include_str!("../../migrations/postgres/0012_blocks.sql"),
     ),
 ];
 

@@ -1,13 +1,14 @@
 //! Who may see whose presence, whom to notify of typing, and when users were last seen. That last time has no version;
 //! this module writes it.
 
-use super::{Result, Store, bulk_params::BulkParams, column, param::Param};
+use super::{Result, Store, bulk_params::BulkParams, column, param::Param, rows::unblocked};
 use parlor_protocol::ids::{ConversationId, UserId};
 use std::collections::{HashMap, HashSet};
 
 impl Store {
     /// Returns those pairs (watcher, user) where the watcher may see the user's presence. This is the only place that
-    /// decides it: both are members of a common conversation now, and the user shares their presence.
+    /// decides it: both are members of a common conversation now, the user shares their presence, and neither has
+    /// blocked the other.
     ///
     /// # Errors
     /// The store is unavailable.
@@ -19,15 +20,18 @@ impl Store {
         if pairs.is_empty() {
             return Ok(HashSet::new());
         }
-        let sql = "SELECT v.watcher, v.id FROM v JOIN users u ON u.id = v.id AND u.presence = 1 AND u.disabled = 0 \
-                   WHERE EXISTS (SELECT 1 FROM members a JOIN members b ON b.conversation_id = a.conversation_id \
-                   WHERE a.user_id = v.watcher AND a.has_left = 0 AND b.user_id = v.id AND b.has_left = 0)";
+        let sql = format!(
+            "SELECT v.watcher, v.id FROM v JOIN users u ON u.id = v.id AND u.presence = 1 AND u.disabled = 0 \
+             WHERE EXISTS (SELECT 1 FROM members a JOIN members b ON b.conversation_id = a.conversation_id \
+             WHERE a.user_id = v.watcher AND a.has_left = 0 AND b.user_id = v.id AND b.has_left = 0) AND {}",
+            unblocked("v.watcher", "v.id")
+        );
         let found = self.query(move |connection| {
             let mut params = BulkParams::new(["watcher", "id"]);
             for (watcher, user) in pairs {
                 params.push([Param::from(watcher.0), Param::from(user.0)]);
             }
-            params.query(connection, sql, |row| Ok((UserId(column(row, 0)?), UserId(column(row, 1)?))))
+            params.query(connection, &sql, |row| Ok((UserId(column(row, 0)?), UserId(column(row, 1)?))))
         });
         Ok(found.await?.into_iter().collect())
     }
@@ -74,16 +78,20 @@ impl Store {
         .await
     }
 
-    /// Returns the members of a conversation, at most `most`, if the viewer is one of them; otherwise nobody.
+    /// Returns the members of a conversation, at most `most`, if the viewer is one of them; otherwise nobody. Those whom
+    /// the viewer has blocked, or who have blocked the viewer, are left out.
     ///
     /// # Errors
     /// The store is unavailable.
     pub async fn audience(&self, viewer: UserId, conversation: ConversationId, most: u32) -> Result<Vec<UserId>> {
-        let sql = "SELECT m.user_id FROM members a JOIN members m ON m.conversation_id = a.conversation_id \
-                   WHERE a.conversation_id = $1 AND a.user_id = $2 AND a.has_left = 0 AND m.has_left = 0 LIMIT $3";
+        let sql = format!(
+            "SELECT m.user_id FROM members a JOIN members m ON m.conversation_id = a.conversation_id \
+             WHERE a.conversation_id = $1 AND a.user_id = $2 AND a.has_left = 0 AND m.has_left = 0 AND {} LIMIT $3",
+            unblocked("a.user_id", "m.user_id")
+        );
         self.query(move |connection| {
             let parameters = [conversation.0.into(), viewer.0.into(), i64::from(most).into()];
-            connection.query(sql, &parameters, |row| column(row, 0).map(UserId))
+            connection.query(&sql, &parameters, |row| column(row, 0).map(UserId))
         })
         .await
     }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::domain::{
     HostRowKey,
+    blocks::Blocking,
     rows::{
         ContextRow, ConversationRow, Counting, Details, FileRow, HostRowCopy, MemberRow, MessageRow, Named, Preview,
         SettingsRow, UNREAD_MAX, UserRow,
@@ -18,13 +19,13 @@ use parlor_protocol::{
 
 /// The columns of a user, from `users u`.
 pub(super) const USER: &str = "u.id, u.external_id, u.login, u.name, u.password_hash, u.host_password, u.picture, u.disabled, u.profile_version, u.version, u.created_at, \
-     u.receipts, u.presence";
+     u.receipts, u.presence, u.blocks_version";
 /// The columns of a conversation, from `conversations c` and `contexts x`.
 pub(super) const CONVERSATION: &str = "c.id, c.kind, c.direct_key, c.title, c.context_id, COALESCE(x.closed, 0), \
      c.created_by, c.client_id, c.fingerprint, c.created_at, c.version, c.activity, c.last_seq, c.last_message_id, \
-     c.member_count, c.picture, c.uncounted_seq, c.history_from_max";
+     c.member_count, c.picture, c.uncounted_seq, c.history_from_max, c.blocking";
 /// The number of columns of a conversation.
-pub(super) const CONVERSATION_COLUMNS: usize = 18;
+pub(super) const CONVERSATION_COLUMNS: usize = 19;
 /// The columns of a member, from `members m`, `users u` and `context_roles r`.
 pub(super) const MEMBER: &str = "u.id, u.name, u.picture, u.profile_version, u.disabled, u.receipts, m.role, \
      r.role, m.joined_version, m.history_from, m.read_seq, m.delivered_seq, m.sent_seq, m.has_left, m.version, \
@@ -80,6 +81,14 @@ pub(super) const NEWEST_MENTION: &str = "COALESCE((SELECT n.seq FROM mentions n 
      AND n.conversation_id = m.conversation_id AND n.seq >= m.history_from AND NOT EXISTS \
      (SELECT 1 FROM hidden_messages h WHERE h.user_id = n.user_id AND h.conversation_id = n.conversation_id \
      AND h.seq = n.seq) ORDER BY n.seq DESC LIMIT 1), 0)";
+
+/// Whether neither of two users, given as SQL, has blocked the other.
+pub(super) fn unblocked(one: &str, other: &str) -> String {
+    let by = |user: &str, other: &str| {
+        format!("NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = {user} AND b.blocked_id = {other})")
+    };
+    format!("{} AND {}", by(one, other), by(other, one))
+}
 
 /// The columns of a file, from `files f`.
 pub(super) const FILE: &str = "f.id, f.owner, f.client_id, f.name, f.bytes, f.announced_bytes, f.received, f.state, \
@@ -157,6 +166,7 @@ impl<'row> RowReader<'row> {
             created_at: self.int()?,
             receipts: self.flag()?,
             presence: self.flag()?,
+            blocks_version: Version(self.int()?),
         })
     }
 
@@ -180,6 +190,7 @@ impl<'row> RowReader<'row> {
             picture: self.optional_text()?,
             uncounted_seq: Seq(self.int()?),
             history_from_max: Seq(self.int()?),
+            blocking: Blocking::numbered(self.int()?),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::{Result, Store, column, connection::DatabaseConnection};
 
 /// Consistency checks: each statement counts the rows that violate one.
-const CHECKS: [(&str, &str); 23] = [
+const CHECKS: [(&str, &str); 24] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -100,6 +100,13 @@ const CHECKS: [(&str, &str); 23] = [
         "SELECT COUNT(*) FROM mentions n LEFT JOIN messages m ON m.conversation_id = n.conversation_id \
          AND m.seq = n.seq WHERE m.id IS NULL OR m.sender_id = n.user_id \
          OR COALESCE(m.details, '') NOT LIKE '%\"mentions\":[{%'",
+    ),
+    (
+        "conversations whose copy of the blocks is wrong",
+        "SELECT COUNT(*) FROM conversations c WHERE c.blocking <> CASE WHEN c.kind <> 'direct' THEN 0 ELSE (\
+         SELECT COALESCE(SUM(CASE WHEN b.user_id < b.blocked_id THEN 1 ELSE 2 END), 0) FROM members m \
+         JOIN members o ON o.conversation_id = c.id AND o.user_id <> m.user_id \
+         JOIN blocks b ON b.user_id = m.user_id AND b.blocked_id = o.user_id WHERE m.conversation_id = c.id) END",
     ),
     (
         "members whose history begins after history_from_max",

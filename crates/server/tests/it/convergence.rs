@@ -197,7 +197,11 @@ impl Simulation {
             10..35 => message_actions::send_or_reply(&mut self.rng, &self.clients[who].state, conversation, who),
             35..60 => message_actions::revise(&mut self.rng, &self.clients[who].state, conversation),
             60..67 => self.mark(who, conversation),
-            67..71 => settings::random(&mut self.rng, &self.clients[who].state, conversation),
+            67..70 => settings::random(&mut self.rng, &self.clients[who].state, conversation),
+            70..73 => {
+                let user = self.someone();
+                if self.rng.percent(40) { Command::Block { user } } else { Command::Unblock { user } }
+            }
             _ => self.manage_group(who, conversation),
         })
     }
@@ -425,6 +429,8 @@ async fn by_http(user: &TestUser, command: Command) -> Result<Value, Error> {
         Command::UpdateSettings { conversation, settings } => {
             api.send(Method::PATCH, &format!("/v1/conversations/{conversation}/settings"), &settings).await
         }
+        Command::Block { user } => api.request(Method::PUT, &format!("/v1/me/blocks/{user}"), "").await?.parse(),
+        Command::Unblock { user } => api.request(Method::DELETE, &format!("/v1/me/blocks/{user}"), "").await?.parse(),
         Command::AddMembers { conversation, users, history } => {
             api.send(
                 Method::POST,

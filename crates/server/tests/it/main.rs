@@ -3,6 +3,7 @@
 mod aborted_reads;
 mod api;
 mod batched_changes;
+mod blocks;
 mod bridge;
 mod channel_layer;
 mod clock_changes;

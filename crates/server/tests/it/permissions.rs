@@ -111,6 +111,10 @@ fn of_conversations() -> Vec<Row> {
         row("presence.watch", "", ANYBODY, |targets| Command::WatchPresence { users: vec![targets.target] }),
         row("presence.set", "", ANYBODY, |_| Command::SetPresence { idle: true }),
         row("user.list", "", ANYBODY, |_| Command::ListUsers { query: String::new(), after: None, limit: None }),
+        row("user.block", "", ANYBODY, |targets| Command::Block { user: targets.stranger }),
+        row("user.block", "nobody", NOBODY, |targets| Command::Block { user: UserId(targets.stranger.0 + 1_000_000) }),
+        row("user.unblock", "", ANYBODY, |targets| Command::Unblock { user: targets.stranger }),
+        row("user.blocks", "", ANYBODY, |_| Command::ListBlocks { after: None, limit: None }),
         row("me.get", "", ANYBODY, |_| Command::GetMe { since: None }),
         row("me.update", "", ANYBODY, |targets| {
             Command::UpdateMe(MeUpdate { name: Some(targets.key.clone()), ..MeUpdate::default() })

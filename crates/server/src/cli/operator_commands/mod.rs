@@ -114,6 +114,7 @@ fn refusal(problem: Problem) -> CliError {
         | Code::WrongPassword
         | Code::WrongOrigin
         | Code::NotAllowed
+        | Code::Blocked
         | Code::SignUpOff
         | Code::MethodNotAllowed
         | Code::WrongUser

@@ -4,7 +4,7 @@ use super::{BatchTransaction, host_rows::host_conversation};
 use crate::{
     domain::{
         direct_key, holder,
-        load_plan::{DirectTarget, LoadPlan},
+        load_plan::{Direct, DirectTarget, LoadPlan},
         rows::UNREAD_MAX,
         state::{ClientIdUse, State},
     },
@@ -38,6 +38,7 @@ impl BatchTransaction<'_> {
         self.load_contexts(plan, &mut state)?;
         self.load_contexts_of(plan, &mut state)?;
         self.load_directs(plan, &mut state)?;
+        self.load_blocks(plan, &mut state)?;
         self.load_shared_contexts(plan, &mut state)?;
         self.load_memberships(plan, &mut state)?;
         let places = places(plan, &state);
@@ -213,11 +214,7 @@ impl BatchTransaction<'_> {
         let mut params = BulkParams::new(["direct_key"]);
         for direct in &plan.directs {
             let context = direct.context.as_ref().map(|key| state.contexts.get(key));
-            let user = match (&direct.target, context.flatten()) {
-                (DirectTarget::User(user), _) => Some(*user),
-                (DirectTarget::Role(role), Some(context)) => holder(context, role, direct.actor),
-                (DirectTarget::Role(_), None) => None,
-            };
+            let user = target(direct, state);
             // A context that does not exist has no conversations either.
             if let (Some(user), Some(Some(_)) | None) = (user, context) {
                 let id = context.flatten().map(|context| context.id);
@@ -239,8 +236,8 @@ impl BatchTransaction<'_> {
         // The user who opens a conversation by role also receives the user who has that role.
         let mut holders = LoadPlan::default();
         for direct in &plan.directs {
-            if let (DirectTarget::Role(role), Some(key)) = (&direct.target, &direct.context) {
-                let holder = state.contexts.get(key).and_then(|context| holder(context, role, direct.actor));
+            if let DirectTarget::Role(_) = direct.target {
+                let holder = target(direct, state);
                 holders.users.extend(holder);
                 holders.counted.extend(holder);
             }
@@ -411,6 +408,17 @@ impl BatchTransaction<'_> {
     }
 }
 
+/// Returns the user with whom a direct conversation is opened, if there is one.
+pub(super) fn target(direct: &Direct, state: &State) -> Option<UserId> {
+    match &direct.target {
+        DirectTarget::User(user) => Some(*user),
+        DirectTarget::Role(role) => {
+            let context = state.contexts.get(direct.context.as_ref()?)?;
+            holder(context, role, direct.actor)
+        }
+    }
+}
+
 /// Keys of contexts as parameters.
 fn context_keys(keys: &BTreeSet<(String, String)>) -> BulkParams<'_, 2> {
     let mut params = BulkParams::new(["kind", "external_id"]);
@@ -435,6 +443,9 @@ fn places(plan: &LoadPlan, state: &State) -> BTreeSet<(ConversationId, UserId)> 
         if let Some(conversation) = host_conversation(put, state) {
             places.extend([(conversation, put.direct.actor), (conversation, put.recipient)]);
         }
+    }
+    for ((one, other), conversations) in &state.directs_of {
+        places.extend(conversations.iter().flat_map(|id| [(*id, *one), (*id, *other)]));
     }
     // These need no particular member: user 0 does not exist, and all members are loaded where there are few.
     places.extend(state.about.values().flatten().map(|conversation| (*conversation, UserId(0))));

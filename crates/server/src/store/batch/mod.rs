@@ -4,6 +4,7 @@
 //! batch of sends takes seven, however many sends there are (I2). `statements` counts them for the test that guards
 //! this.
 
+mod blocks;
 mod files;
 mod host_rows;
 mod load;

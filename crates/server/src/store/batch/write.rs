@@ -30,6 +30,7 @@ impl BatchTransaction<'_> {
         self.update_conversations(state)?;
         self.write_members(state)?;
         self.write_settings(state)?;
+        self.write_blocks(state)?;
         self.end_sessions(state)?;
         self.insert_cancelled(state, now_ms)?;
         let scopes: Vec<String> = state.scopes.iter().map(|(scope, version)| format!("{scope}@{version}")).collect();
@@ -55,6 +56,7 @@ impl BatchTransaction<'_> {
             "created_at",
             "receipts",
             "presence",
+            "blocks_version",
         ]);
         for user in state.changed_users.iter().map(|user| &state.users[user]) {
             params.push([
@@ -72,6 +74,7 @@ impl BatchTransaction<'_> {
                 user.created_at.into(),
                 user.receipts.into(),
                 user.presence.into(),
+                user.blocks_version.0.into(),
             ]);
         }
         self.upsert(params, "users", 1)
@@ -132,6 +135,7 @@ impl BatchTransaction<'_> {
             "version",
             "activity",
             "member_count",
+            "blocking",
         ]);
         for row in state.new_conversations.iter().map(|id| &state.conversations[id]) {
             params.push(conversation_params(row));
@@ -151,6 +155,7 @@ impl BatchTransaction<'_> {
             "picture",
             "uncounted_seq",
             "history_from_max",
+            "blocking",
         ]);
         for row in state.changed_conversations.iter().map(|id| &state.conversations[id]) {
             params.push([
@@ -164,6 +169,7 @@ impl BatchTransaction<'_> {
                 (&row.picture).into(),
                 row.uncounted_seq.0.into(),
                 row.history_from_max.0.into(),
+                row.blocking.number().into(),
             ]);
         }
         self.update(params, "conversations")
@@ -307,7 +313,7 @@ fn details(message: &MessageRow) -> Option<String> {
         .then(|| serde_json::to_string(&message.details).expect("details have string keys only"))
 }
 
-fn conversation_params(row: &ConversationRow) -> [Param<'_>; 12] {
+fn conversation_params(row: &ConversationRow) -> [Param<'_>; 13] {
     [
         row.id.0.into(),
         row.kind.name().into(),
@@ -321,6 +327,7 @@ fn conversation_params(row: &ConversationRow) -> [Param<'_>; 12] {
         row.version.0.into(),
         row.activity.0.into(),
         i64::from(row.member_count).into(),
+        row.blocking.number().into(),
     ]
 }
 

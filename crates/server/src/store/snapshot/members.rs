@@ -2,7 +2,10 @@
 
 use super::Snapshot;
 use crate::{
-    domain::rows::{ConversationRow, MemberRow},
+    domain::{
+        blocks::Blocking,
+        rows::{ConversationRow, MemberRow},
+    },
     store::{
         Result,
         bulk_params::BulkParams,
@@ -34,13 +37,15 @@ impl Snapshot<'_> {
         after: Option<UserId>,
         limit: u32,
     ) -> Result<Option<Members>> {
-        let own: Option<i64> = self.connection().query_optional(
-            "SELECT u.receipts FROM members m JOIN users u ON u.id = m.user_id \
+        let own: Option<(i64, i64)> = self.connection().query_optional(
+            "SELECT u.receipts, c.blocking FROM members m JOIN users u ON u.id = m.user_id \
+             JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
             &[conversation.0.into(), viewer.0.into()],
-            |row| column(row, 0),
+            |row| Ok((column(row, 0)?, column(row, 1)?)),
         )?;
-        let Some(own) = own else { return Ok(None) };
+        let Some((own, blocking)) = own else { return Ok(None) };
+        let blocking = Blocking::numbered(blocking);
         let has_receipts = own != 0 && self.receipts;
         let rows: Vec<MemberRow> = self.connection().query(
             &format!(
@@ -52,7 +57,7 @@ impl Snapshot<'_> {
         )?;
         let is_last = rows.len() <= limit as usize;
         let page = rows.iter().take(limit as usize);
-        let members: Vec<Member> = page.map(|row| row.member_for(viewer, has_receipts)).collect();
+        let members: Vec<Member> = page.map(|row| row.member_for(viewer, has_receipts, blocking)).collect();
         let next = members.last().filter(|_| !is_last).map(|member| member.user.id.to_string());
         Ok(Some(Members { members, next }))
     }
@@ -111,11 +116,12 @@ impl Snapshot<'_> {
             members.entry(conversation).or_default().push(member);
         }
         let receipts = self.receipts;
-        let rows_for_viewer = |rows: Vec<MemberRow>| -> Vec<Member> {
+        let blocking: HashMap<ConversationId, Blocking> = found.iter().map(|row| (row.id, row.blocking)).collect();
+        let rows_for_viewer = |id: ConversationId, rows: Vec<MemberRow>| -> Vec<Member> {
             // The viewer's own row is among them.
             let has_receipts = receipts && rows.iter().any(|row| row.user.id == viewer && row.receipts);
-            rows.iter().map(|row| row.member_for(viewer, has_receipts)).collect()
+            rows.iter().map(|row| row.member_for(viewer, has_receipts, blocking[&id])).collect()
         };
-        Ok(members.into_iter().map(|(id, rows)| (id, rows_for_viewer(rows))).collect())
+        Ok(members.into_iter().map(|(id, rows)| (id, rows_for_viewer(id, rows))).collect())
     }
 }

@@ -174,6 +174,7 @@ impl Snapshot<'_> {
         limit: u32,
     ) -> Result<(Vec<User>, Option<UserPosition>)> {
         let mut sql = format!("SELECT u.name_words, {USER} FROM users u WHERE u.id <> $1 AND u.disabled = 0");
+        let _ = write!(sql, " AND {}", rows::unblocked("$1", "u.id"));
         let mut parameters = vec![Param::from(viewer.0), Param::from(i64::from(limit) + 1)];
         match who {
             WhoMayWrite::Nobody => return Ok((Vec::new(), None)),
@@ -202,7 +203,44 @@ impl Snapshot<'_> {
             let _ = write!(sql, " AND (u.name_words, u.id) > (${words_at}, ${id_at})");
         }
         sql.push_str(" ORDER BY u.name_words, u.id LIMIT $2");
-        let rows = self.connection().query(&sql, &parameters, |row| {
+        self.page_of_users(&sql, &parameters, limit)
+    }
+
+    /// Returns a page of the users whom the user has blocked, in the same order.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub fn blocked_users(
+        &mut self,
+        user: UserId,
+        after: Option<UserPosition>,
+        limit: u32,
+    ) -> Result<(Vec<User>, Option<UserPosition>)> {
+        let position = after.map_or((String::new(), 0), |UserPosition { words, id }| (words, id.0));
+        let sql = format!(
+            "SELECT u.name_words, {USER} FROM blocks b JOIN users u ON u.id = b.blocked_id WHERE b.user_id = $1 \
+             AND (u.name_words, u.id) > ($3, $4) ORDER BY u.name_words, u.id LIMIT $2"
+        );
+        let parameters = [user.0.into(), (i64::from(limit) + 1).into(), position.0.into(), position.1.into()];
+        self.page_of_users(&sql, &parameters, limit)
+    }
+
+    /// Returns the users whom the user has blocked, by their ids.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub fn blocks(&mut self, user: UserId) -> Result<Vec<UserId>> {
+        let sql = "SELECT b.blocked_id FROM blocks b WHERE b.user_id = $1 ORDER BY b.blocked_id";
+        self.connection().query(sql, &[user.0.into()], |row| RowReader::new(row).int().map(UserId))
+    }
+
+    fn page_of_users(
+        &mut self,
+        sql: &str,
+        parameters: &[Param<'_>],
+        limit: u32,
+    ) -> Result<(Vec<User>, Option<UserPosition>)> {
+        let rows = self.connection().query(sql, parameters, |row| {
             let mut reader = RowReader::new(row);
             let words = reader.text()?;
             Ok((reader.user()?.user(), words))

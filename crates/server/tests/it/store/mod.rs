@@ -1,5 +1,6 @@
 //! The store's conformance suite: each case runs on SQLite and on PostgreSQL.
 
+mod blocks;
 mod commits;
 mod cursors;
 mod erasure;
