@@ -11,6 +11,7 @@ import {
 } from './support/message-changes.js';
 import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
+import { isBlocked, setBlocked } from './support/model-blocks.js';
 import { updateSettings } from './support/model-settings.js';
 
 const USERS = 4;
@@ -23,7 +24,7 @@ const step = fc.record({
     'send', 'send', 'send', 'send', 'reply', 'read', 'read', 'deliver', 'add', 'addFromStart', 'remove', 'rename',
     'setContext', 'open', 'group', 'edit', 'edit', 'delete', 'delete', 'react', 'react', 'hide', 'hide', 'hide',
     'unhide', 'unhide', 'hostRemoves',
-    'title', 'picture', 'role', 'receipts', 'settings', 'settings',
+    'title', 'picture', 'role', 'receipts', 'settings', 'settings', 'block', 'block', 'unblock',
     'receive', 'receive', 'receive', 'receive', 'reorder', 'lose', 'repeat', 'answer', 'answer', 'answer',
     'answerEarly', 'fail',
     'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
@@ -113,9 +114,11 @@ function change(server, { kind, who, other, pick }, index) {
   if (kind === 'group' && server.data.conversations.size < 9) server.open('group', who, [other]);
   if (kind === 'rename') server.rename(who, `Person ${who}.${index}`);
   if (!conversation) return;
-  if (kind === 'send') server.send(who, conversation.id, `message ${index}`, `id-${index}`, undefined, mentioned(pick));
+  if (kind === 'block' || kind === 'unblock') setBlocked(server, pick % 3 ? ME : who, other, kind === 'block');
+  const isOpen = !isBlocked(server, conversation);
+  if (kind === 'send' && isOpen) server.send(who, conversation.id, `message ${index}`, `id-${index}`, undefined, mentioned(pick));
   const replyTo = 1 + (pick % Math.max(1, last));
-  if (kind === 'reply' && last > 0) server.send(who, conversation.id, `reply ${index}`, `id-${index}`, replyTo);
+  if (kind === 'reply' && last > 0 && isOpen) server.send(who, conversation.id, `reply ${index}`, `id-${index}`, replyTo);
   if (last > 0) changeMessage(server, { kind, who, other, pick }, conversation.id, 1 + (pick * 7 + index) % last);
   if (kind === 'read') server.mark(who, conversation.id, { read: Math.max(0, last - (pick % 3)) });
   if (kind === 'deliver') server.mark(who, conversation.id, { delivered: last });

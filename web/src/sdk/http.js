@@ -140,6 +140,12 @@ function requestOf(command) {
       return { method: 'GET', path: `/v1/presence?users=${command.users.join(',')}` };
     case 'user.list':
       return { method: 'GET', path: `/v1/users${query({ query: command.query, after: command.after, limit: command.limit })}` };
+    case 'user.block':
+      return { method: 'PUT', path: `/v1/me/blocks/${command.user}` };
+    case 'user.unblock':
+      return { method: 'DELETE', path: `/v1/me/blocks/${command.user}` };
+    case 'user.blocks':
+      return { method: 'GET', path: `/v1/me/blocks${query({ after: command.after, limit: command.limit })}` };
     default:
       return conversationRequest(command, `/v1/conversations/${command.conversation}`);
   }

@@ -72,6 +72,7 @@
  * @typedef {{conversations: number, messages: number}} Unread in the conversations of a person that are neither archived nor muted
  * @typedef {Me & {
  *   markers: Marker[], unread: Unread, now: string, settings?: (ConversationSettings & {conversation: number})[],
+ *   blocks?: number[],
  *   hidden?: MessagePlace[], unhidden?: MessagePlace[], hidden_reset?: boolean,
  *   cursor: string
  * }} MeAnswer
@@ -103,9 +104,10 @@
  * @typedef {Scoped & {type: 'marker.updated'} & Marker} MarkerUpdated
  * @typedef {Scoped & {type: 'me.updated', me: Me}} MeUpdated
  * @typedef {Scoped & {type: 'settings.updated', conversation: number, settings: ConversationSettings}} SettingsUpdated
+ * @typedef {Scoped & {type: 'block.updated', user: number, blocked: boolean}} BlockUpdated
  * @typedef {{type: 'scope.changed', scope: string, version: number}} ScopeChanged
  * @typedef {MessageCreated|MessageUpdated|MessageHidden|ConversationCreated|ConversationUpdated|MembersUpdated
- *   |MarkerUpdated|MeUpdated|SettingsUpdated|ScopeAdvanced} PlacedEvent
+ *   |MarkerUpdated|MeUpdated|SettingsUpdated|BlockUpdated|ScopeAdvanced} PlacedEvent
  * @typedef {{
  *   type: 'typing.changed', conversation: number, user: number, typing: boolean, expires_ms: number
  * }} TypingChanged
@@ -156,6 +158,8 @@
  *   | {type: 'presence.watch', users: number[]}
  *   | {type: 'presence.set', idle: boolean}
  *   | {type: 'user.list', query: string, after?: string, limit?: number}
+ *   | {type: 'user.block'|'user.unblock', user: number}
+ *   | {type: 'user.blocks', after?: string, limit?: number}
  * } Command
  *
  * @typedef {{

@@ -4,6 +4,7 @@
  * @import {Message, Role} from '../../src/sdk/wire.js'
  * @import {ModelServer, ModelConversation} from './model-server.js'
  */
+import { isBlocked, publishBlocked } from './model-blocks.js';
 
 import { placesOf } from './model-mentions.js';
 
@@ -30,7 +31,7 @@ function publishMessage(server, conversation, message) {
  * @param {number[]} [mentioned] */
 export function edit(server, user, id, seq, text, mentioned = []) {
   const found = findChangeable(server, user, id, seq);
-  if (!found || found.message.sender !== user) return null;
+  if (!found || found.message.sender !== user || isBlocked(server, found.conversation)) return null;
   const version = server.next();
   const { mentions: _, ...message } = found.message;
   const edited = { ...message, text, ...placesOf(mentioned), version, edited_at: server.time(version) };
@@ -51,7 +52,7 @@ export function deleteMessage(server, user, id, seq) {
  * @param {boolean} on */
 export function react(server, user, id, seq, emoji, on) {
   const found = findChangeable(server, user, id, seq);
-  if (!found) return null;
+  if (!found || isBlocked(server, found.conversation)) return null;
   const { reactions: _, ...message } = found.message;
   const others = (found.message.reactions ?? []).map((one) => (one.emoji === emoji
     ? { emoji, users: one.users.filter((who) => who !== user) }
@@ -143,6 +144,10 @@ export function switchReceipts(server, user, on) {
     const version = server.next();
     const row = conversation.members.get(user);
     if (row) row.version = version;
+    if (isBlocked(server, conversation)) {
+      publishBlocked(server, conversation);
+      continue;
+    }
     const prev = conversation.version;
     conversation.version = version;
     const scope = `conversation:${conversation.id}`;

@@ -6,6 +6,7 @@
  */
 import { Problem } from '../../src/sdk/problem.js';
 import { newestMention, placesOf } from './model-mentions.js';
+import { isBlocked, listedBlocks, maskedMarkers, publishBlocked } from './model-blocks.js';
 import { NOW, totalsFor, listedSettings, putSettings, settingsOf } from './model-settings.js';
 
 /**
@@ -17,7 +18,7 @@ import { NOW, totalsFor, listedSettings, putSettings, settingsOf } from './model
  * @typedef {{
  *   version: number, epochs: {id: number, clock: number}[], users: Map<number, User>, scopes: Map<number, number>,
  *   conversations: Map<number, ModelConversation>, keys: Map<string, {conversation: number, seq: number}>,
- *   receiptsOff: Set<number>,
+ *   receiptsOff: Set<number>, blocks: Set<string>, blocksChanged: Map<number, number>,
  *   hidden: {user: number, conversation: number, seq: number, version: number}[],
  *   unhidden: {user: number, conversation: number, seq: number, version: number}[],
  *   movedMarkers: {user: number, conversation: number, version: number}[], settings: Map<string, ConversationSettings>,
@@ -37,7 +38,7 @@ export class ModelServer {
   /** @type {Data} */
   data = {
     version: 0, epochs: [], users: new Map(), scopes: new Map(), conversations: new Map(), keys: new Map(),
-    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [], settings: new Map(),
+    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [], settings: new Map(), blocks: new Set(), blocksChanged: new Map(),
   };
   /** @type {((delivery: Delivery) => void)} */
   deliver = () => {};
@@ -116,9 +117,7 @@ export class ModelServer {
   /** @param {ModelConversation} conversation @param {number} user @param {number} [viewer] @returns {Member} */
   row(conversation, user, viewer = user) {
     const row = /** @type {Omit<Member, 'user'>} */ (conversation.members.get(user));
-    const isVisible = user === viewer || this.sharesReceipts(user, viewer);
-    const receipt = isVisible ? {} : { read_seq: 0, read_at: null };
-    return { user: { .../** @type {User} */ (this.data.users.get(user)) }, ...row, ...receipt };
+    return { user: { .../** @type {User} */ (this.data.users.get(user)) }, ...row, ...maskedMarkers(this, conversation, user, viewer) };
   }
 
   /** @param {number} user @param {number} viewer @returns {boolean} */
@@ -228,7 +227,7 @@ export class ModelServer {
     const version = this.next();
     if (isUnmarked) putSettings(this, user, id, { marked_unread: false });
     if (!moves) return;
-    const quiet = this.data.receiptsOff.has(user) && deliveredSeq === row.delivered_seq;
+    const quiet = isBlocked(this, conversation) || (this.data.receiptsOff.has(user) && deliveredSeq === row.delivered_seq);
     if (readSeq > row.read_seq) Object.assign(row, { read_seq: readSeq, read_at: this.time(version) });
     row.delivered_seq = deliveredSeq;
     if (quiet) {
@@ -268,6 +267,7 @@ export class ModelServer {
   /** @param {ModelConversation} conversation @param {number[]} users
    * @param {{also?: number[], unread?: number|null, message?: Message}} [more] */
   publishMembers(conversation, users, { also = [], unread = null, message } = {}) {
+    if (isBlocked(this, conversation)) return publishBlocked(this, conversation);
     const count = this.activeMembers(conversation).length;
     return this.publish(conversation, (place, to) => ({
       type: 'member.updated', ...place, members: users.map((user) => this.row(conversation, user, to)),
@@ -355,7 +355,7 @@ export class ModelServer {
       this.data.movedMarkers.some((one) => one.user === user && one.conversation === conversation.id));
     return {
       ...this.ownUser(user), markers: conversations.map((one) => this.marker(one, user)), cursor: this.cursor(),
-      unread: this.totals(user), now: NOW, ...listedSettings(this, user, tooMany ? undefined : since),
+      unread: this.totals(user), now: NOW, ...listedSettings(this, user, tooMany ? undefined : since), ...listedBlocks(this, user, since),
       ...(hidden.length > 0 ? { hidden } : {}), ...(unhidden.length > 0 ? { unhidden } : {}),
       ...(tooMany ? { hidden_reset: true } : {}),
     };

@@ -223,8 +223,9 @@ export class SyncHarness {
     const held = new Map([...state.conversations].map(([id, { unreadAt: _, ...one }]) =>
       [id, { ...sorted(one), settings: settingsOf(state, id) }]));
     assert.deepEqual(held, fresh);
-    const { markers: _markers, cursor: _cursor, unread, now: _now, settings: _settings, ...me } = server.me(user);
+    const { markers: _markers, cursor: _cursor, unread, now: _now, settings: _settings, blocks, ...me } = server.me(user);
     assert.deepEqual(state.me, me);
+    assert.deepEqual([...state.blocks].sort((one, other) => one - other), blocks);
     assert.deepEqual(totalsOf(state), unread);
     assert.equal(state.cursor, server.cursor());
     assert.equal(state.heldEvents.size, 0);

@@ -106,8 +106,9 @@ export function applyMe(draft, answer, since) {
     markStale(draft, `user:${draft.user}`, { version: answer.scope_version, urgent: true, wholeSince: 0 });
     return;
   }
-  const { markers, cursor, unread: _unread, now: _now, settings = [], hidden = [], unhidden = [], hidden_reset: isReset = false, ...me } = answer;
+  const { markers, cursor, unread: _unread, now: _now, settings = [], blocks, hidden = [], unhidden = [], hidden_reset: isReset = false, ...me } = answer;
   draft.me = me;
+  if (blocks) draft.blocks = new Set(blocks);
   putUsers(draft, [me]);
   for (const { conversation, ...row } of settings) putSettings(draft, conversation, row);
   for (const marker of markers) {

@@ -114,6 +114,7 @@ function copy(state) {
     addedAt: new Map(state.addedAt),
     left: new Map(state.left),
     settings: new Map(state.settings),
+    blocks: new Set(state.blocks),
     totals: state.totals && { ...state.totals, rest: { ...state.totals.rest } },
     pending: state.pending && { ...state.pending, needs: new Map(state.pending.needs) },
   };

@@ -60,6 +60,10 @@ function applyEvent(draft, event) {
   } else if (event.type === 'settings.updated') {
     putSettings(draft, event.conversation, event.settings);
     if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
+  } else if (event.type === 'block.updated') {
+    if (event.blocked) draft.blocks.add(event.user);
+    else draft.blocks.delete(event.user);
+    if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
   } else if (event.type === 'marker.updated' || event.type === 'message.hidden') {
     applyOwnEvent(draft, event);
   } else {
@@ -86,7 +90,7 @@ function applyOwnEvent(draft, event) {
 }
 
 /** Applies what all members of a conversation are sent. @param {State} draft
- * @param {Exclude<PlacedEvent, {type: 'me.updated'|'settings.updated'|'marker.updated'|'message.hidden'}>} event */
+ * @param {Exclude<PlacedEvent, {type: 'me.updated'|'settings.updated'|'block.updated'|'marker.updated'|'message.hidden'}>} event */
 function applyConversationEvent(draft, event) {
   const current = draft.conversations.get(conversationOf(event.scope));
   if (!current) return;

@@ -17,7 +17,7 @@
  * @typedef {Map<string, Message|null>} FoundMessages the newest copies; null if a message may have changed
  * @typedef {{seqs: Set<number>, turn: number}} HiddenMessages messages that the user hid, as far as known, and when
  * `settings` has those of conversations that are not loaded, too, as far as known; `now` is the server's time of the
- * totals. `unhidden` has the turn at which a message of a conversation was last shown again.
+ * totals. `blocks` has the users whom the user has blocked. `unhidden` has the turn at which a message of a conversation was last shown again.
  * @typedef {{
  *   user: number,
  *   turn: number,
@@ -39,6 +39,7 @@
  *   left: Map<string, {version: number, turn: number}>,
  *   totals: Totals|null,
  *   settings: Map<number, ConversationSettings>,
+ *   blocks: Set<number>,
  *   now: string,
  * }} State
  */
@@ -68,6 +69,7 @@ export function emptyState(user) {
     left: new Map(),
     totals: null,
     settings: new Map(),
+    blocks: new Set(),
     now: '',
   };
 }
