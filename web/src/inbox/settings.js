@@ -9,6 +9,7 @@ import { Problem } from '../sdk/problem.js';
 import { languageOf } from './languages/language.js';
 import { LANGUAGES } from './languages/names.js';
 import { field } from './sign-in.js';
+import { BlockedSettings } from './settings-blocked.js';
 import { KeyboardSettings } from './settings-keyboard.js';
 import { NoticesSettings } from './settings-notices.js';
 import { followValue, h, setAttribute, setText } from './ui/dom.js';
@@ -48,6 +49,7 @@ export class ParlorSettings extends HTMLElement {
   #privacyNote = h('p', { class: 'why', role: 'alert', hidden: true });
   #notices = new NoticesSettings();
   #keyboard = new KeyboardSettings();
+  #blocked = new BlockedSettings();
   #current = field(dialogSay.currentPassword, { type: 'password', autocomplete: 'current-password' });
   #next = field(dialogSay.newPassword, { type: 'password', autocomplete: 'new-password' });
   #passwordNote = h('p', { class: 'note good', role: 'status', hidden: true });
@@ -93,6 +95,7 @@ export class ParlorSettings extends HTMLElement {
         this.#notices.part,
         this.#keyboard.part,
         part(dialogSay.privacy, this.#receipts.box, this.#presence.box, this.#privacyNote),
+        this.#blocked.part,
         this.#passwordPart = part(dialogSay.password, h('form', {
           class: 'stack', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#changePassword(event),
         }, this.#current.box, this.#next.box, this.#savePassword, this.#passwordNote)),
@@ -106,6 +109,7 @@ export class ParlorSettings extends HTMLElement {
     this.account = new Account(client);
     this.#notices.show(client);
     this.#keyboard.show(client);
+    this.#blocked.show(client);
     this.#passwordNote.hidden = this.#outNote.hidden = true;
     setText(this.#pictureNote, dialogSay.pictureHint);
     void client.http.site().then((site) => this.#suit(site), () => {});
@@ -136,6 +140,7 @@ export class ParlorSettings extends HTMLElement {
   /** @param {Me|null} me */
   update(me) {
     if (!me) return;
+    if (this.client) this.#blocked.update(this.client.state.blocks);
     const key = avatarKey([me]);
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;

@@ -284,6 +284,23 @@ export const SCREENS = [
   } },
   { name: 'first message', enter: async ({ fresh }) => driver.openThread(fresh) },
   { name: 'closed', enter: async ({ closed }) => driver.openThread(closed) },
+  { name: 'blocked', enter: async ({ turned }) => {
+    await driver.openThread(turned);
+    const { client } = /** @type {any} */ (document.querySelector('parlor-inbox'));
+    const other = client.state.conversations.get(turned).members.find((/** @type {{user: {id: number}}} */ one) => one.user.id !== client.user);
+    await fetch(`/v1/me/blocks/${other.user.id}`, { method: 'PUT' });
+    await driver.until(() => driver.has('.closed .button', 'Unblock'), 'the notice');
+  } },
+  { name: 'settings, blocked people', enter: async () => {
+    await driver.goTo('#/settings');
+    await driver.until(() => driver.has('.sessions .button', 'Unblock'), 'somebody');
+    [...document.querySelectorAll('.sessions .button')].find((one) => one.textContent === 'Unblock')?.scrollIntoView({ block: 'center', behavior: 'instant' });
+  } },
+  { name: 'unblocked', enter: async ({ turned }) => {
+    await driver.openThread(turned);
+    if (driver.has('.closed .button', 'Unblock')) await driver.press('.closed .button', 'Unblock');
+    await driver.until(() => driver.has('parlor-composer textarea'), 'the composer');
+  } },
   { name: 'reversing text', enter: async ({ turned }) => driver.openThread(turned) },
   { name: 'new conversation', enter: async () => {
     await driver.goTo('#/');

@@ -6,7 +6,9 @@
  * @import {MenuItem, QuickItem} from '../ui/menu.js'
  * @import {MessageElement, MessageTarget} from '../ui/events.js'
  */
+import { acceptsMessages } from '../../sdk/state/blocks.js';
 import { memberOf } from '../../sdk/state/conversations.js';
+import { blockItem } from './blocking.js';
 import { isolated } from '../view/bidi.js';
 import { openConfirmDialog } from '../ui/dialog.js';
 import { openEmojiPicker } from '../dialogs/emoji-picker.js';
@@ -68,7 +70,7 @@ export class MessageMenus {
     const time = clockTime(Date.parse(message.created_at));
     // In a sheet the text can be selected, which a long press on the message does not allow.
     const words = message.deleted ? previewMessage(state, message).text : message.text || previewMessage(state, message).text;
-    const open = !message.deleted && !conversation.context?.closed;
+    const open = !message.deleted && acceptsMessages(state, conversation);
     openMenu(this.host, {
       label: say.messageOf(who),
       at,
@@ -116,6 +118,7 @@ export class MessageMenus {
       },
       this.#canDelete(place)
         && { label: say.deleteForAll, sign: 'bin', warn: true, act: () => this.#delete(place, element) },
+      message.sender !== this.client.user && !message.system && blockItem(this.host, this.client, message.sender),
     ];
     return items.filter((one) => one !== false);
   }

@@ -14,6 +14,7 @@ import { usedAgain } from '../view/emoji.js';
 import { MessageControls } from '../thread/message-controls.js';
 import { matchesKey } from '../ui/keys.js';
 import { whenLoaded } from '../ui/lazy-load.js';
+import { acceptsMessages } from '../../sdk/state/blocks.js';
 import { visibleMessages } from '../../sdk/state/messages.js';
 import { say, textOf } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
@@ -41,7 +42,8 @@ export class MessageActions {
     }));
     new MessageControls(thread, (element, event) => this.#handleKey(element, event), () => {
       const id = this.open();
-      return id !== null && !client.state.conversations.get(id)?.context?.closed;
+      const conversation = id === null ? undefined : client.state.conversations.get(id);
+      return conversation !== undefined && acceptsMessages(client.state, conversation);
     });
     listen(host, this.#handlers(), signal);
   }
@@ -66,6 +68,9 @@ export class MessageActions {
       'parlor-leave-mode': () => this.#changeOpen((id) => this.draft.cancel(id)),
       'parlor-draft-subject': ({ subject }) => this.#changeOpen((id) => this.draft.subject(id, subject)),
       'parlor-focus-composer': () => this.thread.focusComposer(),
+      'parlor-unblock': ({ user }) => void whenLoaded(this.host, import('./blocking.js'), async ({ unblock }) => {
+        if (await unblock(this.host, this.client, user)) this.thread.focusComposer();
+      }),
       'parlor-readers': ({ seq }) => this.#withTarget(seq, (menus, place) => menus.showReaders(place)),
     };
   }
@@ -102,7 +107,7 @@ export class MessageActions {
   /** Returns whether a message has the menu item with a key. @param {OpenMessage} place @param {string} key
    * @returns {boolean} */
   allows({ conversation, message }, key) {
-    const isClosed = conversation.context?.closed ?? false;
+    const isClosed = !acceptsMessages(this.client.state, conversation);
     switch (key) {
       case 'R':
         return !message.deleted && !isClosed;
@@ -172,7 +177,7 @@ export class MessageActions {
   /** @param {number|undefined} seq */
   reply(seq) {
     const place = this.findTarget(seq);
-    if (!place || place.message.deleted || place.conversation.context?.closed) return;
+    if (!place || place.message.deleted || !acceptsMessages(this.client.state, place.conversation)) return;
     this.#changeOpen((id) => this.draft.reply(id, place.message.seq));
     this.thread.focusComposer();
   }

@@ -172,6 +172,15 @@ export function arabicDialogs({ capped, number, plural }) {
       zero: 'في # محادثة', one: 'في محادثة واحدة', two: 'في محادثتين', few: 'في # محادثات', many: 'في # محادثة',
       other: 'في # محادثة',
     })}`,
+    blocking: {
+      block: (name) => `حظر ${name}…`, unblock: (name) => `إلغاء حظر ${name}`,
+      question: (name) => `هل تريد حظر ${name}؟`,
+      more: (name) =>
+        `لن يتمكن أي منكما من مراسلة الآخر، ولا من معرفة متى يكون متصلاً وما الذي قرأه. تبقى الرسائل السابقة، وكذلك المجموعات المشتركة بينكما. لن يصل أي إشعار إلى ${name}.`,
+      keep: 'إلغاء', act: 'حظر', done: (name) => `تم حظر ${name}.`, undone: (name) => `أُلغي حظر ${name}.`,
+      title: 'الأشخاص المحظورون', none: 'لم تحظر أحداً.', listMore: 'لا يمكن لأي منكما مراسلة الآخر.',
+      failed: 'تعذّر تحميل القائمة.', showMore: 'عرض المزيد', unblockIt: 'إلغاء الحظر',
+    },
     keeping: {
       pin: 'تثبيت', unpin: 'إلغاء التثبيت', archive: 'أرشفة', unarchive: 'إخراج من الأرشيف', mute: 'كتم…',
       muteFor: 'كتم', unmute: 'إلغاء الكتم', markUnread: 'وضع علامة غير مقروءة', hour: 'لمدة ساعة',

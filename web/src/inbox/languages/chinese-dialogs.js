@@ -156,6 +156,15 @@ export function chineseDialogs({ capped, number, plural }) {
     },
     newInConversations: (messages, conversations) =>
       `${plural(conversations, { other: '# 个会话' })}中有 ${capped(messages, { other: '# 条新消息' })}`,
+    blocking: {
+      block: (name) => `屏蔽${name}…`, unblock: (name) => `取消屏蔽${name}`,
+      question: (name) => `要屏蔽${name}吗？`,
+      more: (name) =>
+        `你们将无法互发消息，也看不到对方是否在线以及已读到哪里。以前的消息会保留，共同的群组也不受影响。${name}不会收到通知。`,
+      keep: '取消', act: '屏蔽', done: (name) => `已屏蔽${name}。`, undone: (name) => `已取消屏蔽${name}。`,
+      title: '已屏蔽的人', none: '你没有屏蔽任何人。', listMore: '你们无法互发消息。',
+      failed: '无法加载列表。', showMore: '显示更多', unblockIt: '取消屏蔽',
+    },
     keeping: {
       pin: '置顶', unpin: '取消置顶', archive: '归档', unarchive: '移出归档', mute: '静音…', muteFor: '静音', unmute: '取消静音',
       markUnread: '标为未读', hour: '1 小时', hours: '8 小时', week: '1 周', forGood: '直到我取消静音',

@@ -173,6 +173,15 @@ export function englishDialogs({ capped, number, plural }) {
     newInConversations: (/** @type {number} */ messages, /** @type {number} */ conversations) =>
       `${capped(messages, { one: '# new message', other: '# new messages' })} in ${
         plural(conversations, { one: '# conversation', other: '# conversations' })}`,
+    blocking: {
+      block: (/** @type {string} */ name) => `Block ${name}…`, unblock: (/** @type {string} */ name) => `Unblock ${name}`,
+      question: (/** @type {string} */ name) => `Block ${name}?`,
+      more: (/** @type {string} */ name) =>
+        `You can no longer write to each other, or see each other’s presence and what was read. Earlier messages stay, and so do groups in which you both are. ${name} is not told.`,
+      keep: 'Cancel', act: 'Block', done: (/** @type {string} */ name) => `${name} is blocked.`, undone: (/** @type {string} */ name) => `${name} is no longer blocked.`,
+      title: 'Blocked people', none: 'You have blocked nobody.', listMore: 'Neither of you can write to the other.',
+      failed: 'The list could not be loaded.', showMore: 'Show more', unblockIt: 'Unblock',
+    },
     keeping: {
       pin: 'Pin', unpin: 'Unpin', archive: 'Archive', unarchive: 'Move out of the archive', mute: 'Mute…',
       muteFor: 'Mute', unmute: 'Unmute', markUnread: 'Mark as unread', hour: 'For 1 hour',

@@ -122,6 +122,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
       text_control: 'unreadable characters',
       not_allowed: 'not allowed',
       not_found: 'conversation is gone',
+      blocked: 'you blocked them',
       context_closed: 'conversation is closed',
       too_large: 'too large',
       file_gone: 'a file is gone',
@@ -218,6 +219,8 @@ export function english({ capped, list, number, phrase, plural, some }) {
         one: `# character too many. The limit is ${most}.`, other: `# characters too many. The limit is ${most}.`,
       }),
     closedAs: (/** @type {string} */ title) => `“${title}” is closed. No more messages can be sent.`,
+    blockedHere: (/** @type {string} */ name) => `You blocked ${name}. Neither of you can write to the other.`,
+    unblock: 'Unblock',
 
     offlineAsOf: (/** @type {string} */ time) =>
       `You are offline. The inbox is shown as of ${time}. Your messages are saved, and sent when you are back.`,
@@ -325,6 +328,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
       context_closed: { title: 'This is closed', more: 'No more messages can be sent about it.' },
       role_vacant: { title: 'There is nobody to write to', more: 'Nobody is responsible for this at the moment.' },
       not_found: { title: 'This is gone', more: 'It is no longer here, or the link is wrong.' },
+      blocked: { title: 'You blocked this person', more: 'Unblock them to write to them.' },
       not_allowed: { title: 'You may not write here', more: 'The rules do not allow it, or this is gone.' },
       limit_reached: { title: 'There are too many conversations', more: 'No more can be opened about this, or with this person.' },
       invalid_field: { title: 'The link is not complete', more: 'It does not say to whom it leads.' },
@@ -333,6 +337,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
     /** A sentence for each error code. */
     refusals: {
       not_allowed: 'You may not do this.',
+      blocked: 'You have blocked this person.',
       not_found: 'It is no longer here.',
       context_closed: 'It is closed.',
       limit_reached: 'The limit is reached.',

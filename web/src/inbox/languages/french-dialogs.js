@@ -162,6 +162,15 @@ export function frenchDialogs({ capped, number, plural }) {
     },
     newInConversations: (count, conversations) => `${messages(count)} dans ${
       plural(conversations, { one: '# conversation', many: '# de conversations', other: '# conversations' })}`,
+    blocking: {
+      block: (name) => `Bloquer ${name}…`, unblock: (name) => `Débloquer ${name}`,
+      question: (name) => `Bloquer ${name} ?`,
+      more: (name) =>
+        `Vous ne pourrez plus vous écrire, ni voir quand l’autre est en ligne et ce qui a été lu. Les anciens messages restent, de même que les groupes où vous êtes tous les deux. ${name} n’en saura rien.`,
+      keep: 'Annuler', act: 'Bloquer', done: (name) => `${name} : bloqué.`, undone: (name) => `${name} : débloqué.`,
+      title: 'Personnes bloquées', none: 'Vous n’avez bloqué personne.', listMore: 'Vous ne pouvez pas vous écrire.',
+      failed: 'La liste n’a pas pu être chargée.', showMore: 'Afficher plus', unblockIt: 'Débloquer',
+    },
     keeping: {
       pin: 'Épingler', unpin: 'Désépingler', archive: 'Archiver', unarchive: 'Sortir des archives',
       mute: 'Mettre en sourdine…', muteFor: 'Mettre en sourdine', unmute: 'Réactiver les alertes',

@@ -165,6 +165,15 @@ export function germanDialogs({ capped, number, plural }) {
     newInConversations: (messages, conversations) =>
       `${capped(messages, { one: '# neue Nachricht', other: '# neue Nachrichten' })} in ${
         plural(conversations, { one: '# Unterhaltung', other: '# Unterhaltungen' })}`,
+    blocking: {
+      block: (name) => `${name} blockieren…`, unblock: (name) => `${name} freigeben`,
+      question: (name) => `${name} blockieren?`,
+      more: (name) =>
+        `Sie können einander nicht mehr schreiben und sehen nicht mehr, wann der andere online ist und was er gelesen hat. Frühere Nachrichten bleiben, ebenso gemeinsame Gruppen. ${name} erfährt nichts davon.`,
+      keep: 'Abbrechen', act: 'Blockieren', done: (name) => `${name} ist blockiert.`, undone: (name) => `${name} ist nicht mehr blockiert.`,
+      title: 'Blockierte Personen', none: 'Sie haben niemanden blockiert.', listMore: 'Keiner von Ihnen kann dem anderen schreiben.',
+      failed: 'Die Liste konnte nicht geladen werden.', showMore: 'Mehr anzeigen', unblockIt: 'Freigeben',
+    },
     keeping: {
       pin: 'Anheften', unpin: 'Lösen', archive: 'Archivieren', unarchive: 'Aus dem Archiv holen',
       mute: 'Stummschalten…', muteFor: 'Stummschalten', unmute: 'Stummschaltung aufheben',

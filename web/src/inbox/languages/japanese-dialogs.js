@@ -155,6 +155,15 @@ export function japaneseDialogs({ capped, number, plural }) {
     },
     newInConversations: (messages, conversations) =>
       `${plural(conversations, { other: '# 件の会話' })}に${capped(messages, { other: '新着メッセージ # 件' })}`,
+    blocking: {
+      block: (name) => `${name}さんをブロック…`, unblock: (name) => `${name}さんのブロックを解除`,
+      question: (name) => `${name}さんをブロックしますか？`,
+      more: (name) =>
+        `お互いにメッセージを送れなくなり、オンライン状態や既読も表示されなくなります。これまでのメッセージと、共通のグループはそのまま残ります。${name}さんには通知されません。`,
+      keep: 'キャンセル', act: 'ブロック', done: (name) => `${name}さんをブロックしました。`, undone: (name) => `${name}さんのブロックを解除しました。`,
+      title: 'ブロックした人', none: 'ブロックした人はいません。', listMore: 'お互いにメッセージを送れません。',
+      failed: '一覧を読み込めませんでした。', showMore: 'さらに表示', unblockIt: 'ブロック解除',
+    },
     keeping: {
       pin: '固定する', unpin: '固定を解除', archive: 'アーカイブする', unarchive: 'アーカイブから戻す', mute: 'ミュート…',
       muteFor: 'ミュート', unmute: 'ミュートを解除', markUnread: '未読にする', hour: '1時間', hours: '8時間', week: '1週間',

@@ -168,6 +168,15 @@ export function spanishDialogs({ capped, number, plural }) {
     },
     newInConversations: (count, conversations) => `${messages(count)} en ${
       plural(conversations, { one: '# conversación', many: '# de conversaciones', other: '# conversaciones' })}`,
+    blocking: {
+      block: (name) => `Bloquear a ${name}…`, unblock: (name) => `Desbloquear a ${name}`,
+      question: (name) => `¿Bloquear a ${name}?`,
+      more: (name) =>
+        `Ya no podréis escribiros, ni ver cuándo está en línea la otra persona ni qué ha leído. Los mensajes anteriores se quedan, igual que los grupos que compartís. ${name} no recibe ningún aviso.`,
+      keep: 'Cancelar', act: 'Bloquear', done: (name) => `Has bloqueado a ${name}.`, undone: (name) => `Has desbloqueado a ${name}.`,
+      title: 'Personas bloqueadas', none: 'No has bloqueado a nadie.', listMore: 'No podéis escribiros.',
+      failed: 'No se pudo cargar la lista.', showMore: 'Mostrar más', unblockIt: 'Desbloquear',
+    },
     keeping: {
       pin: 'Fijar', unpin: 'Dejar de fijar', archive: 'Archivar', unarchive: 'Sacar del archivo',
       mute: 'Silenciar…', muteFor: 'Silenciar', unmute: 'Dejar de silenciar',

@@ -7,6 +7,8 @@
  * @import {ListFilter, ViewInput} from '../view/conversations.js'
  * @import {ParlorRow} from './row.js'
  */
+import { partnerIn } from '../../sdk/state/blocks.js';
+import { blockItem } from '../actions/blocking.js';
 import { isolated } from '../view/bidi.js';
 import { h } from '../ui/dom.js';
 import { emit } from '../ui/events.js';
@@ -26,6 +28,7 @@ export function openRowMenu(host, { client, changed, row, at }) {
   const conversation = client.state.conversations.get(id);
   if (!conversation) return;
   const name = nameOf(client.state, conversation);
+  const partner = partnerIn(client.state, conversation);
   const menu = {
     at: at ?? row.getBoundingClientRect(), back: row, narrow: host.clientWidth < 700,
     head: [h('b', { dir: 'auto' }, isolated(name))], quick: [],
@@ -35,6 +38,7 @@ export function openRowMenu(host, { client, changed, row, at }) {
     { label: say.openIt, sign: 'next', act: () => emit(host, 'parlor-open', { id }) },
     ...settingsItems(host, client, id, changed, (more) => openMenu(host, { ...menu, label: dialogSay.keeping.muteFor, items: more })),
     { label: say.searchHere, sign: 'search', apart: true, act: () => emit(host, 'parlor-search-here', { id }) },
+    partner !== null && blockItem(host, client, partner),
   ];
   openMenu(host, { ...menu, label: say.menuOf(name), items: items.filter((one) => one !== false) });
 }

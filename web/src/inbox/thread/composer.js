@@ -11,7 +11,7 @@
  * @import {ComposerMode, ComposerView} from '../view/thread.js'
  */
 import '../files/upload-tray.js';
-import { h, setAttribute, setText } from '../ui/dom.js';
+import { h, replaceChildren, setAttribute, setText } from '../ui/dom.js';
 import { ComposerHint } from './composer-hint.js';
 import { emit, listen } from '../ui/events.js';
 import { prepend } from './draft.js';
@@ -73,6 +73,7 @@ export class ParlorComposer extends HTMLElement {
       h('div', { class: 'tools' }, this.#subjectTool, this.#emoji, this.#send)), this.#count, this.#note);
   #closed = h('p', { class: 'closed', hidden: true });
   #drawnMode = '';
+  #drawnClosed = '';
   /** @type {ComposerView|null} */
   #view = null;
   /** The completions that have been loaded. @type {{emoji?: Completion<any>, mention?: Completion<any>}} */
@@ -123,6 +124,19 @@ export class ParlorComposer extends HTMLElement {
     if (!this.#form.hidden) this.#input.focus({ preventScroll: true });
   }
 
+  /** Draws why nobody can write here, and what the user can do about it. @param {ComposerView} view */
+  #drawClosed({ closed, blocked }) {
+    const key = `${closed} ${blocked}`;
+    if (closed === null || key === this.#drawnClosed) return;
+    this.#drawnClosed = key;
+    replaceChildren(this.#closed, [
+      h('span', { class: 'reason' }, icon(blocked === null ? 'lock' : 'block', { small: true }), h('span', {}, closed)),
+      ...(blocked === null ? [] : [h('button', {
+        class: 'button', type: 'button', onclick: () => emit(this, 'parlor-unblock', { user: blocked }),
+      }, say.unblock)]),
+    ], () => this.focusInput());
+  }
+
   get #enterSends() {
     return !FINGERS.matches && this.#view?.enterSends !== false;
   }
@@ -141,9 +155,7 @@ export class ParlorComposer extends HTMLElement {
     this.#view = view;
     this.#form.hidden = view.closed !== null;
     this.#closed.hidden = view.closed === null;
-    if (view.closed !== null && this.#closed.textContent !== view.closed) {
-      this.#closed.replaceChildren(icon('lock', { small: true }), h('span', {}, view.closed));
-    }
+    this.#drawClosed(view);
     this.#hint.update(view.name);
     setAttribute(this.#input, 'enterkeyhint', this.#enterSends ? 'send' : 'enter');
     const edits = this.#edits;

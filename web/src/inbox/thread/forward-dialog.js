@@ -4,6 +4,7 @@
  * @import {Conversation} from '../../sdk/wire.js'
  * @import {State} from '../../sdk/state/state.js'
  */
+import { acceptsMessages } from '../../sdk/state/blocks.js';
 import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
 import { avatar } from '../ui/avatar.js';
@@ -74,7 +75,7 @@ class Forward {
     const state = this.forwarding.state();
     const wanted = parseQuery(this.#search.value);
     return [...state.conversations.values()]
-      .filter((one) => !one.context?.closed)
+      .filter((one) => acceptsMessages(state, one))
       .filter((one) => isFound(`${nameOf(state, one)} \n ${one.context?.title ?? ''}`, wanted))
       .sort((a, b) => b.activity - a.activity);
   }

@@ -73,6 +73,7 @@
  *   'parlor-remove-upload': {clientId: string},
  *   'parlor-retry-upload': {clientId: string},
  *   'parlor-tray-emptied': None,
+ *   'parlor-unblock': {user: number},
  * }} ParlorEvents
  */
 

@@ -31,6 +31,7 @@ const shapes = {
   subject: [['path', { d: 'M4 5.5h12M4 10h12M4 14.5h7' }]],
   again: [['path', { d: 'M16 10a6 6 0 1 1-1.8-4.3L16 7.5M16 3.8v3.7h-3.7' }]],
   alert: [['circle', { cx: '10', cy: '10', r: '7' }], ['path', { d: 'M10 6.4v4.2M10 13.4v.1' }]],
+  block: [['circle', { cx: '10', cy: '10', r: '7' }], ['path', { d: 'm5.1 5.1 9.8 9.8' }]],
   back: [['path', { d: 'M12.5 4.5 7 10l5.5 5.5' }]],
   archive: [
     ['rect', { x: '3.5', y: '4', width: '13', height: '3.6', rx: '1.2' }],

@@ -10,7 +10,9 @@
  * @import {Context, Mention, Message, User} from '../../sdk/wire.js'
  * @import {FileView} from '../../sdk/upload.js'
  */
+import { blockedIn } from '../../sdk/state/blocks.js';
 import { historyFrom } from '../../sdk/state/conversations.js';
+import { isolated } from './bidi.js';
 import { presenceLine, typingText, typingUsers } from './presence.js';
 import { shortName } from './format.js';
 import { previewMessage, nameFor } from './preview.js';
@@ -34,8 +36,10 @@ import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conver
  * }} ComposerMode `who` is null for the user; an edit shows the current text and continues from `words`
  * @typedef {{
  *   conversation: number, name: string, isGroup: boolean, draft: string, mentions: Mention[], draftTaken: number, subject: string|null, mode: ComposerMode|null, closed: string|null,
+ *   blocked: number|null,
  *   charsMax: number, subjectMax: number, attached: FileView[], enterSends: boolean,
- * }} ComposerView a null `subject` is hidden; `draftTaken` counts how often another page has sent or cleared the draft
+ * }} ComposerView a null `subject` is hidden; `draftTaken` counts how often another page has sent or cleared the
+ * draft; `blocked` is the one whom the user has blocked here.
  * `side` is the side of `loading` and `failed`; `first` the first message that the user may see; `isJumping`: a jump
  * is under way; `hasLeft`: the user is no longer a member.
  * @typedef {{
@@ -86,7 +90,9 @@ export function threadView(viewInput, opened) {
     seq: one.seq, who: shortName(nameFor(state, one.sender)), text: truncate(previewMessage(state, one).text, ANNOUNCED_CHARS_MAX),
   }));
   const typing = conversation && !offline ? typingUsers(state, conversation, viewInput.presenceSource) : [];
-  const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;
+  const blocked = conversation ? blockedIn(state, conversation) : null;
+  const blockedText = blocked === null ? null : say.blockedHere(isolated(name));
+  const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : blockedText;
   return {
     id,
     name,
@@ -130,7 +136,7 @@ export function threadView(viewInput, opened) {
       conversation: id, name: composerTitle, isGroup: conversation?.kind === 'group', draft: opened.draft,
       mentions: opened.drafting.mentions, draftTaken: opened.draftTaken,
       subject: opened.drafting.subject,
-      mode: modeOf(state, messages, opened.drafting), closed, charsMax: opened.charsMax,
+      mode: modeOf(state, messages, opened.drafting), closed, blocked, charsMax: opened.charsMax,
       subjectMax: opened.subjectMax, attached: opened.attached, enterSends: opened.enterSends,
     },
   };
