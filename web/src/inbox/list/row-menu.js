@@ -9,6 +9,7 @@
 import { listen } from '../ui/events.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { LongPress } from '../ui/long-press.js';
+import { whenReleased } from '../ui/released.js';
 import { ParlorRow } from './row.js';
 
 /** @param {HTMLElement} host
@@ -27,7 +28,8 @@ export function addRowMenu(host, { client, changed, viewInput, signal }) {
     if (press.isLong || /** @type {PointerEvent} */ (event).pointerType === 'touch') return;
     // The menu key has no position; the row has.
     const isPointed = event.clientX > 0 || event.clientY > 0;
-    open(row, isPointed ? { x: event.clientX, y: event.clientY } : null);
+    const at = isPointed ? { x: event.clientX, y: event.clientY } : null;
+    whenReleased(event, () => open(row, at));
   }, { signal });
   host.addEventListener('click', (event) => {
     const row = event.altKey ? rowAt(event) : null;

@@ -13,6 +13,7 @@ import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
 import { LongPress } from '../ui/long-press.js';
+import { whenReleased } from '../ui/released.js';
 
 /** @typedef {(message: ParlorMessage, event: KeyboardEvent) => boolean} Act whether a key on a message did something */
 
@@ -168,7 +169,8 @@ export class MessageControls {
     if (own && !touch) return;
     event.preventDefault();
     if (this.#press.isLong || touch) return;
-    this.#openMenu(message, { x: event.clientX, y: event.clientY }, message);
+    const at = { x: event.clientX, y: event.clientY };
+    whenReleased(event, () => this.#openMenu(message, at, message));
   }
 }
 
