@@ -214,12 +214,14 @@ export class Firefox {
     return Buffer.from(data, 'base64');
   }
 
+  /** Does what a user does with mouse and keyboard. @param {object[]} actions as in WebDriver */
+  act(actions) {
+    return this.command('input.performActions', { context: this.context, actions });
+  }
+
   /** Presses a key, as a user does. @param {string} key */
   press(key) {
-    return this.command('input.performActions', {
-      context: this.context,
-      actions: [{ type: 'key', id: 'keys', actions: [{ type: 'keyDown', value: key }, { type: 'keyUp', value: key }] }],
-    });
+    return this.act([{ type: 'key', id: 'keys', actions: [{ type: 'keyDown', value: key }, { type: 'keyUp', value: key }] }]);
   }
 
   async close() {
