@@ -19,6 +19,8 @@ use parlor_protocol::{
 };
 use std::collections::BTreeSet;
 
+const HOUR_MS: u64 = 3_600_000;
+
 /// Returns a command in the form in which it is stored, by which repeats are compared.
 fn kept(open: &Open, actor: UserId) -> Open {
     let mut open = open.clone();
@@ -94,11 +96,13 @@ impl State {
         }
         self.may_write(actor, user, context, rules)?;
         self.check_blocks(actor, user)?;
+        self.check_openings(actor, rules, at)?;
         self.room_for_more(&[actor, user], context, rules)?;
         let users = [self.user(actor)?.clone(), self.user(user)?.clone()];
         let name = (open.client_id.clone(), rules.fingerprints.of_open(open));
         let row = new_row(ConversationKind::Direct, actor, name, context, users.len(), at);
         self.directs.insert(key.clone(), row.id);
+        self.openings.entry(actor).or_default().push(at.now_ms);
         let row = ConversationRow { direct_key: Some(key), ..row };
         Ok(self.insert(row, &users, context, rules, at))
     }
@@ -175,6 +179,17 @@ impl State {
             return Err(Code::ContextClosed.into());
         }
         Ok(())
+    }
+
+    /// Checks whether the actor may open one more direct conversation in this hour. Times that lie further ahead are from
+    /// before the clock was set back.
+    fn check_openings(&self, actor: UserId, rules: &Rules, at: At) -> Result<(), Problem> {
+        let most = rules.limits.directs_per_hour_max;
+        let times = self.openings.get(&actor).into_iter().flatten().copied();
+        let recent: Vec<i64> = times.filter(|time| at.now_ms.abs_diff(*time) < HOUR_MS).collect();
+        let Some(oldest) = recent.iter().min().filter(|_| recent.len() >= most as usize) else { return Ok(()) };
+        let wait_ms = HOUR_MS.saturating_sub(at.now_ms.abs_diff(*oldest));
+        Err(Problem::new(Code::TooMany).with_limit(most.into()).with_retry_after_ms(wait_ms))
     }
 
     /// Checks whether the users and the context may have one more conversation.

@@ -81,6 +81,8 @@ pub struct LoadPlan {
     pub pairs: BTreeSet<(UserId, UserId)>,
     /// Blocks that may change: by whom, and of whom.
     pub blocks: BTreeSet<(UserId, UserId)>,
+    /// Users who may open a direct conversation, for how many they have opened lately.
+    pub openers: BTreeSet<UserId>,
     /// Users whose conversations are counted.
     pub counted: BTreeSet<UserId>,
     /// Members whose settings may change.
@@ -347,6 +349,7 @@ impl LoadPlan {
         }
         if let Some(target) = target {
             self.directs.push(Direct { actor, context: open.context.clone(), target });
+            self.openers.insert(actor);
         }
         if let Some(group) = &open.group {
             self.add_users(actor, &group.users);

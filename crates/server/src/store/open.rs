@@ -50,7 +50,7 @@ const POSTGRES_WRITERS: u32 = 3;
 const IDLE_WRITE_MS: u128 = 2000;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 12] = [
+static MIGRATIONS: [(&str, &str, &str); 13] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -110,6 +110,11 @@ static MIGRATIONS: [(&str, &str, &str); 12] = [
         "0012_blocks",
         include_str!("../../migrations/sqlite/0012_blocks.sql"),
         include_str!("../../migrations/postgres/0012_blocks.sql"),
+    ),
+    (
+        "0013_openings",
+        include_str!("../../migrations/sqlite/0013_openings.sql"),
+        include_str!("../../migrations/postgres/0013_openings.sql"),
     ),
 ];
 

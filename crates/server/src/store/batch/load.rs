@@ -39,6 +39,7 @@ impl BatchTransaction<'_> {
         self.load_contexts_of(plan, &mut state)?;
         self.load_directs(plan, &mut state)?;
         self.load_blocks(plan, &mut state)?;
+        self.load_openings(plan, limits, &mut state)?;
         self.load_shared_contexts(plan, &mut state)?;
         self.load_memberships(plan, &mut state)?;
         let places = places(plan, &state);

@@ -9,6 +9,7 @@ mod files;
 mod host_rows;
 mod load;
 mod mentions;
+mod openings;
 mod settings;
 mod write;
 

@@ -5,6 +5,7 @@ mod commits;
 mod cursors;
 mod erasure;
 mod files;
+mod first_contact;
 mod groups;
 mod host_convergence;
 mod host_reads;
