@@ -82,6 +82,14 @@ pub enum Command {
         /// What changes.
         settings: SettingsUpdate,
     },
+    /// Clears a conversation for the user alone, for good: they no longer see its messages up to one, which count as read.
+    #[serde(rename = "conversation.clear")]
+    ClearConversation {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The newest message that the user knows.
+        seq: Seq,
+    },
     /// Renames a group. Owners and moderators.
     #[serde(rename = "conversation.update")]
     UpdateConversation {

@@ -1,7 +1,7 @@
 //! The names of the commands in frames.
 
 /// Every command's name, in the order of [`Command`](crate::command::Command).
-pub const NAMES: [&str; 35] = [
+pub const NAMES: [&str; 36] = [
     "session.resume",
     "conversation.list",
     "conversation.get",
@@ -10,6 +10,7 @@ pub const NAMES: [&str; 35] = [
     "conversation.show",
     "conversation.mark",
     "conversation.settings",
+    "conversation.clear",
     "conversation.update",
     "conversation.typing",
     "member.list",

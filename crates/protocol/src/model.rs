@@ -340,6 +340,9 @@ pub struct ConversationSettings {
     pub muted_until: Option<String>,
     /// The user wants to see it as unread, until they mark it as read.
     pub marked_unread: bool,
+    /// The user has cleared it up to here: they see only later messages. Omitted if they never did.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cleared_seq: Seq,
     /// The version of their last change: of two copies, the one with the higher version is current.
     pub version: Version,
 }

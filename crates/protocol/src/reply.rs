@@ -369,8 +369,8 @@ pub enum Answer {
     Shown(Shown),
     /// To `conversation.mark`.
     Marked(Marked),
-    /// To `conversation.settings`, `conversation.update`, `member.add`, `member.update`, `member.remove`, `message.hide`,
-    /// `me.update`, `user.block` and `user.unblock`.
+    /// To `conversation.settings`, `conversation.clear`, `conversation.update`, `member.add`, `member.update`,
+    /// `member.remove`, `message.hide`, `me.update`, `user.block` and `user.unblock`.
     Changed(Changed),
     /// To `member.list`.
     Members(Members),

@@ -164,6 +164,7 @@ fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
         | Command::UpdateMember { .. }
         | Command::UpdateConversation { .. }
         | Command::UpdateSettings { .. }
+        | Command::ClearConversation { .. }
         | Command::Hide { .. }
         | Command::Block { .. }
         | Command::Unblock { .. }

@@ -86,6 +86,7 @@ impl Request {
             }
             Command::Block { user } => Change::SetBlocked { actor, user, on: true }.into(),
             Command::Unblock { user } => Change::SetBlocked { actor, user, on: false }.into(),
+            Command::ClearConversation { conversation, seq } => Change::Clear { actor, conversation, seq }.into(),
             Command::AddMembers { conversation, users, history } => {
                 check_count(&users, limits)?;
                 Change::AddMembers { actor, conversation, users, history }.into()

@@ -105,7 +105,9 @@ impl State {
                 self.stale.remove(&id);
                 self.tick += 1;
                 self.added_at.insert(id, self.tick);
-                self.conversations.insert(id, ConversationCopy::new(conversation));
+                let mut copy = ConversationCopy::new(conversation);
+                copy.clear_up_to(self.settings(id).cleared_seq, self.user);
+                self.conversations.insert(id, copy);
             }
         }
         self.update_totals(id, before, false);
@@ -164,7 +166,7 @@ impl State {
             return;
         }
         if let Some(copy) = self.conversations.get_mut(&id) {
-            copy.messages.apply_quote_page(seq, page);
+            copy.apply_quote_page(seq, page, self.user);
         }
     }
 

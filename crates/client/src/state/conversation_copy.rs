@@ -26,6 +26,8 @@ pub(super) struct ConversationCopy {
     pub(super) messages: MessageRun,
     /// Whether to load messages.
     pub(super) is_open: bool,
+    /// The user has cleared the conversation up to here.
+    cleared_seq: Seq,
     /// The version at which `unread` was counted.
     unread_version: Version,
     partial: Option<PartialChanges>,
@@ -33,8 +35,8 @@ pub(super) struct ConversationCopy {
 
 impl ConversationCopy {
     pub(super) fn new(conversation: Conversation) -> Self {
-        let unread_version = conversation.version;
-        Self { conversation, messages: MessageRun::default(), is_open: false, unread_version, partial: None }
+        let (messages, unread_version) = (MessageRun::default(), conversation.version);
+        Self { conversation, messages, is_open: false, cleared_seq: Seq(0), unread_version, partial: None }
     }
 
     /// Iterates over the messages of the changes collected so far.
@@ -66,7 +68,23 @@ impl ConversationCopy {
 
     /// The first `seq` that the user may see.
     fn history_start(&self, user: UserId) -> Seq {
-        Seq(self.own_member(user).map_or(1, |own| own.history_from.0.max(1)))
+        let from = self.own_member(user).map_or(Seq(1), |own| own.history_from.max(Seq(1)));
+        from.max(Seq(self.cleared_seq.0 + 1))
+    }
+
+    /// Drops what the user has cleared.
+    pub(super) fn clear_up_to(&mut self, seq: Seq, user: UserId) {
+        self.cleared_seq = self.cleared_seq.max(seq);
+        self.drop_cleared(user);
+    }
+
+    fn drop_cleared(&mut self, user: UserId) {
+        let cleared_seq = self.cleared_seq;
+        self.messages.retain_from(self.history_start(user));
+        self.conversation.last_message.take_if(|last| last.seq <= cleared_seq);
+        if self.conversation.mention_seq <= cleared_seq {
+            self.conversation.mention_seq = Seq(0);
+        }
     }
 
     /// Hides a message that the user deleted for themselves. False if the newest message, the newest mention or `unread`
@@ -97,9 +115,14 @@ impl ConversationCopy {
         self.clear();
     }
 
+    /// Whether a message mentions the user, and may be seen by them as far as is known.
+    fn is_mention(&self, message: &Message, user: UserId) -> bool {
+        mentions(message, user) && !self.messages.is_hidden(message.seq) && message.seq > self.cleared_seq
+    }
+
     /// Accounts for the mentions of a new message.
     fn apply_new_mentions(&mut self, message: &Message, user: UserId) {
-        if mentions(message, user) && !self.messages.is_hidden(message.seq) {
+        if self.is_mention(message, user) {
             self.conversation.mention_seq = message.seq.max(self.conversation.mention_seq);
         }
     }
@@ -108,11 +131,7 @@ impl ConversationCopy {
     /// be one that they hid before it was loaded, which only the server knows.
     fn knows_newest_mention(&self, message: &Message, user: UserId) -> bool {
         let newest = self.conversation.mention_seq;
-        if mentions(message, user) && !self.messages.is_hidden(message.seq) {
-            message.seq <= newest
-        } else {
-            message.seq != newest
-        }
+        if self.is_mention(message, user) { message.seq <= newest } else { message.seq != newest }
     }
 
     /// Applies a changed message. False if `unread` is unknown after it, because a message that is gone may have been
@@ -282,10 +301,10 @@ impl ConversationCopy {
             // This state was read before the message was hidden; hiding it has marked the conversation as stale.
             self.conversation.last_message = None;
         }
+        self.drop_cleared(user);
         let Some(own) = self.conversation.members.iter_mut().find(|member| member.user.id == user) else {
             return true;
         };
-        self.messages.retain_from(own.history_from);
         let (read_seq, read_at, delivered_seq) = before.unwrap_or_default();
         own.delivered_seq = own.delivered_seq.max(delivered_seq);
         if read_seq > own.read_seq {
@@ -337,6 +356,7 @@ impl ConversationCopy {
         if self.is_open {
             self.messages.apply_quoted(partial.quoted);
         }
+        self.messages.retain_from(self.history_start(user));
         is_whole
     }
 
@@ -350,6 +370,13 @@ impl ConversationCopy {
     pub(super) fn apply_page(&mut self, page: MessagePage, user: UserId, shown: &mut Vec<Message>) {
         let next = self.is_open.then(|| self.history_start(user));
         self.messages.apply_page(page, next, shown);
+        self.messages.retain_from(self.history_start(user));
+    }
+
+    /// Adds a message that others answer.
+    pub(super) fn apply_quote_page(&mut self, seq: Seq, page: MessagePage, user: UserId) {
+        self.messages.apply_quote_page(seq, page);
+        self.messages.retain_from(self.history_start(user));
     }
 
     /// Adds a message, if it follows the loaded ones.

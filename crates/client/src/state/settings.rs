@@ -21,6 +21,13 @@ impl State {
         if self.settings.get(&conversation).is_some_and(|known| known.version >= settings.version) {
             return;
         }
+        if settings.cleared_seq > self.settings(conversation).cleared_seq {
+            // Copies and pages that were requested before may still show what is gone.
+            self.mark_hidden(conversation);
+            if let Some(copy) = self.conversations.get_mut(&conversation) {
+                copy.clear_up_to(settings.cleared_seq, self.user);
+            }
+        }
         let before = self.conversation(conversation).map(|row| self.unread_at(row));
         let version = settings.version;
         self.settings.insert(conversation, settings);

@@ -1,5 +1,6 @@
 //! The rules of `docs/reference/protocol.md` on the pure state, one test for each that is easily broken.
 
+mod cleared;
 mod fixtures;
 mod mentions;
 mod messages;

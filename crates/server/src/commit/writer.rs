@@ -293,6 +293,7 @@ impl Change {
             | Self::Open { .. }
             | Self::Mark { .. }
             | Self::UpdateSettings { .. }
+            | Self::Clear { .. }
             | Self::UpdateConversation { .. }
             | Self::AddUser { .. }
             | Self::SetPassword { .. }

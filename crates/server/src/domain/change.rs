@@ -43,6 +43,8 @@ pub enum Change {
     UpdateSettings { actor: UserId, conversation: ConversationId, patch: SettingsPatch },
     /// Blocks a user for the actor, or ends that.
     SetBlocked { actor: UserId, user: UserId, on: bool },
+    /// Clears a conversation for the actor alone, up to a message.
+    Clear { actor: UserId, conversation: ConversationId, seq: Seq },
     /// Adds users to a group.
     AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId>, history: Option<History> },
     /// Changes the title or the picture of a group.
@@ -246,6 +248,7 @@ impl Change {
             | Self::Mark { actor, .. }
             | Self::UpdateSettings { actor, .. }
             | Self::SetBlocked { actor, .. }
+            | Self::Clear { actor, .. }
             | Self::UpdateConversation { actor, .. }
             | Self::UpdateMember { actor, .. }
             | Self::AddMembers { actor, .. }

@@ -344,6 +344,7 @@ pub(super) fn new_member(
         personal_version: Version(0),
         read_at: None,
         hidden_seq: Seq(0),
+        cleared_seq: Seq(0),
     }
 }
 

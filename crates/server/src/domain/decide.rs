@@ -147,6 +147,7 @@ pub fn decide(
             state.update_settings(*actor, *conversation, patch, rules, at)
         }
         Change::SetBlocked { actor, user, on } => state.set_blocked(*actor, *user, *on, rules, at),
+        Change::Clear { actor, conversation, seq } => state.clear(*actor, *conversation, *seq, rules, at),
         Change::UpdateConversation { actor, conversation, update } => {
             state.update_conversation(*actor, *conversation, update, rules, at)
         }

@@ -189,6 +189,7 @@ impl LoadPlan {
             }
             Change::Open { actor, open } => self.add_open(*actor, open),
             Change::Mark { actor, conversation, read, .. } => self.add_mark(*actor, *conversation, *read),
+            Change::Clear { actor, conversation, seq } => self.add_mark(*actor, *conversation, *seq),
             Change::UpdateSettings { actor, conversation, patch } => self.add_settings(*actor, *conversation, patch),
             Change::SetBlocked { actor, user, .. } => {
                 self.add_pair(*actor, *user);

@@ -16,6 +16,14 @@ use parlor_protocol::{
 };
 use std::collections::BTreeSet;
 
+/// Markers that have moved, and the event that says so.
+pub(super) struct Moved {
+    place: Scoped,
+    /// Nobody else learns of it.
+    is_quiet: bool,
+    outgoing: Vec<Outgoing>,
+}
+
 impl State {
     pub(super) fn mark(
         &mut self,
@@ -26,6 +34,30 @@ impl State {
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
+        let (marker, moved) = self.move_markers(actor, conversation, (delivered, read), rules, at)?;
+        let settings = self.settings_of(actor, conversation);
+        let (change, outgoing) = if read > Seq(0) && settings.marked_unread {
+            let (place, outgoing) =
+                self.with_settings(actor, conversation, moved, SettingsRow { marked_unread: false, ..settings }, at);
+            (Changed::of(&place), outgoing)
+        } else if let Some(moved) = moved {
+            (Changed::of(&moved.place), moved.outgoing)
+        } else {
+            let version = self.conversations[&conversation].version;
+            (Changed { version, prev: version }, Vec::new())
+        };
+        Ok(Decided { outcome: Outcome::Answer(Answer::Marked(Marked { marker, change })), outgoing })
+    }
+
+    /// Moves the markers of a member forward. Returns them, and what has changed if they moved.
+    pub(super) fn move_markers(
+        &mut self,
+        actor: UserId,
+        conversation: ConversationId,
+        (delivered, read): (Seq, Seq),
+        rules: &Rules,
+        at: At,
+    ) -> Result<(Marker, Option<Moved>), Problem> {
         let (row, member) = self.place(conversation, actor)?;
         let read_seq = read.min(row.last_seq).max(member.read_seq);
         let delivered_seq = delivered.max(read_seq).min(row.last_seq).max(member.delivered_seq);
@@ -37,20 +69,15 @@ impl State {
         let is_told = !row.blocking.is_any()
             && (rules.messages.receipts && member.receipts || delivered_seq > member.delivered_seq);
         let is_quiet = row.member_count > rules.limits.conversation_fan_out_max || !is_told;
-        let (count, version) = (row.member_count, row.version);
-        let moves = read_seq > member.read_seq || delivered_seq > member.delivered_seq;
-        let is_unmarked = read > Seq(0) && self.settings_of(actor, conversation).marked_unread;
-        if !moves {
-            let unmarked = is_unmarked.then(|| self.unmark_unread(actor, conversation, at));
-            let change = unmarked.as_ref().map_or(Changed { version, prev: version }, |(place, _)| Changed::of(place));
-            let outgoing = unmarked.into_iter().map(|(_, event)| event).collect();
-            return Ok(Decided { outcome: Outcome::Answer(Answer::Marked(Marked { marker, change })), outgoing });
+        let count = row.member_count;
+        if read_seq <= member.read_seq && delivered_seq <= member.delivered_seq {
+            return Ok((marker, None));
         }
         let changed = self.member_mut(conversation, actor);
         changed.read_at = read_at;
         changed.read_seq = read_seq;
         changed.delivered_seq = delivered_seq;
-        let (place, mut outgoing) = if is_quiet {
+        let (place, outgoing) = if is_quiet {
             changed.personal_version = at.version;
             let place =
                 Scoped { scope: Scope::User(actor), version: at.version, prev: self.raise_user(actor, at.version) };
@@ -69,23 +96,31 @@ impl State {
             });
             (place, outgoing)
         };
-        if is_unmarked {
-            let (_, event) = self.unmark_unread(actor, conversation, at);
-            if is_quiet {
-                // Both are changes of the user's scope, which has one event for a version.
-                let event = Event::ScopeChanged { scope: place.scope, version: place.version };
-                outgoing = vec![Outgoing::Event(vec![Topic::User(actor)], Box::new(event))];
-            } else {
-                outgoing.push(event);
-            }
-        }
-        let answer = Answer::Marked(Marked { marker, change: Changed::of(&place) });
-        Ok(Decided { outcome: Outcome::Answer(answer), outgoing })
+        Ok((marker, Some(Moved { place, is_quiet, outgoing })))
     }
 
-    fn unmark_unread(&mut self, actor: UserId, conversation: ConversationId, at: At) -> (Scoped, Outgoing) {
-        let settings = SettingsRow { marked_unread: false, ..self.settings_of(actor, conversation) };
-        self.put_settings(actor, conversation, settings, at)
+    /// Stores settings that change together with markers, and addresses the events of both.
+    pub(super) fn with_settings(
+        &mut self,
+        actor: UserId,
+        conversation: ConversationId,
+        moved: Option<Moved>,
+        settings: SettingsRow,
+        at: At,
+    ) -> (Scoped, Vec<Outgoing>) {
+        let (place, event) = self.put_settings(actor, conversation, settings, at);
+        match moved {
+            None => (place, vec![event]),
+            Some(Moved { place, is_quiet: true, .. }) => {
+                // Both are changes of the user's scope, which has one event for a version.
+                let event = Event::ScopeChanged { scope: place.scope, version: place.version };
+                (place, vec![Outgoing::Event(vec![Topic::User(actor)], Box::new(event))])
+            }
+            Some(Moved { place, mut outgoing, .. }) => {
+                outgoing.push(event);
+                (place, outgoing)
+            }
+        }
     }
 
     /// Returns a member's own markers as they are now. The store has counted what is unread after them.

@@ -75,7 +75,7 @@ impl State {
     }
 
     /// Adds a user, or adds them again: nothing is unread, and they see the history that this change gives them. What
-    /// they hid before stays hidden.
+    /// they hid or cleared before stays gone.
     fn come(&mut self, conversation: ConversationId, user: UserId, history: History, seen: Seq, at: At) {
         let row = self.conversations.get_mut(&conversation).expect("the actor is in it");
         let mut member = new_member(&self.users[&user], Role::Member, None, row.last_seq, at.version);
@@ -85,7 +85,9 @@ impl State {
         row.history_from_max = row.history_from_max.max(member.history_from);
         member.context_role = self.coming_roles.get(&(conversation, user)).cloned().flatten();
         let members = self.members.entry(conversation).or_default();
-        member.hidden_seq = members.get(&user).map_or(Seq(0), |before| before.hidden_seq);
+        if let Some(before) = members.get(&user) {
+            (member.hidden_seq, member.cleared_seq) = (before.hidden_seq, before.cleared_seq);
+        }
         members.insert(user, member);
         self.changed_members.insert((conversation, user));
     }

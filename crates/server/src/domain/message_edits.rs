@@ -181,7 +181,7 @@ impl State {
             self.notify(conversation, row.member_count, &[], rules, full, at.version)
         } else {
             let rest = Event::ScopeAdvanced { place };
-            self.notify_by_visibility(place, rules, full, rest, |member| member.history_from <= seq)
+            self.notify_by_visibility(place, rules, full, rest, |member| member.history_start() <= seq)
         };
         (place, outgoing)
     }

@@ -125,7 +125,7 @@ impl State {
     /// Returns a message as the user sees it now: a placeholder if they left or joined again later.
     fn message_for(&self, user: UserId, key: MessageKey) -> Message {
         let row = &self.messages[&key];
-        let sees = self.place(key.0, user).is_ok_and(|(_, member)| member.history_from <= key.1);
+        let sees = self.place(key.0, user).is_ok_and(|(_, member)| member.history_start() <= key.1);
         if sees && !self.hidden.contains(&(user, key)) { row.message() } else { row.hidden_message() }
     }
 

@@ -126,9 +126,17 @@ pub struct MemberRow {
     pub personal_version: Version,
     pub read_at: Option<i64>,
     pub hidden_seq: Seq,
+    /// They have cleared the conversation for themselves up to here.
+    pub cleared_seq: Seq,
 }
 
 impl MemberRow {
+    /// Returns the first message that they may see.
+    #[must_use]
+    pub fn history_start(&self) -> Seq {
+        self.history_from.max(Seq(self.cleared_seq.0 + 1))
+    }
+
     /// Returns the member's form on the wire.
     #[must_use]
     pub fn member(&self) -> Member {
@@ -176,6 +184,8 @@ pub struct SettingsRow {
     /// In milliseconds since 1970; 0 if it is not muted, [`MUTED_FOR_GOOD`] for good.
     pub muted_until: i64,
     pub marked_unread: bool,
+    /// As in the row of the member.
+    pub cleared_seq: Seq,
     pub version: Version,
 }
 
@@ -192,6 +202,7 @@ impl SettingsRow {
             muted: self.muted_until > 0,
             muted_until: (1..MUTED_FOR_GOOD).contains(&self.muted_until).then(|| rfc3339(self.muted_until)),
             marked_unread: self.marked_unread,
+            cleared_seq: self.cleared_seq,
             version: self.version,
         }
     }

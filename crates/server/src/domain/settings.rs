@@ -1,4 +1,4 @@
-//! How a user keeps a conversation in their own list: pinned, archived, muted, marked as unread.
+//! How a user keeps a conversation in their own list: pinned, archived, muted, marked as unread, cleared.
 //!
 //! The settings belong to the scope of the user: no other member receives them, and none of their rows has them. Whether
 //! a conversation is in the archive follows from `archived_seq` and its newest message, so a new message needs no change
@@ -14,7 +14,7 @@ use crate::channel_layer::Topic;
 use parlor_protocol::{
     error::{Code, Problem},
     event::{Event, Scoped},
-    ids::{ConversationId, Scope, UserId},
+    ids::{ConversationId, Scope, Seq, UserId},
     reply::{Answer, Changed},
 };
 
@@ -36,7 +36,7 @@ impl State {
             archived_seq: patch.archived_seq.map_or(archived_before, |seq| seq.map(|seq| seq.min(row.last_seq))),
             muted_until: patch.muted_until.unwrap_or(before.muted_until),
             marked_unread: patch.marked_unread.unwrap_or(before.marked_unread),
-            version: before.version,
+            ..before
         };
         if settings == before {
             let version = self.user(actor)?.version;
@@ -51,6 +51,30 @@ impl State {
         *pinned += i64::from(settings.pinned) - i64::from(before.pinned);
         let (place, event) = self.put_settings(actor, conversation, settings, at);
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing: vec![event] })
+    }
+
+    /// Clears a conversation for one member up to a message, or the last one if that is earlier. The messages count as read,
+    /// so nothing that they no longer see is unread.
+    pub(super) fn clear(
+        &mut self,
+        actor: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
+        let (row, member) = self.place(conversation, actor)?;
+        let cleared_seq = seq.min(row.last_seq);
+        let prev = self.user(actor)?.version;
+        if cleared_seq <= member.cleared_seq {
+            return Ok(Decided::quietly(Outcome::Answer(Answer::Changed(Changed { version: prev, prev }))));
+        }
+        let (_, moved) = self.move_markers(actor, conversation, (Seq(0), cleared_seq), rules, at)?;
+        self.member_mut(conversation, actor).cleared_seq = cleared_seq;
+        let settings = SettingsRow { cleared_seq, marked_unread: false, ..self.settings_of(actor, conversation) };
+        let (_, outgoing) = self.with_settings(actor, conversation, moved, settings, at);
+        let change = Changed { version: at.version, prev };
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(change)), outgoing })
     }
 
     /// Returns the settings of a member, which have been loaded if there are any.

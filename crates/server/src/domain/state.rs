@@ -176,7 +176,7 @@ impl State {
     /// `not_found`, also for messages before the actor's history begins.
     pub fn seen(&self, actor: UserId, key: MessageKey) -> Result<&MessageRow, Problem> {
         let (_, member) = self.place(key.0, actor)?;
-        let is_open = key.1 >= member.history_from && !self.hidden.contains(&(actor, key));
+        let is_open = key.1 >= member.history_start() && !self.hidden.contains(&(actor, key));
         self.messages.get(&key).filter(|row| is_open && !row.details.removed).ok_or_else(|| Code::NotFound.into())
     }
 

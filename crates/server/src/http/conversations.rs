@@ -55,6 +55,15 @@ pub(super) async fn update_settings(
     run(&edge, actor, Command::UpdateSettings { conversation, settings }).await
 }
 
+pub(super) async fn clear(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PutMarker>,
+) -> JsonAnswer {
+    run(&edge, actor, Command::ClearConversation { conversation, seq: body.seq }).await
+}
+
 pub(super) async fn read(
     State(edge): State<Edge>,
     actor: Actor,

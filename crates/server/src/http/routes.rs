@@ -156,6 +156,11 @@ fn of_conversations() -> Vec<Route> {
             .takes::<SettingsUpdate>(r#"{"pinned": true}"#)
             .answers::<Changed>(reply!("conversation.settings"))
             .refuses(&[NotFound, LimitReached, Unknown]),
+        put("/v1/conversations/{id}/cleared", conversations::clear)
+            .says("Clears a conversation for the user alone, for good: they no longer see its messages up to one, which count as read.")
+            .takes::<PutMarker>(r#"{"seq": 3}"#)
+            .answers::<Changed>(reply!("conversation.clear"))
+            .refuses(&[NotFound, Unknown]),
         get("/v1/conversations/{id}/changes", conversations::changes)
             .says("Returns what changed in a conversation since a version.")
             .query::<conversations::ChangesSince>()

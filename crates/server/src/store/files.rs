@@ -222,7 +222,8 @@ impl Store {
         let sql = format!(
             "SELECT {FILE} FROM files f WHERE f.id = $1 AND ((f.state = 'finished' AND f.owner = $2) \
              OR (f.state = 'sent' AND EXISTS (SELECT 1 FROM members m WHERE m.conversation_id = f.conversation_id \
-             AND m.user_id = $2 AND m.has_left = 0 AND m.history_from <= f.seq) \
+             AND m.user_id = $2 AND m.has_left = 0 AND m.history_from <= f.seq \
+             AND m.cleared_seq < f.seq) \
              AND NOT EXISTS (SELECT 1 FROM hidden_messages h WHERE h.user_id = $2 \
              AND h.conversation_id = f.conversation_id AND h.seq = f.seq)))"
         );

@@ -116,6 +116,11 @@ static MIGRATIONS: [(&str, &str, &str); 13] = [
         include_str!("../../migrations/sqlite/0013_openings.sql"),
         include_str!("../../migrations/postgres/0013_openings.sql"),
     ),
+    (
+        "0014_cleared",
+        include_str!("../../migrations/sqlite/0014_cleared.sql"),
+        include_str!("../../migrations/postgres/0014_cleared.sql"),
+    ),
 ];
 
 impl StoreOptions {

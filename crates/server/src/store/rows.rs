@@ -29,9 +29,13 @@ pub(super) const CONVERSATION_COLUMNS: usize = 19;
 /// The columns of a member, from `members m`, `users u` and `context_roles r`.
 pub(super) const MEMBER: &str = "u.id, u.name, u.picture, u.profile_version, u.disabled, u.receipts, m.role, \
      r.role, m.joined_version, m.history_from, m.read_seq, m.delivered_seq, m.sent_seq, m.has_left, m.version, \
-     m.personal_version, m.read_at, m.hidden_seq";
-/// The columns of a user's settings of a conversation, from `conversation_settings s`, which may lack the row.
-pub(super) const SETTINGS: &str = "s.pinned, s.archived_seq, s.muted_until, s.marked_unread, s.version";
+     m.personal_version, m.read_at, m.hidden_seq, m.cleared_seq";
+/// The columns of a user's settings of a conversation, from `members m` and `conversation_settings s`, which may lack the
+/// row.
+pub(super) const SETTINGS: &str = "s.pinned, s.archived_seq, s.muted_until, s.marked_unread, m.cleared_seq, s.version";
+/// The first message that member `m` may see.
+pub(super) const HISTORY_START: &str =
+    "CASE WHEN m.cleared_seq >= m.history_from THEN m.cleared_seq + 1 ELSE m.history_from END";
 /// The columns of a message, from `messages g`.
 pub(super) const MESSAGE: &str = "g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, g.created_at, g.details, \
      g.changed_version, g.uncounted";
@@ -78,7 +82,7 @@ pub(super) fn unread() -> String {
 
 /// The newest message that mentions member `m`, of those that they may see; 0 if there is none.
 pub(super) const NEWEST_MENTION: &str = "COALESCE((SELECT n.seq FROM mentions n WHERE n.user_id = m.user_id \
-     AND n.conversation_id = m.conversation_id AND n.seq >= m.history_from AND NOT EXISTS \
+     AND n.conversation_id = m.conversation_id AND n.seq >= m.history_from AND n.seq > m.cleared_seq AND NOT EXISTS \
      (SELECT 1 FROM hidden_messages h WHERE h.user_id = n.user_id AND h.conversation_id = n.conversation_id \
      AND h.seq = n.seq) ORDER BY n.seq DESC LIMIT 1), 0)";
 
@@ -217,6 +221,7 @@ impl<'row> RowReader<'row> {
             personal_version: Version(self.int()?),
             read_at: self.optional_int()?,
             hidden_seq: Seq(self.int()?),
+            cleared_seq: Seq(self.int()?),
         })
     }
 
@@ -227,6 +232,7 @@ impl<'row> RowReader<'row> {
             archived_seq: self.optional_int()?.filter(|seq| *seq >= 0).map(Seq),
             muted_until: self.optional_int()?.unwrap_or_default(),
             marked_unread: self.optional_int()? == Some(1),
+            cleared_seq: Seq(self.int()?),
             version: Version(self.optional_int()?.unwrap_or_default()),
         })
     }

@@ -101,6 +101,7 @@ const CHECKS: [(&str, &str); 24] = [
          AND m.seq = n.seq WHERE m.id IS NULL OR m.sender_id = n.user_id \
          OR COALESCE(m.details, '') NOT LIKE '%\"mentions\":[{%'",
     ),
+    ("members who have not read what they cleared", "SELECT COUNT(*) FROM members m WHERE m.cleared_seq > m.read_seq"),
     (
         "conversations whose copy of the blocks is wrong",
         "SELECT COUNT(*) FROM conversations c WHERE c.blocking <> CASE WHEN c.kind <> 'direct' THEN 0 ELSE (\

@@ -431,6 +431,10 @@ async fn by_http(user: &TestUser, command: Command) -> Result<Value, Error> {
         }
         Command::Block { user } => api.request(Method::PUT, &format!("/v1/me/blocks/{user}"), "").await?.parse(),
         Command::Unblock { user } => api.request(Method::DELETE, &format!("/v1/me/blocks/{user}"), "").await?.parse(),
+        Command::ClearConversation { conversation, seq } => {
+            let body = parlor_protocol::http::PutMarker { seq };
+            api.send(Method::PUT, &format!("/v1/conversations/{conversation}/cleared"), &body).await
+        }
         Command::AddMembers { conversation, users, history } => {
             api.send(
                 Method::POST,

@@ -84,6 +84,10 @@ fn of_conversations() -> Vec<Row> {
             conversation: targets.group,
             settings: SettingsUpdate { pinned: Some(true), ..SettingsUpdate::default() },
         }),
+        row("conversation.clear", "", INSIDERS, |targets| Command::ClearConversation {
+            conversation: targets.group,
+            seq: Seq(0),
+        }),
         row("conversation.update", "", MODERATORS, |targets| Command::UpdateConversation {
             conversation: targets.group,
             title: targets.key.clone(),

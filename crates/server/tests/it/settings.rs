@@ -5,7 +5,7 @@ use http::Method;
 use parlor_client::state::State;
 use parlor_protocol::{
     command::Command,
-    ids::ConversationId,
+    ids::{ConversationId, Seq},
     params::SettingsUpdate,
     reply::{Changed, Unread},
 };
@@ -17,15 +17,17 @@ async fn patch(user: &TestUser, conversation: ConversationId, settings: &Value) 
     user.api.send(Method::PATCH, &path, settings).await.expect("a member")
 }
 
-/// Pins, archives, mutes or marks a conversation as unread, at random.
+/// Pins, archives, mutes, marks as unread or clears a conversation, at random.
 pub(crate) fn random(rng: &mut Rng, state: &State, conversation: ConversationId) -> Command {
+    let last_seq = state.conversation(conversation).map_or(Seq(0), |row| row.last_seq);
+    if rng.percent(15) {
+        let back = i64::try_from(rng.below(4)).expect("small");
+        return Command::ClearConversation { conversation, seq: Seq((last_seq.0 - back).max(0)) };
+    }
     let mut settings = SettingsUpdate::default();
     match rng.below(5) {
         0 => settings.pinned = Some(rng.percent(60)),
-        1 | 2 => {
-            settings.archived_seq =
-                Some(state.conversation(conversation).filter(|_| rng.percent(70)).map(|row| row.last_seq));
-        }
+        1 | 2 => settings.archived_seq = Some(rng.percent(70).then_some(last_seq)),
         3 => {
             settings.muted = Some(rng.percent(60));
             let until = *rng.pick(&[None, Some("2024-05-06T07:08:09.000Z"), Some("2099-05-06T07:08:09.000Z")]);

@@ -22,7 +22,8 @@ impl BatchTransaction<'_> {
         }
         let sql = format!(
             "SELECT s.user_id, s.conversation_id, {SETTINGS} FROM v JOIN conversation_settings s \
-             ON s.user_id = v.user_id AND s.conversation_id = v.conversation_id"
+             ON s.user_id = v.user_id AND s.conversation_id = v.conversation_id \
+             JOIN members m ON m.user_id = s.user_id AND m.conversation_id = s.conversation_id"
         );
         self.for_each(params, &sql, |row| {
             let mut reader = RowReader::new(row);

@@ -259,6 +259,7 @@ impl BatchTransaction<'_> {
             "personal_version",
             "read_at",
             "hidden_seq",
+            "cleared_seq",
         ]);
         for (conversation, user) in &state.changed_members {
             let member = &state.members[conversation][user];
@@ -276,6 +277,7 @@ impl BatchTransaction<'_> {
                 member.personal_version.0.into(),
                 member.read_at.into(),
                 member.hidden_seq.0.into(),
+                member.cleared_seq.0.into(),
             ]);
         }
         self.upsert(params, "members", 2)

@@ -9,7 +9,10 @@ use crate::{
         bulk_params::BulkParams,
         column,
         row::Row,
-        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, NEWEST_MENTION, RowReader, SETTINGS},
+        rows::{
+            self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, HISTORY_START, MESSAGE, NEWEST_MENTION, RowReader,
+            SETTINGS,
+        },
     },
 };
 use parlor_protocol::{
@@ -79,7 +82,7 @@ impl Snapshot<'_> {
         let found = params.query(
             self.connection(),
             &format!(
-                "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq, {SETTINGS}, {NEWEST_MENTION} \
+                "SELECT {CONVERSATION}, {}, {HISTORY_START}, m.hidden_seq, {SETTINGS}, {NEWEST_MENTION} \
                      FROM v JOIN members m ON m.conversation_id = v.id AND m.user_id = v.user_id AND m.has_left = 0 \
                      JOIN conversations c ON c.id = v.id LEFT JOIN contexts x ON x.id = c.context_id \
                      LEFT JOIN conversation_settings s ON s.user_id = m.user_id AND s.conversation_id = c.id",

@@ -8,7 +8,7 @@ use crate::{
         bulk_params::BulkParams,
         column,
         param::Param,
-        rows::{MESSAGE, RowReader},
+        rows::{HISTORY_START, MESSAGE, RowReader},
     },
 };
 use parlor_protocol::{
@@ -49,9 +49,9 @@ impl Snapshot<'_> {
         user: UserId,
         scope: &SearchScope,
     ) -> Result<Vec<SearchedConversation>> {
-        let mut sql = String::from(
-            "SELECT c.id, c.activity, c.last_seq, m.history_from FROM members m \
-             JOIN conversations c ON c.id = m.conversation_id",
+        let mut sql = format!(
+            "SELECT c.id, c.activity, c.last_seq, {HISTORY_START} FROM members m \
+             JOIN conversations c ON c.id = m.conversation_id"
         );
         let mut parameters = vec![Param::from(user.0), Param::from(i64::from(SEARCHED_CONVERSATIONS_MAX) + 1)];
         let mut condition = String::new();
@@ -115,7 +115,7 @@ impl Snapshot<'_> {
              JOIN members m ON m.conversation_id = g.conversation_id AND m.user_id = v.user_id \
              LEFT JOIN hidden_messages h ON h.user_id = v.user_id AND h.conversation_id = g.conversation_id \
              AND h.seq = g.seq \
-             WHERE g.id = v.id AND m.has_left = 0 AND g.seq >= m.history_from AND h.seq IS NULL AND g.uncounted IN (0, 3)"
+             WHERE g.id = v.id AND m.has_left = 0 AND g.seq >= {HISTORY_START} AND h.seq IS NULL AND g.uncounted IN (0, 3)"
         );
         let mut rows = params.query(self.connection(), &sql, |row| RowReader::new(row).message())?;
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));

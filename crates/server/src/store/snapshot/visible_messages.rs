@@ -8,7 +8,7 @@ use crate::{
         Result,
         bulk_params::BulkParams,
         column,
-        rows::{MESSAGE, RowReader},
+        rows::{HISTORY_START, MESSAGE, RowReader},
     },
 };
 use parlor_protocol::{
@@ -26,6 +26,7 @@ const REACTION_USERS_MAX: usize = 20;
 pub(super) struct Window {
     pub(super) user: UserId,
     pub(super) conversation: ConversationId,
+    /// The first message that they may see.
     pub(super) history_from: i64,
     /// The newest message they hid.
     pub(super) hidden_seq: i64,
@@ -37,9 +38,11 @@ impl Snapshot<'_> {
     /// Returns none if the user is not in the conversation.
     pub(super) fn window(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Window>> {
         self.connection().query_optional(
-            "SELECT m.history_from, m.hidden_seq, c.last_seq, c.version FROM members m \
-             JOIN conversations c ON c.id = m.conversation_id \
-             WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
+            &format!(
+                "SELECT {HISTORY_START}, m.hidden_seq, c.last_seq, c.version FROM members m \
+                 JOIN conversations c ON c.id = m.conversation_id \
+                 WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0"
+            ),
             &[conversation.0.into(), user.0.into()],
             |row| {
                 let mut reader = RowReader::new(row);

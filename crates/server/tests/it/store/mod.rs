@@ -1,6 +1,7 @@
 //! The store's conformance suite: each case runs on SQLite and on PostgreSQL.
 
 mod blocks;
+mod clear;
 mod commits;
 mod cursors;
 mod erasure;
