@@ -12,7 +12,7 @@ import {
 import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
 import { isBlocked, setBlocked } from './support/model-blocks.js';
-import { updateSettings } from './support/model-settings.js';
+import { clear, updateSettings } from './support/model-settings.js';
 
 const USERS = 4;
 const ME = 1;
@@ -24,7 +24,7 @@ const step = fc.record({
     'send', 'send', 'send', 'send', 'reply', 'read', 'read', 'deliver', 'add', 'addFromStart', 'remove', 'rename',
     'setContext', 'open', 'group', 'edit', 'edit', 'delete', 'delete', 'react', 'react', 'hide', 'hide', 'hide',
     'unhide', 'unhide', 'hostRemoves',
-    'title', 'picture', 'role', 'receipts', 'settings', 'settings', 'block', 'block', 'unblock',
+    'title', 'picture', 'role', 'receipts', 'settings', 'settings', 'clear', 'block', 'block', 'unblock',
     'receive', 'receive', 'receive', 'receive', 'reorder', 'lose', 'repeat', 'answer', 'answer', 'answer',
     'answerEarly', 'fail',
     'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
@@ -125,6 +125,7 @@ function change(server, { kind, who, other, pick }, index) {
   if (kind === 'add' || kind === 'addFromStart') server.add(conversation.id, other, who, kind !== 'add');
   if (kind === 'remove') server.remove(conversation.id, other);
   if (kind === 'settings') updateSettings(server, userOf(server, conversation.id, who), conversation.id, SETTINGS[index % SETTINGS.length](last));
+  if (kind === 'clear') clear(server, userOf(server, conversation.id, who), conversation.id, last - (pick % 3));
   if (kind === 'setContext') server.setContextStatus(conversation.id, `state ${index}`);
 }
 

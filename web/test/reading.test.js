@@ -18,7 +18,7 @@ function createClient() {
   /** @type {any} */
   const client = {
     user: 1,
-    state: { conversations: new Map(), threads: new Map() },
+    state: { conversations: new Map(), threads: new Map(), settings: new Map() },
     loadAround: (/** @type {number} */ id, /** @type {number} */ seq) => new Promise((resolve) => looks.set(seq, async () => {
       resolve({ page: { messages: [{ seq, conversation: id }] }, requestedAt: 0 });
       await flushPromises();

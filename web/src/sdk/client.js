@@ -276,6 +276,14 @@ export class Client {
     this.sync.applyEvent({ type: 'scope.changed', scope: `user:${this.user}`, version });
   }
 
+  /** Clears a conversation for this user only, up to a message. @param {number} conversation @param {number} seq
+   * @returns {Promise<void>} */
+  async clear(conversation, seq) {
+    /** @type {Changed} */
+    const { version } = await this.requestWithRetry({ type: 'conversation.clear', conversation, seq });
+    this.sync.applyEvent({ type: 'scope.changed', scope: `user:${this.user}`, version });
+  }
+
   /** Deletes a message for this user only. @param {number} conversation @param {number} seq @returns {Promise<void>} */
   async hideMessage(conversation, seq) {
     /** @type {Changed} */

@@ -164,6 +164,8 @@ function conversationRequest(command, base) {
     }
     case 'conversation.settings':
       return { method: 'PATCH', path: `${base}/settings`, body: command.settings };
+    case 'conversation.clear':
+      return { method: 'PUT', path: `${base}/cleared`, body: { seq: command.seq } };
     case 'conversation.update':
       return { method: 'PATCH', path: base, body: { title: command.title } };
     case 'conversation.typing':

@@ -40,7 +40,7 @@
  * }} Conversation
  * @typedef {{
  *   pinned: boolean, archived_seq: number|null, muted: boolean, muted_until: string|null, marked_unread: boolean,
- *   version: number
+ *   cleared_seq?: number, version: number
  * }} ConversationSettings
  * @typedef {{
  *   pinned?: boolean, archived_seq?: number|null, muted?: boolean, muted_until?: string, marked_unread?: boolean
@@ -137,6 +137,7 @@
  *   | {type: 'conversation.show', conversations: number[]}
  *   | {type: 'conversation.mark', conversation: number, delivered?: number, read?: number}
  *   | {type: 'conversation.settings', conversation: number, settings: SettingsUpdate}
+ *   | {type: 'conversation.clear', conversation: number, seq: number}
  *   | {type: 'conversation.update', conversation: number, title: string}
  *   | {type: 'conversation.typing', conversation: number, typing: boolean}
  *   | {type: 'member.list', conversation: number, after?: string, limit?: number}

@@ -102,6 +102,41 @@ test('an archived conversation is apart until a message arrives, and comes back 
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
+test('a cleared conversation is empty on all devices of the user at once, and back with the next message', () =>
+  runJourney(async ({ server, browser }) => {
+    const desk = await UserPage.open(browser, server.links.ada);
+    const phone = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
+    const isListed = async (/** @type {Page} */ page) => (await page.locator('parlor-row', { hasText: ITEM }).count()) > 0;
+    await phone.openConversation(ITEM);
+    await ben.openConversation(ITEM);
+    const before = await ben.page.locator('parlor-message').count();
+    await rowOf(desk.page, ITEM).waitFor();
+    await choose(desk.page, ITEM, 'Clear for me…');
+    const dialog = desk.page.getByRole('dialog', { name: 'Clear this conversation for you?' });
+    await dialog.getByText('the others keep them').waitFor();
+    await desk.checkAccessibility('clear a conversation');
+    await desk.takeScreenshot('clear a conversation');
+    await dialog.getByRole('button', { name: 'Keep it' }).click();
+    assert.equal(await isListed(desk.page), true);
+    await choose(desk.page, ITEM, 'Clear for me…');
+    await dialog.getByRole('button', { name: 'Clear', exact: true }).click();
+    await until(() => isListed(desk.page), (listed) => !listed, 'it leaves the list');
+    await until(() => phone.page.locator('parlor-message').count(), (count) => count === 0, 'the open thread is empty');
+    await phone.checkAccessibility('a cleared thread');
+    await phone.takeScreenshot('a cleared thread');
+    assert.equal(await ben.page.locator('parlor-message').count(), before, 'Ben keeps everything');
+    await desk.page.reload();
+    await desk.page.locator('parlor-row').first().waitFor();
+    assert.equal(await isListed(desk.page), false, 'also after a reload');
+    await ben.send('There is news about it.');
+    await rowOf(desk.page, ITEM).waitFor();
+    await rowOf(desk.page, ITEM).click();
+    await until(() => desk.page.locator('parlor-message').count(), (count) => count === 1, 'only the new message');
+    await until(() => phone.page.locator('parlor-message').count(), (count) => count === 1, 'on the other device, too');
+    assert.deepEqual([...desk.errors, ...phone.errors, ...ben.errors], []);
+  }));
+
 test('the list shows only conversations about one thing, and its empty states say what to do', () =>
   runJourney(async ({ server, browser }) => {
     const ada = await UserPage.open(browser, server.links.ada);

@@ -119,6 +119,10 @@ export const SCREENS = [
     row.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true }));
     await driver.until(() => driver.has('[role="menu"]'), 'the menu');
   } },
+  { name: 'clear a conversation', enter: async () => {
+    await driver.press('[role="menuitem"]', 'Clear for me');
+    await driver.until(() => driver.has('dialog .button.warn', 'Clear'), 'the question');
+  } },
   { name: 'list, all again', only: 'wide', enter: async () => {
     await driver.press('.filter', 'All');
   } },

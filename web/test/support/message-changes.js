@@ -5,6 +5,7 @@
  * @import {ModelServer, ModelConversation} from './model-server.js'
  */
 import { isBlocked, publishBlocked } from './model-blocks.js';
+import { historyStart } from './model-settings.js';
 
 import { placesOf } from './model-mentions.js';
 
@@ -13,7 +14,7 @@ import { placesOf } from './model-mentions.js';
 function findChangeable(server, user, id, seq) {
   const conversation = server.find(id, user);
   const message = conversation.messages[seq - 1];
-  const sees = message && seq >= server.row(conversation, user).history_from && !server.hasHidden(user, message);
+  const sees = message && seq >= historyStart(server, conversation, user) && !server.hasHidden(user, message);
   return sees && !message.deleted && !message.hidden && !message.system ? { conversation, message } : null;
 }
 
@@ -21,7 +22,7 @@ function findChangeable(server, user, id, seq) {
 function publishMessage(server, conversation, message) {
   conversation.messages[message.seq - 1] = message;
   const changed = server.publish(conversation, (place, to) =>
-    (server.row(conversation, to).history_from > message.seq
+    (historyStart(server, conversation, to) > message.seq
       ? { type: 'scope.advanced', ...place }
       : { type: 'message.updated', ...place, message }));
   return { message, ...changed };
@@ -69,7 +70,7 @@ export function react(server, user, id, seq, emoji, on) {
 export function hide(server, user, id, seq) {
   const conversation = server.find(id, user);
   const message = conversation.messages[seq - 1];
-  if (!message || seq < server.row(conversation, user).history_from || server.hasHidden(user, message)) return null;
+  if (!message || seq < historyStart(server, conversation, user) || server.hasHidden(user, message)) return null;
   server.data.hidden.push({ user, conversation: id, seq, version: server.next() });
   server.data.unhidden = server.data.unhidden.filter((one) => !isAt(one, user, id, seq));
   return server.publishToUser(user, (place) =>

@@ -7,7 +7,7 @@
 import { Problem } from '../../src/sdk/problem.js';
 import { newestMention, placesOf } from './model-mentions.js';
 import { isBlocked, listedBlocks, maskedMarkers, publishBlocked } from './model-blocks.js';
-import { NOW, totalsFor, listedSettings, putSettings, settingsOf } from './model-settings.js';
+import { NOW, historyStart, totalsFor, listedSettings, putSettings, settingsOf } from './model-settings.js';
 
 /**
  * @typedef {{
@@ -145,7 +145,7 @@ export class ModelServer {
   /** @param {ModelConversation} conversation @param {number} user @returns {number} */
   unread(conversation, user) {
     const row = this.row(conversation, user);
-    const from = Math.max(row.read_seq + 1, row.history_from);
+    const from = Math.max(row.read_seq + 1, historyStart(this, conversation, user));
     const others = conversation.messages.filter((one) => one.seq >= from && one.sender !== user);
     const counted = others.filter((one) => !one.deleted && !one.hidden && !one.system && !this.hasHidden(user, one));
     return Math.min(UNREAD_MAX, counted.length);
@@ -365,7 +365,7 @@ export class ModelServer {
   conversation(user, id) {
     const conversation = this.find(id, user);
     const { version, kind, title, picture, context, created_by, activity } = conversation;
-    const from = this.row(conversation, user).history_from;
+    const from = historyStart(this, conversation, user);
     const last = conversation.messages.at(-1);
     const shown = conversation.messages.findLast((one) => one.seq >= from && !one.hidden && !this.hasHidden(user, one));
     return structuredClone({
@@ -393,7 +393,7 @@ export class ModelServer {
   /** Returns the messages that a user may see. @param {ModelConversation} conversation @param {number} user
    * @returns {Message[]} */
   #mine(conversation, user) {
-    const from = this.row(conversation, user).history_from;
+    const from = historyStart(this, conversation, user);
     return conversation.messages.filter((one) => one.seq >= from).map((one) => this.view(user, one));
   }
 

@@ -42,6 +42,23 @@ export function updateSettings(server, user, id, update) {
   });
 }
 
+/** Clears a conversation for a user. @param {ModelServer} server @param {number} user @param {number} id
+ * @param {number} wanted */
+export function clear(server, user, id, wanted) {
+  const seq = Math.min(wanted, server.find(id, user).messages.at(-1)?.seq ?? 0);
+  if (seq <= (settingsOf(server, user, id).cleared_seq ?? 0)) return;
+  server.mark(user, id, { read: seq });
+  server.next();
+  putSettings(server, user, id, { cleared_seq: seq, marked_unread: false });
+}
+
+/** Returns the first message that a user may see. @param {ModelServer} server @param {ModelConversation} conversation
+ * @param {number} user @returns {number} */
+export function historyStart(server, conversation, user) {
+  const { history_from: from } = server.row(conversation, user);
+  return Math.max(from, (settingsOf(server, user, conversation.id).cleared_seq ?? 0) + 1);
+}
+
 /** Returns what `me.get` lists. @param {ModelServer} server @param {number} user @param {number} [since] */
 export function listedSettings(server, user, since) {
   const own = server.conversationsOf(user).map(({ id }) => ({ conversation: id, ...settingsOf(server, user, id) }));

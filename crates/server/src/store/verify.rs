@@ -3,7 +3,7 @@
 use super::{Result, Store, column, connection::DatabaseConnection};
 
 /// Consistency checks: each statement counts the rows that violate one.
-const CHECKS: [(&str, &str); 24] = [
+const CHECKS: [(&str, &str); 25] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \

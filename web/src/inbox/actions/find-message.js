@@ -8,6 +8,7 @@
  */
 import { Problem } from '../../sdk/problem.js';
 import { historyFrom } from '../../sdk/state/conversations.js';
+import { clearedUpTo } from '../../sdk/state/settings.js';
 import { messageAt } from '../../sdk/state/messages.js';
 
 /**
@@ -21,6 +22,7 @@ import { messageAt } from '../../sdk/state/messages.js';
 export async function findMessage(client, { conversation, seq }, isStillNeeded) {
   const { state, user } = client;
   const row = state.conversations.get(conversation);
+  if (seq <= clearedUpTo(state, conversation)) return 'hidden';
   if (row && seq < historyFrom(row, user)) return 'before';
   const thread = state.threads.get(conversation);
   const loaded = thread && messageAt(thread, seq);

@@ -4,7 +4,7 @@
  * @import {Client} from '../../sdk/client.js'
  */
 import { firstSince } from '../../sdk/first-since.js';
-import { historyFrom } from '../../sdk/state/conversations.js';
+import { historyStart } from '../../sdk/state/settings.js';
 import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
 import { dialogSay } from '../view/dialog-strings.js';
@@ -42,7 +42,7 @@ export function openGoToDay({ host, client, conversation, isOpen, goTo }) {
     try {
       const found = await firstSince({
         load: (where) => client.request({ type: 'message.list', conversation, ...where }),
-        first: historyFrom(row, client.user), last: row.last_seq, time, isStillNeeded,
+        first: historyStart(client.state, row), last: row.last_seq, time, isStillNeeded,
       });
       if (!isStillNeeded()) return;
       setText(note, found ? '' : dialogSay.nothingSince(longDay(time)));

@@ -165,6 +165,11 @@ export function chineseDialogs({ capped, number, plural }) {
       title: '已屏蔽的人', none: '你没有屏蔽任何人。', listMore: '你们无法互发消息。',
       failed: '无法加载列表。', showMore: '显示更多', unblockIt: '取消屏蔽',
     },
+    clearing: {
+      item: '为我清空…', title: '为您清空此会话？',
+      more: '到目前为止的所有消息将在您的所有设备上消失，其他人仍会保留。有新消息时会话会重新出现。此操作无法撤销。',
+      act: '清空',
+    },
     keeping: {
       pin: '置顶', unpin: '取消置顶', archive: '归档', unarchive: '移出归档', mute: '静音…', muteFor: '静音', unmute: '取消静音',
       markUnread: '标为未读', hour: '1 小时', hours: '8 小时', week: '1 周', forGood: '直到我取消静音',

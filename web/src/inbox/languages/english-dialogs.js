@@ -182,6 +182,11 @@ export function englishDialogs({ capped, number, plural }) {
       title: 'Blocked people', none: 'You have blocked nobody.', listMore: 'Neither of you can write to the other.',
       failed: 'The list could not be loaded.', showMore: 'Show more', unblockIt: 'Unblock',
     },
+    clearing: {
+      item: 'Clear for me…', title: 'Clear this conversation for you?',
+      more: 'All messages up to now disappear for you, on all your devices; the others keep them. The conversation comes back with the next message. This cannot be undone.',
+      act: 'Clear',
+    },
     keeping: {
       pin: 'Pin', unpin: 'Unpin', archive: 'Archive', unarchive: 'Move out of the archive', mute: 'Mute…',
       muteFor: 'Mute', unmute: 'Unmute', markUnread: 'Mark as unread', hour: 'For 1 hour',

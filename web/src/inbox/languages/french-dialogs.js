@@ -171,6 +171,11 @@ export function frenchDialogs({ capped, number, plural }) {
       title: 'Personnes bloquées', none: 'Vous n’avez bloqué personne.', listMore: 'Vous ne pouvez pas vous écrire.',
       failed: 'La liste n’a pas pu être chargée.', showMore: 'Afficher plus', unblockIt: 'Débloquer',
     },
+    clearing: {
+      item: 'Vider pour moi…', title: 'Vider cette conversation pour vous ?',
+      more: 'Tous les messages envoyés jusqu’ici disparaissent pour vous, sur tous vos appareils ; les autres les gardent. La conversation revient avec le prochain message. C’est irréversible.',
+      act: 'Vider',
+    },
     keeping: {
       pin: 'Épingler', unpin: 'Désépingler', archive: 'Archiver', unarchive: 'Sortir des archives',
       mute: 'Mettre en sourdine…', muteFor: 'Mettre en sourdine', unmute: 'Réactiver les alertes',

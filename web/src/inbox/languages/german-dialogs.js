@@ -174,6 +174,11 @@ export function germanDialogs({ capped, number, plural }) {
       title: 'Blockierte Personen', none: 'Sie haben niemanden blockiert.', listMore: 'Keiner von Ihnen kann dem anderen schreiben.',
       failed: 'Die Liste konnte nicht geladen werden.', showMore: 'Mehr anzeigen', unblockIt: 'Freigeben',
     },
+    clearing: {
+      item: 'Für mich leeren…', title: 'Diese Unterhaltung für Sie leeren?',
+      more: 'Alle bisherigen Nachrichten verschwinden bei Ihnen, auf allen Geräten; die anderen behalten sie. Die Unterhaltung erscheint wieder mit der nächsten Nachricht. Das lässt sich nicht rückgängig machen.',
+      act: 'Leeren',
+    },
     keeping: {
       pin: 'Anheften', unpin: 'Lösen', archive: 'Archivieren', unarchive: 'Aus dem Archiv holen',
       mute: 'Stummschalten…', muteFor: 'Stummschalten', unmute: 'Stummschaltung aufheben',

@@ -164,6 +164,11 @@ export function japaneseDialogs({ capped, number, plural }) {
       title: 'ブロックした人', none: 'ブロックした人はいません。', listMore: 'お互いにメッセージを送れません。',
       failed: '一覧を読み込めませんでした。', showMore: 'さらに表示', unblockIt: 'ブロック解除',
     },
+    clearing: {
+      item: '自分から消去…', title: 'この会話を自分から消去しますか？',
+      more: 'これまでのメッセージは自分のすべての端末から消えますが、ほかの人には残ります。次のメッセージが届くと会話が再び表示されます。元に戻せません。',
+      act: '消去',
+    },
     keeping: {
       pin: '固定する', unpin: '固定を解除', archive: 'アーカイブする', unarchive: 'アーカイブから戻す', mute: 'ミュート…',
       muteFor: 'ミュート', unmute: 'ミュートを解除', markUnread: '未読にする', hour: '1時間', hours: '8時間', week: '1週間',

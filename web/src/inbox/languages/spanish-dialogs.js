@@ -177,6 +177,11 @@ export function spanishDialogs({ capped, number, plural }) {
       title: 'Personas bloqueadas', none: 'No has bloqueado a nadie.', listMore: 'No podéis escribiros.',
       failed: 'No se pudo cargar la lista.', showMore: 'Mostrar más', unblockIt: 'Desbloquear',
     },
+    clearing: {
+      item: 'Vaciar para mí…', title: '¿Vaciar esta conversación para ti?',
+      more: 'Todos los mensajes hasta ahora desaparecen para ti en todos tus dispositivos; los demás los conservan. La conversación vuelve con el próximo mensaje. No se puede deshacer.',
+      act: 'Vaciar',
+    },
     keeping: {
       pin: 'Fijar', unpin: 'Dejar de fijar', archive: 'Archivar', unarchive: 'Sacar del archivo',
       mute: 'Silenciar…', muteFor: 'Silenciar', unmute: 'Dejar de silenciar',

@@ -5,7 +5,8 @@
  * @import {SettingsUpdate} from '../../sdk/wire.js'
  * @import {MenuItem} from '../ui/menu.js'
  */
-import { isArchived, isMuted, settingsOf } from '../../sdk/state/settings.js';
+import { clearedUpTo, isArchived, isMuted, settingsOf } from '../../sdk/state/settings.js';
+import { openConfirmDialog } from '../ui/dialog.js';
 import { emit } from '../ui/events.js';
 import { toast } from '../ui/toast.js';
 import { unreadOf } from '../view/conversations.js';
@@ -44,6 +45,28 @@ async function archive(host, client, id) {
     words: isQuiet ? dialogSay.keeping.archivedMuted : dialogSay.keeping.archivedNow, sign: 'archive',
     action: { label: dialogSay.keeping.undo, act: () => void update(host, client, id, { archived_seq: null }) },
   });
+}
+
+/** Clears a conversation up to the message that is the newest here, once the user has confirmed it.
+ * @param {HTMLElement} host @param {Client} client @param {number} id */
+function clear(host, client, id) {
+  const { title, more, act } = dialogSay.clearing;
+  openConfirmDialog(host, {
+    title, more, keep: say.keepIt, act,
+    then: () => {
+      const seq = client.state.conversations.get(id)?.last_seq ?? 0;
+      if (location.hash === `#/c/${id}`) emit(host, 'parlor-back');
+      client.clear(id, seq).catch((error) => toast(host, { words: say.notDoneBecause(errorText(error)), sign: 'alert' }));
+    },
+  });
+}
+
+/** Returns the item of a row's menu that clears it. @param {HTMLElement} host @param {Client} client @param {number} id
+ * @returns {MenuItem|false} */
+export function clearItem(host, client, id) {
+  const { last_seq: last = 0 } = client.state.conversations.get(id) ?? {};
+  if (last <= clearedUpTo(client.state, id)) return false;
+  return { label: dialogSay.clearing.item, sign: 'bin', warn: true, act: () => clear(host, client, id) };
 }
 
 /** Returns the items of a row's menu about its settings. @param {HTMLElement} host @param {Client} client

@@ -16,7 +16,7 @@ import { openMenu } from '../ui/menu.js';
 import { contextKey, contextsOf, nameOf } from '../view/conversations.js';
 import { dialogSay } from '../view/dialog-strings.js';
 import { say } from '../view/strings.js';
-import { settingsItems } from './conversation-settings.js';
+import { clearItem, settingsItems } from './conversation-settings.js';
 
 /** How many contexts the menu offers; the search finds the others. */
 const CONTEXTS_MAX = 12;
@@ -39,6 +39,7 @@ export function openRowMenu(host, { client, changed, row, at }) {
     ...settingsItems(host, client, id, changed, (more) => openMenu(host, { ...menu, label: dialogSay.keeping.muteFor, items: more })),
     { label: say.searchHere, sign: 'search', apart: true, act: () => emit(host, 'parlor-search-here', { id }) },
     partner !== null && blockItem(host, client, partner),
+    clearItem(host, client, id),
   ];
   openMenu(host, { ...menu, label: say.menuOf(name), items: items.filter((one) => one !== false) });
 }

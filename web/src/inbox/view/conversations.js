@@ -14,7 +14,7 @@ import { roleName, shortName, shortTime } from './format.js';
 import { previewMessage } from './preview.js';
 import { latestUser, otherMembers } from './users.js';
 import { say } from './strings.js';
-import { countOf, isArchived, isMuted, settingsOf } from '../../sdk/state/settings.js';
+import { clearedUpTo, countOf, isArchived, isMuted, settingsOf } from '../../sdk/state/settings.js';
 import { memberOf } from '../../sdk/state/conversations.js';
 import { totalsOf } from '../../sdk/state/unread-totals.js';
 import { isBlank } from './visible-text.js';
@@ -160,6 +160,12 @@ function isUnread(conversation, { state, readUpTo }) {
   return unreadOf(conversation, readUpTo(conversation.id)) > 0 || settingsOf(state, conversation.id).marked_unread;
 }
 
+/** Returns whether the user has cleared all of a conversation that is not on the screen. It comes back with the next message,
+ * and can be found by its name. @param {Conversation} conversation @param {ViewInput} viewInput @returns {boolean} */
+function isCleared({ id, last_seq: last }, { state, selected }) {
+  return last > 0 && clearedUpTo(state, id) >= last && id !== selected;
+}
+
 /** @param {Conversation['context']} context @returns {string} */
 export function contextKey(context) {
   return context ? `${context.type}\n${context.id}` : '';
@@ -193,7 +199,7 @@ export function listed({ state, selected }) {
   if (cached?.bound === bound && cached.selected === selected) return cached.all;
   const all = [...state.conversations.values()]
     .filter((one) => one.activity >= bound || one.id === selected || isPinned(one))
-    .filter((one) => one.last_message || one.created_by === state.user || one.id === selected)
+    .filter((one) => one.last_message || clearedUpTo(state, one.id) > 0 || one.created_by === state.user || one.id === selected)
     .sort((a, b) => Number(isPinned(b)) - Number(isPinned(a)) || b.activity - a.activity);
   lists.set(state.conversations, { bound, selected, all });
   return all;
@@ -226,6 +232,7 @@ export function filtered(viewInput, { show, context, query }) {
   return listed(viewInput).filter((one) => {
     if (context !== '' && contextKey(one.context) !== context) return false;
     if (isNamed !== null) return isNamed(`${nameOf(viewInput.state, one)} \n ${one.context?.title ?? ''}`);
+    if (isCleared(one, viewInput)) return false;
     if (marksOf(one, viewInput).archived !== (show === 'archived')) return false;
     return show !== 'unread' || one.id === viewInput.selected || isUnread(one, viewInput);
   });

@@ -11,7 +11,7 @@
  * @import {FileView} from '../../sdk/upload.js'
  */
 import { blockedIn } from '../../sdk/state/blocks.js';
-import { historyFrom } from '../../sdk/state/conversations.js';
+import { historyStart } from '../../sdk/state/settings.js';
 import { isolated } from './bidi.js';
 import { presenceLine, typingText, typingUsers } from './presence.js';
 import { shortName } from './format.js';
@@ -117,7 +117,7 @@ export function threadView(viewInput, opened) {
       side: opened.side,
       loading: progress === 'loading',
       failed: progress === 'failed',
-      first: conversation ? historyFrom(conversation, state.user) : 1,
+      first: conversation ? historyStart(state, conversation) : 1,
       lastSeq: (thread?.moreAfter ? conversation?.last_seq : messages.at(-1)?.seq) ?? 0,
       unread: conversation ? unreadOf(conversation, viewInput.readUpTo(id)) : 0,
       divider,

@@ -9,7 +9,7 @@
  * @import {Input} from './inputs.js'
  * @import {State} from './state.js'
  */
-import { historyFrom } from './conversations.js';
+import { historyStart } from './settings.js';
 import { newerCopy, hiddenCopy, messageAt } from './messages.js';
 import { isHidden } from './threads.js';
 
@@ -45,9 +45,13 @@ export function updateFound(draft, input) {
 /** The user's history in a conversation may begin later now: a member who is added again may see less than before.
  * @param {State} draft @param {Conversation} conversation */
 export function hideFoundBefore(draft, conversation) {
-  const from = historyFrom(conversation, draft.user);
-  const beginning = `${conversation.id}:`;
-  if (from > 1) hide(draft, (key) => key.startsWith(beginning) && Number(key.slice(beginning.length)) < from);
+  hideFoundUpTo(draft, conversation.id, historyStart(draft, conversation) - 1);
+}
+
+/** @param {State} draft @param {number} id @param {number} seq */
+export function hideFoundUpTo(draft, id, seq) {
+  const beginning = `${id}:`;
+  if (seq > 0) hide(draft, (key) => key.startsWith(beginning) && Number(key.slice(beginning.length)) <= seq);
 }
 
 /** @param {Input} input @returns {Message[]} all that it brings, in whatever order */
@@ -99,7 +103,7 @@ function known(draft, message) {
   const thread = draft.threads.get(message.conversation);
   const copy = newerCopy(thread && messageAt(thread, message.seq), message);
   const row = draft.conversations.get(message.conversation);
-  const isBefore = row !== undefined && message.seq < historyFrom(row, draft.user);
+  const isBefore = row !== undefined && message.seq < historyStart(draft, row);
   return isBefore || isHidden(draft, message) ? hiddenCopy(copy) : copy;
 }
 

@@ -4,9 +4,10 @@
  * @import {Conversation, ConversationSettings, User} from '../wire.js'
  * @import {State} from './state.js'
  */
+import { dropClearedSince, withoutCleared } from './cleared.js';
 import { isBehind, mergeRow } from './conversations.js';
 import { hideFoundBefore } from './found-messages.js';
-import { settingsOf } from './settings.js';
+import { clearedUpTo, settingsOf } from './settings.js';
 import { markStale, markWholeStale } from './stale-scopes.js';
 import { applyHistoryStart } from './threads.js';
 import { countRow, countSettings } from './unread-totals.js';
@@ -19,13 +20,13 @@ export function putConversation(draft, conversation, requestedAt, isWhole = fals
   const current = draft.conversations.get(id);
   if (!current) draft.addedAt.set(`conversation:${id}`, draft.turn);
   const wasBehind = current !== undefined && isBehind(current, conversation, draft.user);
-  const kept = mergeRow(current, conversation, draft.user);
+  const kept = withoutCleared(mergeRow(current, conversation, draft.user), clearedUpTo(draft, id));
   draft.conversations.set(id, kept);
   countRow(draft, current, kept, isWhole);
   putUsers(draft, conversation.members.map((one) => one.user));
   applyHistoryStart(draft, conversation, current);
   hideFoundBefore(draft, conversation);
-  // It may have been read before the user hid a message in it, or before their marker moved.
+  // It may have been read before the user hid messages in it, or before their marker moved.
   if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > requestedAt) markWholeStale(draft, id);
 }
 
@@ -36,6 +37,7 @@ export function putSettings(draft, conversation, settings) {
   if (!settings || settings.version <= current.version) return;
   draft.settings.set(conversation, settings);
   countSettings(draft, conversation, current, settings);
+  dropClearedSince(draft, conversation, current.cleared_seq ?? 0);
   // A pinned conversation is shown although the part of the list in which it is may not be loaded.
   if (settings.pinned && !draft.conversations.has(conversation)) {
     markStale(draft, `conversation:${conversation}`, { version: 1, urgent: false, wholeSince: 0 });

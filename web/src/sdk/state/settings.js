@@ -1,5 +1,5 @@
 /**
- * How the user keeps conversations in their own list: pinned, archived, muted, marked as unread. Pure.
+ * How the user keeps conversations in their own list: pinned, archived, muted, marked as unread, cleared. Pure.
  *
  * The settings belong to the scope of the user, and copies of conversations have them, too: of two copies, the one with
  * the higher version is current. A conversation is archived up to a message, so a newer one takes it out of the archive
@@ -8,6 +8,7 @@
  * @import {Conversation, ConversationSettings, Unread} from '../wire.js'
  * @import {State} from './state.js'
  */
+import { historyFrom } from './conversations.js';
 
 /** @type {ConversationSettings} */
 const DEFAULT = Object.freeze({
@@ -17,6 +18,18 @@ const DEFAULT = Object.freeze({
 /** @param {Pick<State, 'settings'>} state @param {number} conversation @returns {ConversationSettings} */
 export function settingsOf({ settings }, conversation) {
   return settings.get(conversation) ?? DEFAULT;
+}
+
+/** Returns up to which message the user has cleared a conversation; 0 if they never did. @param {Pick<State, 'settings'>} state
+ * @param {number} conversation @returns {number} */
+export function clearedUpTo(state, conversation) {
+  return settingsOf(state, conversation).cleared_seq ?? 0;
+}
+
+/** Returns the first message that the user may see. @param {Pick<State, 'settings'|'user'>} state
+ * @param {Conversation} conversation @returns {number} */
+export function historyStart(state, conversation) {
+  return Math.max(historyFrom(conversation, state.user), clearedUpTo(state, conversation.id) + 1);
 }
 
 /** Returns whether the settings of a conversation are known, and no newer ones have been announced.

@@ -6,6 +6,7 @@
  * @import {State} from './state.js'
  */
 import { historyFrom } from './conversations.js';
+import { clearedUpTo, historyStart } from './settings.js';
 import {
   emptyThread, hiddenCopy, hideMessage, merge, missingQuote, appendPage, prependPage, insertPage, dropBefore,
   trimWindow, HIDDEN_THREAD_MESSAGES_MAX, addQuoted, markQuoteMissing,
@@ -22,7 +23,7 @@ export function gapAfter(state, id) {
   const thread = state.threads.get(id);
   const conversation = state.conversations.get(id);
   if (!thread?.loaded || thread.moreAfter || !conversation) return null;
-  const last = thread.messages.at(-1)?.seq ?? historyFrom(conversation, state.user) - 1;
+  const last = thread.messages.at(-1)?.seq ?? historyStart(state, conversation) - 1;
   return last < conversation.last_seq ? last : null;
 }
 
@@ -137,7 +138,7 @@ export function applyChangedMessages(draft, conversation, changes) {
   const messages = seen(draft, id, changes.messages);
   const quoted = seen(draft, id, changes.quoted ?? []);
   if (changes.reset) {
-    const from = historyFrom(conversation, draft.user);
+    const from = historyStart(draft, conversation);
     const first = messages[0]?.seq ?? from;
     const page = { messages, quoted, previous: first > from ? first : null, next: null };
     const fresh = { ...emptyThread(thread.missed), shown: thread.shown, ahead: thread.ahead };
@@ -158,13 +159,21 @@ export function applyChangedMessages(draft, conversation, changes) {
 export function applyHistoryStart(draft, conversation, current) {
   const thread = draft.threads.get(conversation.id);
   if (!thread) return;
-  const from = historyFrom(conversation, draft.user);
-  if (current !== undefined && from < historyFrom(current, draft.user)) {
+  const from = historyStart(draft, conversation);
+  if (current !== undefined && historyFrom(conversation, draft.user) < historyFrom(current, draft.user)) {
     // Messages that were not visible may be requested again.
     const quoted = new Map([...thread.quoted].filter(([, one]) => one !== null));
     const moreBefore = thread.moreBefore || (thread.messages[0]?.seq ?? 0) > from;
     draft.threads.set(conversation.id, { ...thread, quoted, moreBefore });
   } else if (from > 1) draft.threads.set(conversation.id, dropBefore(thread, from));
+}
+
+/** Drops what the user has cleared. Copies and pages from before may still have it. @param {State} draft @param {number} id
+ * @param {number} seq */
+export function dropCleared(draft, id, seq) {
+  draft.hidden.set(id, { seqs: draft.hidden.get(id)?.seqs ?? new Set(), turn: draft.turn });
+  const thread = draft.threads.get(id);
+  if (thread) draft.threads.set(id, dropBefore(thread, seq + 1));
 }
 
 /** @param {State} draft @param {number} id @param {Message[]} messages */
@@ -195,14 +204,15 @@ export function unhideMessageAt(draft, { conversation, seq }) {
   forgetThread(draft, conversation);
 }
 
-/** @param {State} draft @param {Message} message @returns {boolean} */
+/** @param {State} draft @param {Message} message @returns {boolean} whether the user has hidden or cleared it */
 export function isHidden(draft, { conversation, seq }) {
-  return draft.hidden.get(conversation)?.seqs.has(seq) ?? false;
+  return seq <= clearedUpTo(draft, conversation) || (draft.hidden.get(conversation)?.seqs.has(seq) ?? false);
 }
 
 /** Adds messages, as far as the user may see them. @param {State} draft @param {number} id @param {Message[]} messages
  * @returns {Message[]} */
 function seen(draft, id, messages) {
   if (!draft.hidden.has(id)) return messages;
-  return messages.map((one) => (!one.hidden && isHidden(draft, one) ? hiddenCopy(one) : one));
+  const cleared = clearedUpTo(draft, id);
+  return messages.filter((one) => one.seq > cleared).map((one) => (!one.hidden && isHidden(draft, one) ? hiddenCopy(one) : one));
 }
