@@ -50,7 +50,7 @@ const POSTGRES_WRITERS: u32 = 3;
 const IDLE_WRITE_MS: u128 = 2000;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 13] = [
+static MIGRATIONS: [(&str, &str, &str); 14] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
