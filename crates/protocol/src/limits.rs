@@ -85,8 +85,8 @@ pub struct Limits {
     pub conversations_max: u32,
     /// Conversations that one user has pinned.
     pub pinned_max: u32,
-    /// New direct conversations that one user opens in an hour.
-    pub directs_per_hour_max: u32,
+    /// New conversations that one user opens in an hour.
+    pub openings_per_hour_max: u32,
     /// Users whom one user has blocked.
     pub blocks_max: u32,
     /// Conversations of one context.

@@ -141,7 +141,9 @@ impl State {
                 return Err(Code::ContextClosed.into());
             }
         }
+        self.check_openings(actor, rules, at)?;
         self.room_for_more(&everybody, context, rules)?;
+        self.openings.entry(actor).or_default().push(at.now_ms);
         let name = (open.client_id.clone(), rules.fingerprints.of_open(open));
         let row = new_row(ConversationKind::Group, actor, name, context, users.len(), at);
         let row = ConversationRow { title: Some(title), ..row };
@@ -181,10 +183,10 @@ impl State {
         Ok(())
     }
 
-    /// Checks whether the actor may open one more direct conversation in this hour. Times that lie further ahead are from
+    /// Checks whether the actor may open one more conversation in this hour. Times that lie further ahead are from
     /// before the clock was set back.
     fn check_openings(&self, actor: UserId, rules: &Rules, at: At) -> Result<(), Problem> {
-        let most = rules.limits.directs_per_hour_max;
+        let most = rules.limits.openings_per_hour_max;
         let times = self.openings.get(&actor).into_iter().flatten().copied();
         let recent: Vec<i64> = times.filter(|time| at.now_ms.abs_diff(*time) < HOUR_MS).collect();
         let Some(oldest) = recent.iter().min().filter(|_| recent.len() >= most as usize) else { return Ok(()) };

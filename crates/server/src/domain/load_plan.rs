@@ -81,7 +81,7 @@ pub struct LoadPlan {
     pub pairs: BTreeSet<(UserId, UserId)>,
     /// Blocks that may change: by whom, and of whom.
     pub blocks: BTreeSet<(UserId, UserId)>,
-    /// Users who may open a direct conversation, for how many they have opened lately.
+    /// Users who may open a conversation, for how many they have opened lately.
     pub openers: BTreeSet<UserId>,
     /// Users whose conversations are counted.
     pub counted: BTreeSet<UserId>,
@@ -354,6 +354,7 @@ impl LoadPlan {
         }
         if let Some(group) = &open.group {
             self.add_users(actor, &group.users);
+            self.openers.insert(actor);
         }
     }
 

@@ -89,7 +89,7 @@ pub struct State {
     /// Whether any context existed before the batch. Loaded with pairs.
     pub has_contexts: bool,
     pub conversation_counts: HashMap<UserId, i64>,
-    /// When these users opened their newest direct conversations, as many as they may open in an hour, and those of this
+    /// When these users opened their newest conversations, as many as they may open in an hour, and those of this
     /// batch, in milliseconds since 1970.
     pub openings: HashMap<UserId, Vec<i64>>,
     /// Who has blocked whom, of the pairs for which that matters, including this batch.

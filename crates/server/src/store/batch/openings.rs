@@ -1,4 +1,4 @@
-//! When users opened their newest direct conversations, in a commit.
+//! When users opened their newest conversations, in a commit.
 
 use super::BatchTransaction;
 use crate::{
@@ -17,9 +17,9 @@ impl BatchTransaction<'_> {
         }
         let sql = format!(
             "SELECT u.id, (SELECT string_agg(CAST(newest.created_at AS TEXT), ',') FROM (SELECT c.created_at \
-             FROM conversations c WHERE c.created_by = u.id AND c.kind = 'direct' AND c.client_id NOT LIKE ' host %' \
+             FROM conversations c WHERE c.created_by = u.id AND c.client_id NOT LIKE ' host %' \
              ORDER BY c.created_at DESC LIMIT {}) AS newest) FROM v JOIN users u ON u.id = v.user_id",
-            limits.directs_per_hour_max
+            limits.openings_per_hour_max
         );
         self.for_each(params, &sql, |row| {
             let mut reader = RowReader::new(row);

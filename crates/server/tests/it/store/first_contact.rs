@@ -9,15 +9,15 @@ use parlor_protocol::{
 use std::sync::atomic::Ordering;
 
 conformance! {
-    a_user_opens_as_many_direct_conversations_in_an_hour_as_the_limit_allows,
+    a_user_opens_as_many_conversations_in_an_hour_as_the_limit_allows,
     conversations_that_are_opened_at_the_same_moment_count,
     conversations_of_the_host_do_not_count,
 }
 
-const LIMIT: [(&str, &str); 1] = [("limits.directs_per_hour_max", "2")];
+const LIMIT: [(&str, &str); 1] = [("limits.openings_per_hour_max", "2")];
 const HOUR_MS: i64 = 3_600_000;
 
-async fn a_user_opens_as_many_direct_conversations_in_an_hour_as_the_limit_allows(cluster: TestCluster) {
+async fn a_user_opens_as_many_conversations_in_an_hour_as_the_limit_allows(cluster: TestCluster) {
     let app = cluster.node_with(&LIMIT).await;
     let ada = cluster.user("Ada").await;
     let open = async |name: &str| {
@@ -35,7 +35,7 @@ async fn a_user_opens_as_many_direct_conversations_in_an_hour_as_the_limit_allow
     assert_eq!(found["found"], true);
     let group = Group { title: "Us".to_owned(), users: vec![cluster.user("Dan").await] };
     let grouped = act(&app, ada, Command::Open(Open { group: Some(group), ..cluster.opening() })).await;
-    grouped.expect("groups have limits of their own");
+    assert_eq!(grouped.expect_err("a group reaches somebody, too").code, Code::TooMany);
     cluster.clock.fetch_add(wait_ms, Ordering::Relaxed);
     open("Dan").await.expect("there is room again");
     assert_eq!(open("Eve").await.expect_err("Cleo's still counts").code, Code::TooMany);
