@@ -230,8 +230,13 @@ impl Mirror {
     ///
     /// # Errors
     /// `unavailable`: the host's database does not answer, and the row may exist; `not_found`: one of the two is not a
-    /// user of the host; `invalid_field`: the database refuses the row.
+    /// user of the host; `blocked` and `not_allowed`: the sender has blocked the other, or is blocked; `invalid_field`:
+    /// the database refuses the row.
     pub async fn send(&self, new: NewHostRow) -> Result<HostMessageRow, Problem> {
+        let blockers = self.options.store.blockers(new.sender, new.recipient).await?;
+        if !blockers.is_empty() {
+            return Err(if blockers.contains(&new.sender) { Code::Blocked } else { Code::NotAllowed }.into());
+        }
         let people = self.people(&[new.sender, new.recipient]).await?;
         let person = |user: UserId| people.get(&user).cloned().ok_or(Problem::from(Code::NotFound));
         let (sender, recipient) = (person(new.sender)?, person(new.recipient)?);

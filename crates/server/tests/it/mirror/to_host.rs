@@ -14,6 +14,7 @@ on_all_hosts! {
     only_rows_that_were_read_here_become_read_there,
     what_a_user_hides_is_hidden_from_their_side,
     a_row_that_is_sent_is_committed_and_heard_before_the_answer,
+    nothing_is_sent_from_an_old_page_across_a_block,
     only_the_recipient_marks_a_row_as_read,
     reacting_to_a_message_does_not_revert_what_the_host_wrote,
     a_message_that_the_host_makes_unread_again_stays_unread,
@@ -100,6 +101,20 @@ async fn a_row_that_is_sent_is_committed_and_heard_before_the_answer(server: Hos
     let nobody = NewHostRow { recipient: parlor_protocol::ids::UserId(999_999), context: Some(missing), ..new };
     assert_eq!(mirror.send(nobody).await.expect_err("there is nobody").code, Code::NotFound);
     beside.heard_nothing();
+}
+
+async fn nothing_is_sent_from_an_old_page_across_a_block(server: HostServer) {
+    let beside = Beside::start(&server, "accounting").await;
+    beside.host.insert(2, 1, "hello").await;
+    let conversation = beside.conversation(1, 2).await;
+    let [ada, ben] = [beside.user(1).await, beside.user(2).await];
+    beside.app.commit.submit(Change::SetBlocked { actor: ada, user: ben, on: true }).await.expect("blocked");
+    let mirror = beside.app.mirror.clone().expect("it runs");
+    let row = |sender, recipient| NewHostRow { sender, recipient, context: None, text: "hi".to_owned(), subject: None };
+    assert_eq!(mirror.send(row(ben, ada)).await.expect_err("refused").code, Code::NotAllowed);
+    assert_eq!(mirror.send(row(ada, ben)).await.expect_err("refused").code, Code::Blocked);
+    assert_eq!(beside.host.messages().await.len(), 1, "nothing was written");
+    assert_eq!(beside.texts(1, conversation).await, ["hello"]);
 }
 
 async fn only_the_recipient_marks_a_row_as_read(server: HostServer) {
