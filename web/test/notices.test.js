@@ -101,10 +101,10 @@ const row = (id, last, unread) => ({
   last_message: { id: 100, seq: 9, sender: OTHER, created_at: '2026-01-02T03:04:05Z', ...last },
 });
 
-/** @param {ReturnType<typeof row>[]} rows @param {{cursor?: string|null, loaded?: boolean, stale?: number}} [more]
+/** @param {ReturnType<typeof row>[]} rows @param {{cursor?: string|null, loaded?: boolean, stale?: number, blocks?: number[]}} [more]
  * @returns {State} */
-const stateOf = (rows, { cursor = 'one.100', loaded = true, stale = 0 } = {}) => /** @type {State} */ (/** @type {unknown} */ ({
-  cursor, list: { loaded }, conversations: new Map(rows.map((one) => [one.id, one])),
+const stateOf = (rows, { cursor = 'one.100', loaded = true, stale = 0, blocks = [] } = {}) => /** @type {State} */ (/** @type {unknown} */ ({
+  cursor, list: { loaded }, blocks: new Set(blocks), conversations: new Map(rows.map((one) => [one.id, one])),
   stale: new Map(Array.from({ length: stale }, (_, index) => [`conversation:${index}`, {}])),
 }));
 
@@ -121,6 +121,14 @@ test('what arrives while the server starts again has arrived; what is there afte
   assert.deepEqual(found(messages, stateOf([], { cursor: 'three.50', loaded: false })), []);
   assert.deepEqual(found(messages, stateOf([row(4, { id: 40 }, 2)], { cursor: 'three.50' })), []);
   assert.deepEqual(found(messages, stateOf([row(4, { id: 51 }, 3)], { cursor: 'three.51' })), [4], 'with smaller ids');
+});
+
+test('what a blocked user writes in a group has not arrived', () => {
+  const messages = new NewMessages();
+  const blocked = { blocks: [OTHER] };
+  found(messages, stateOf([row(4, {}, 1)], blocked));
+  assert.deepEqual(found(messages, stateOf([row(4, { id: 101 }, 2)], blocked)), []);
+  assert.deepEqual(found(messages, stateOf([row(4, { id: 102, sender: OTHER + 1 }, 3)], blocked)), [4]);
 });
 
 test('a message with a line, a deletion or an own message right behind it has arrived', () => {

@@ -6,10 +6,12 @@
  * @import {StorageLike} from '../sdk/storage.js'
  * @import {ParlorThread} from './thread/thread.js'
  */
+import { blockedIn } from '../sdk/state/blocks.js';
 import { viewInputOf } from './actions/view-input.js';
 import { openSwitcher } from './dialogs/switcher.js';
 import { SHARED, hashOf } from './route.js';
-import { ALL, filtered } from './view/conversations.js';
+import { isolated } from './view/bidi.js';
+import { ALL, filtered, nameOf } from './view/conversations.js';
 import { dialogSay } from './view/dialog-strings.js';
 import { distinct } from './view/shared-text.js';
 import { say, sentences } from './view/strings.js';
@@ -39,7 +41,12 @@ function openPicker(inbox, client, tab) {
     title: dialogSay.shareTo,
     find: (query) => filtered(viewInputOf(client, { selected: null, draft: () => '' }), { ...ALL, query }),
     refusal: (id) => {
-      const context = client.state.conversations.get(id)?.context;
+      const conversation = client.state.conversations.get(id);
+      if (!conversation) return '';
+      if (blockedIn(client.state, conversation) !== null) {
+        return sentences(say.blockedHere(isolated(nameOf(client.state, conversation))), dialogSay.chooseAnother);
+      }
+      const { context } = conversation;
       return context?.closed ? sentences(say.closedAs(context.title), dialogSay.chooseAnother) : '';
     },
     open: (id) => give(inbox, id, text),

@@ -52,6 +52,8 @@ export class NewMessages {
       // The line after a message may have come together with it.
       const isMessage = last.sender !== user && !last.system && !last.deleted;
       if (!isMessage && unread <= (known?.unread ?? 0)) continue;
+      // In a group the user receives what a blocked user writes, and it makes no sound.
+      if (state.blocks.has(last.sender)) continue;
       // What was mentioned before the conversation was loaded has not arrived.
       const isNew = mention > (known ? known.mention : last.seq - 1) && isMentioned(conversation, user, readUpTo(id));
       arrived.push({ conversation: id, seq: last.seq, id: last.id, at: Date.parse(last.created_at), mention: isNew ? mention : 0 });
