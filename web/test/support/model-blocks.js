@@ -1,5 +1,5 @@
 /**
- * Blocks in the model of the server: they hide the markers of a direct conversation and refuse messages there.
+ * Blocks in the model of the server: they hide the read markers of a direct conversation and refuse messages there.
  *
  * @import {Member} from '../../src/sdk/wire.js'
  * @import {ModelConversation, ModelServer} from './model-server.js'
@@ -16,8 +16,8 @@ export function isBlocked({ data }, { kind, members }) {
  * @param {ModelConversation} conversation @param {number} user @param {number} viewer @returns {Partial<Member>} */
 export function maskedMarkers(server, conversation, user, viewer) {
   if (user === viewer) return {};
-  if (isBlocked(server, conversation)) return { read_seq: 0, read_at: null, delivered_seq: 0 };
-  return server.sharesReceipts(user, viewer) ? {} : { read_seq: 0, read_at: null };
+  const isShared = server.sharesReceipts(user, viewer) && !isBlocked(server, conversation);
+  return isShared ? {} : { read_seq: 0, read_at: null };
 }
 
 /** Tells the members of a direct conversation with a block that it has changed. @param {ModelServer} server

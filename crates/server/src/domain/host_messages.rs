@@ -393,8 +393,9 @@ impl State {
     fn publish_recount(&mut self, recount: &Recount, rules: &Rules, at: At) -> Vec<Outgoing> {
         let Recount { conversation, user, has_moved, is_delivered } = *recount;
         let marker = self.marker(conversation, user);
-        let count = self.conversations[&conversation].member_count;
-        let receipts = self.members[&conversation][&user].receipts && rules.messages.receipts;
+        let row = &self.conversations[&conversation];
+        let count = row.member_count;
+        let receipts = self.members[&conversation][&user].receipts && rules.messages.receipts && !row.blocking.is_any();
         let is_quiet = count > rules.limits.conversation_fan_out_max || !(receipts || is_delivered);
         let member = self.member_mut(conversation, user);
         if has_moved && is_quiet {

@@ -64,10 +64,10 @@ impl State {
         let read_at = if read_seq > member.read_seq { Some(at.now_ms) } else { member.read_at };
         let unread = self.unread_after(conversation, actor, read_seq);
         let marker = Marker { conversation, read_seq, read_at: read_at.map(rfc3339), delivered_seq, unread };
-        // Published to nobody else: there are too many members, one has blocked the other, or only the read marker moved
-        // and receipts are off.
-        let is_told = !row.blocking.is_any()
-            && (rules.messages.receipts && member.receipts || delivered_seq > member.delivered_seq);
+        // Published to nobody else: there are too many members, or only the read marker moved, and receipts are off or one
+        // has blocked the other.
+        let receipts = rules.messages.receipts && member.receipts && !row.blocking.is_any();
+        let is_told = receipts || delivered_seq > member.delivered_seq;
         let is_quiet = row.member_count > rules.limits.conversation_fan_out_max || !is_told;
         let count = row.member_count;
         if read_seq <= member.read_seq && delivered_seq <= member.delivered_seq {

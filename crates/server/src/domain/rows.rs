@@ -165,9 +165,7 @@ impl MemberRow {
     pub fn member_for(&self, viewer: UserId, has_receipts: bool, blocking: Blocking) -> Member {
         if self.user.id == viewer {
             self.member()
-        } else if blocking.is_any() {
-            Member { delivered_seq: Seq(0), ..self.masked() }
-        } else if has_receipts && self.receipts {
+        } else if has_receipts && self.receipts && !blocking.is_any() {
             self.member()
         } else {
             self.masked()

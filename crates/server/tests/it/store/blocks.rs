@@ -172,8 +172,16 @@ async fn a_block_hides_markers_both_ways_until_it_ends(cluster: TestCluster) {
     block(&cluster, "Ada", "Ben").await;
     next_event(&mut listening, is("scope.changed", conversation)).await;
     let seen = row(&conversation_of(&cluster, "Ben", conversation).await, ada);
-    assert_eq!([&seen["read_seq"], &seen["delivered_seq"], &seen["read_at"]], [&json!(0), &json!(0), &Value::Null]);
+    assert_eq!([&seen["read_seq"], &seen["delivered_seq"], &seen["read_at"]], [&json!(0), &json!(1), &Value::Null]);
+    does(&cluster, "Ada", Command::Mark { conversation, delivered: Some(Seq(2)), read: None }).await.expect("a member");
+    let delivered = conversation_of(&cluster, "Ben", conversation).await;
+    assert_eq!(row(&delivered, ada)["delivered_seq"], 2, "as of users who show no receipts");
     cluster.read("Ada", conversation, 2).await;
+    assert_eq!(
+        conversation_of(&cluster, "Ben", conversation).await["version"],
+        delivered["version"],
+        "nothing happened"
+    );
     does(&cluster, "Ada", Command::UpdateMe(MeUpdate { receipts: Some(false), ..MeUpdate::default() }))
         .await
         .expect("ok");
@@ -193,9 +201,9 @@ async fn a_block_hides_markers_both_ways_until_it_ends(cluster: TestCluster) {
     let reveals = |event: &&Value| event["type"] == "member.updated" && event["scope"] == scope(conversation);
     assert_eq!(events.iter().find(reveals), None, "Ben receives nothing of Ada's row");
     let seen = row(&conversation_of(&cluster, "Ben", conversation).await, ada);
-    assert_eq!([&seen["read_seq"], &seen["delivered_seq"]], [0, 0]);
+    assert_eq!([&seen["read_seq"], &seen["delivered_seq"]], [0, 2]);
     let members = does(&cluster, "Ben", Command::ListMembers { conversation, after: None, limit: None }).await;
-    assert_eq!(row(&members.expect("a member"), ada)["delivered_seq"], 0);
+    assert_eq!(row(&members.expect("a member"), ada)["read_seq"], 0);
     let own = conversation_of(&cluster, "Ada", conversation).await;
     assert_eq!((&row(&own, ada)["read_seq"], &row(&own, ben)["read_seq"]), (&json!(2), &json!(0)), "both ways");
     unblock(&cluster, "Ada", "Ben").await;
