@@ -224,13 +224,13 @@ async fn statuses(socket: &mut Socket, user: UserId, last: PresenceStatus) -> Ve
 }
 
 impl Nodes {
-    /// Waits until a sign of a user is in Redis.
-    async fn until_sign_is_up(&self, user: UserId) {
+    /// Waits until an entry of a user is in Redis.
+    async fn until_entry_is_written(&self, user: UserId) {
         let deadline = Instant::now() + LONG;
-        let pattern = format!("*:signs:{user}");
+        let pattern = format!("*:presence:{user}");
         while self.redis.run::<Vec<String>>(&["KEYS", &pattern]).await.is_empty() {
-            assert!(Instant::now() < deadline, "the sign is not put up again");
-            // waits for: a node that notices that its signs are gone
+            assert!(Instant::now() < deadline, "the entry is not written again");
+            // waits for: a node that notices that its entries are gone
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -240,16 +240,16 @@ impl Nodes {
 async fn a_redis_that_was_emptied_shows_nobody_as_offline() {
     let Some(mut nodes) = Nodes::start(Duration::from_secs(1)).await else { return };
     let (mut of_ada, mut of_ben) = (page(&nodes.ada).await, page(&nodes.ben).await);
-    nodes.until_sign_is_up(nodes.ada.id).await;
+    nodes.until_entry_is_written(nodes.ada.id).await;
     let watch = Command::WatchPresence { users: vec![nodes.ada.id] };
     let watched: Watched = of_ben.call(watch).await.expect("few enough");
     assert_eq!(watched.presence[0].status, PresenceStatus::Online);
     let _: String = nodes.redis.run(&["FLUSHALL"]).await;
-    nodes.until_sign_is_up(nodes.ada.id).await;
+    nodes.until_entry_is_written(nodes.ada.id).await;
     nodes.redis.stop();
     nodes.until_ready("degraded").await;
     nodes.redis.restart().await;
-    nodes.until_sign_is_up(nodes.ada.id).await;
+    nodes.until_entry_is_written(nodes.ada.id).await;
     nodes.until_ready("ok").await;
     let _: serde_json::Value = of_ada.call(Command::SetPresence { idle: true }).await.expect("set");
     let arrived = statuses(&mut of_ben, nodes.ada.id, PresenceStatus::Idle).await;

@@ -25,7 +25,7 @@ pub(super) enum Fault {
     RedisFrozen,
     /// Everything in Redis is deleted.
     RedisFlushed,
-    /// Redis takes no more signs of presence.
+    /// Redis takes no more presence entries.
     RedisFull,
     /// What goes to Redis and comes from it is late.
     RedisSlow,
