@@ -3,7 +3,7 @@
 //! Every command has its place in [`Request::of`]: a new one does not compile without one.
 
 use crate::{
-    domain::{Change, Content, GroupUpdate, ProfileUpdate, SettingsPatch, rows::MUTED_FOR_GOOD, text},
+    domain::{Change, Content, GroupUpdate, ProfileUpdate, SettingsPatch, settings_row::MUTED_FOR_GOOD, text},
     queries::QueryRequest,
 };
 use parlor_protocol::{
@@ -11,6 +11,7 @@ use parlor_protocol::{
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId},
     limits::Limits,
+    model::Mention,
     params::{MeUpdate, Open, SettingsUpdate},
 };
 
@@ -67,11 +68,8 @@ impl Request {
                 Change::Forward { actor, conversation, client_id: checked(client_id, limits)?, from }.into()
             }
             Command::Cancel { client_id } => Change::Cancel { actor, client_id: checked(client_id, limits)? }.into(),
-            Command::Edit { text: None, subject: None, .. } => return Err(expected("`text` or `subject`")),
-            Command::Edit { text: None, mentions, .. } if !mentions.is_empty() => {
-                return Err(expected("`text` with `mentions`"));
-            }
             Command::Edit { conversation, seq, text, mentions, subject } => {
+                check_edit(text.as_deref(), &mentions, subject.is_some())?;
                 Change::Edit { actor, conversation, seq, text, mentions, subject }.into()
             }
             Command::Delete { conversation, seq } => Change::Delete { actor, conversation, seq }.into(),
@@ -128,6 +126,15 @@ impl Request {
             Command::EndUpload { upload } => ConnectionRequest::EndUpload { upload }.into(),
             Command::CancelUpload { upload } => ConnectionRequest::CancelUpload { upload }.into(),
         })
+    }
+}
+
+/// Checks that an edit changes something, and that its mentions have a text.
+fn check_edit(text: Option<&str>, mentions: &[Mention], has_subject: bool) -> Result<(), Problem> {
+    match text {
+        None if !has_subject => Err(expected("`text` or `subject`")),
+        None if !mentions.is_empty() => Err(expected("`text` with `mentions`")),
+        _ => Ok(()),
     }
 }
 

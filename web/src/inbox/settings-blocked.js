@@ -5,7 +5,7 @@
  * @import {User} from '../sdk/wire.js'
  */
 import { loadBlocked } from '../sdk/blocks.js';
-import { unblock } from './actions/blocking.js';
+import { unblock } from './dialogs/blocking.js';
 import { avatar } from './ui/avatar.js';
 import { h, setText } from './ui/dom.js';
 import { part } from './ui/settings-parts.js';

@@ -115,12 +115,12 @@ export const SCREENS = [
     await driver.until(() => driver.has('.badge.dot.quiet'), 'the dot');
   } },
   { name: 'list, menu of a row', enter: async () => {
-    const row = /** @type {HTMLElement} */ (document.querySelector('parlor-row'));
-    row.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true }));
+    document.querySelector('parlor-row')?.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true }));
     await driver.until(() => driver.has('[role="menu"]'), 'the menu');
   } },
   { name: 'clear a conversation', enter: async () => {
-    await driver.press('[role="menuitem"]', 'Clear for me');
+    document.querySelector('parlor-row')?.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true }));
+    await driver.press('[role="menuitem"]', 'Clear for me…');
     await driver.until(() => driver.has('dialog .button.warn', 'Clear'), 'the question');
   } },
   { name: 'list, all again', only: 'wide', enter: async () => {

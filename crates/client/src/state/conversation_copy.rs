@@ -187,14 +187,7 @@ impl ConversationCopy {
                         member.user = sender;
                     }
                 }
-                if version > self.unread_version {
-                    self.unread_version = version;
-                    if message.sender != user {
-                        self.conversation.unread = UNREAD_MAX.min(self.conversation.unread + 1);
-                    } else if moves_own_marker {
-                        self.conversation.unread = 0;
-                    }
-                }
+                self.count_unread(message.sender != user, moves_own_marker, version);
                 self.append(message, user, shown);
             }
             Event::MessageUpdated { message, .. } => is_whole = self.apply_update(message, version, user),
@@ -230,6 +223,19 @@ impl ConversationCopy {
         }
         self.conversation.version = version;
         is_whole
+    }
+
+    /// Counts a new message, unless `unread` includes it.
+    fn count_unread(&mut self, is_of_another: bool, moves_own_marker: bool, version: Version) {
+        if version <= self.unread_version {
+            return;
+        }
+        self.unread_version = version;
+        if is_of_another {
+            self.conversation.unread = UNREAD_MAX.min(self.conversation.unread + 1);
+        } else if moves_own_marker {
+            self.conversation.unread = 0;
+        }
     }
 
     fn apply_members_and_line(

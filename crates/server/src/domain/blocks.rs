@@ -5,6 +5,7 @@
 //! copy of it, so that a send loads nothing more; groups have none, and there both go on.
 
 use super::{
+    blocking::Blocking,
     change::Outcome,
     conversations::field,
     decide::{At, Decided, Outgoing, Rules},
@@ -18,34 +19,6 @@ use parlor_protocol::{
     ids::{ConversationId, Scope, UserId},
     reply::{Answer, Changed},
 };
-
-/// Which of the two members of a direct conversation have blocked the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Blocking {
-    by_lower: bool,
-    by_higher: bool,
-}
-
-impl Blocking {
-    /// Reads it from its number in the store: 1 if the member with the lower id has blocked the other, plus 2 if the
-    /// other one has.
-    #[must_use]
-    pub const fn numbered(number: i64) -> Self {
-        Self { by_lower: number & 1 != 0, by_higher: number & 2 != 0 }
-    }
-
-    /// Returns its number in the store.
-    #[must_use]
-    pub fn number(self) -> i64 {
-        i64::from(self.by_lower) + 2 * i64::from(self.by_higher)
-    }
-
-    /// Returns whether there is a block.
-    #[must_use]
-    pub const fn is_any(self) -> bool {
-        self.by_lower || self.by_higher
-    }
-}
 
 impl ConversationRow {
     /// Refuses what is not possible while one of the two members of a direct conversation has blocked the other.
@@ -145,18 +118,5 @@ impl State {
     /// Refuses to bring together users of whom one has blocked the other.
     pub(super) fn check_blocks(&self, actor: UserId, user: UserId) -> Result<(), Problem> {
         refuse(self.blocks.contains(&(actor, user)), self.blocks.contains(&(user, actor)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Blocking;
-
-    #[test]
-    fn blocks_are_numbered() {
-        for number in 0..4 {
-            assert_eq!(Blocking::numbered(number).number(), number);
-            assert_eq!(Blocking::numbered(number).is_any(), number > 0);
-        }
     }
 }

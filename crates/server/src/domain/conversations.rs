@@ -1,7 +1,7 @@
 //! Opening conversations: two users have one for each context, and one without; a group is new each time.
 
 use super::{
-    blocks::Blocking,
+    blocking::Blocking,
     change::Outcome,
     decide::{At, Decided, Rules, WhoMayWrite},
     fingerprint::Fingerprint,

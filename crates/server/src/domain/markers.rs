@@ -4,7 +4,8 @@
 use super::{
     change::Outcome,
     decide::{At, Decided, Outgoing, Rules},
-    rows::{Counting, SettingsRow, UNREAD_MAX},
+    rows::{Counting, UNREAD_MAX},
+    settings_row::SettingsRow,
     state::{MessageKey, State},
 };
 use crate::{channel_layer::Topic, environment::rfc3339};
@@ -17,7 +18,7 @@ use parlor_protocol::{
 use std::collections::BTreeSet;
 
 /// Markers that have moved, and the event that says so.
-pub(super) struct Moved {
+pub(super) struct MovedMarkers {
     place: Scoped,
     /// Nobody else learns of it.
     is_quiet: bool,
@@ -57,7 +58,7 @@ impl State {
         (delivered, read): (Seq, Seq),
         rules: &Rules,
         at: At,
-    ) -> Result<(Marker, Option<Moved>), Problem> {
+    ) -> Result<(Marker, Option<MovedMarkers>), Problem> {
         let (row, member) = self.place(conversation, actor)?;
         let read_seq = read.min(row.last_seq).max(member.read_seq);
         let delivered_seq = delivered.max(read_seq).min(row.last_seq).max(member.delivered_seq);
@@ -96,7 +97,7 @@ impl State {
             });
             (place, outgoing)
         };
-        Ok((marker, Some(Moved { place, is_quiet, outgoing })))
+        Ok((marker, Some(MovedMarkers { place, is_quiet, outgoing })))
     }
 
     /// Stores settings that change together with markers, and addresses the events of both.
@@ -104,19 +105,19 @@ impl State {
         &mut self,
         actor: UserId,
         conversation: ConversationId,
-        moved: Option<Moved>,
+        moved: Option<MovedMarkers>,
         settings: SettingsRow,
         at: At,
     ) -> (Scoped, Vec<Outgoing>) {
         let (place, event) = self.put_settings(actor, conversation, settings, at);
         match moved {
             None => (place, vec![event]),
-            Some(Moved { place, is_quiet: true, .. }) => {
+            Some(MovedMarkers { place, is_quiet: true, .. }) => {
                 // Both are changes of the user's scope, which has one event for a version.
                 let event = Event::ScopeChanged { scope: place.scope, version: place.version };
                 (place, vec![Outgoing::Event(vec![Topic::User(actor)], Box::new(event))])
             }
-            Some(Moved { place, mut outgoing, .. }) => {
+            Some(MovedMarkers { place, mut outgoing, .. }) => {
                 outgoing.push(event);
                 (place, outgoing)
             }

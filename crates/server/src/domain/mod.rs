@@ -3,6 +3,7 @@
 //! Invariants: nothing here reads a clock, a store or a network; a refused change leaves the state as it was;
 //! changes are decided in order, each on the state that the previous one left.
 
+pub mod blocking;
 pub mod blocks;
 pub mod change;
 mod contexts;
@@ -26,6 +27,7 @@ mod messages;
 mod receipts;
 pub mod rows;
 mod settings;
+pub mod settings_row;
 pub mod state;
 pub mod text;
 mod users;

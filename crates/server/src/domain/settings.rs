@@ -7,7 +7,7 @@
 use super::{
     change::{Outcome, SettingsPatch},
     decide::{At, Decided, Outgoing, Rules},
-    rows::SettingsRow,
+    settings_row::SettingsRow,
     state::State,
 };
 use crate::channel_layer::Topic;

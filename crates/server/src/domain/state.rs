@@ -4,7 +4,8 @@
 use super::{
     change::{HostRowKey, Which},
     fingerprint::Fingerprint,
-    rows::{ContextRow, ConversationRow, Counting, FileRow, HostRowCopy, MemberRow, MessageRow, SettingsRow, UserRow},
+    rows::{ContextRow, ConversationRow, Counting, FileRow, HostRowCopy, MemberRow, MessageRow, UserRow},
+    settings_row::SettingsRow,
 };
 use parlor_protocol::{
     error::{Code, Problem},

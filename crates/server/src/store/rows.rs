@@ -6,11 +6,12 @@ use super::{
 };
 use crate::domain::{
     HostRowKey,
-    blocks::Blocking,
+    blocking::Blocking,
     rows::{
         ContextRow, ConversationRow, Counting, Details, FileRow, HostRowCopy, MemberRow, MessageRow, Named, Preview,
-        SettingsRow, UNREAD_MAX, UserRow,
+        UNREAD_MAX, UserRow,
     },
+    settings_row::SettingsRow,
 };
 use parlor_protocol::{
     ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},

@@ -6,7 +6,7 @@
 //! `PARLOR_TEST_SEED` repeats it.
 
 use crate::{
-    harness::{Rng, Server, Setup, TestUser, budget, unique},
+    harness::{Rng, Server, Setup, TestUser, for_seeds, unique},
     message_actions, settings,
 };
 use parlor_client::{
@@ -458,21 +458,6 @@ async fn by_http(user: &TestUser, command: Command) -> Result<Value, Error> {
         Command::UpdateMe(update) => api.send(Method::PATCH, "/v1/me", &update).await,
         of_messages => message_actions::by_http(user, of_messages).await,
     }
-}
-
-/// Seeds until the budget ends, at least four; or the requested one.
-async fn for_seeds(seconds: f64, mut run: impl AsyncFnMut(u64)) {
-    if let Ok(seed) = std::env::var("PARLOR_TEST_SEED") {
-        return run(seed.parse().expect("a number")).await;
-    }
-    let began = Instant::now();
-    let mut count = 0;
-    let first = u64::from(std::process::id()) * 1000;
-    while count < 4 || began.elapsed().as_secs_f64() < seconds * budget() {
-        run(first + count).await;
-        count += 1;
-    }
-    println!("{count} seeds from {first} on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

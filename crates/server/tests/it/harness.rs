@@ -463,3 +463,18 @@ pub(crate) fn assert_clean(verdict: &Verdict, seed: u64) {
     let first: Vec<_> = findings.iter().take(20).collect();
     assert!(findings.is_empty(), "seed {seed}: {} promises were broken, the first: {first:#?}", findings.len());
 }
+
+/// Seeds until the budget ends, at least four; or the requested one.
+pub async fn for_seeds(seconds: f64, mut run: impl AsyncFnMut(u64)) {
+    if let Ok(seed) = std::env::var("PARLOR_TEST_SEED") {
+        return run(seed.parse().expect("a number")).await;
+    }
+    let began = Instant::now();
+    let mut count = 0;
+    let first = u64::from(std::process::id()) * 1000;
+    while count < 4 || began.elapsed().as_secs_f64() < seconds * budget() {
+        run(first + count).await;
+        count += 1;
+    }
+    println!("{count} seeds from {first} on");
+}

@@ -8,7 +8,7 @@
  */
 import { acceptsMessages } from '../../sdk/state/blocks.js';
 import { memberOf } from '../../sdk/state/conversations.js';
-import { blockItem } from './blocking.js';
+import { blockItem } from '../dialogs/blocking.js';
 import { isolated } from '../view/bidi.js';
 import { openConfirmDialog } from '../ui/dialog.js';
 import { openEmojiPicker } from '../dialogs/emoji-picker.js';

@@ -68,7 +68,7 @@ export class MessageActions {
       'parlor-leave-mode': () => this.#changeOpen((id) => this.draft.cancel(id)),
       'parlor-draft-subject': ({ subject }) => this.#changeOpen((id) => this.draft.subject(id, subject)),
       'parlor-focus-composer': () => this.thread.focusComposer(),
-      'parlor-unblock': ({ user }) => void whenLoaded(this.host, import('./blocking.js'), async ({ unblock }) => {
+      'parlor-unblock': ({ user }) => void whenLoaded(this.host, import('../dialogs/blocking.js'), async ({ unblock }) => {
         if (await unblock(this.host, this.client, user)) this.thread.focusComposer();
       }),
       'parlor-readers': ({ seq }) => this.#withTarget(seq, (menus, place) => menus.showReaders(place)),

@@ -8,7 +8,7 @@
  * @import {ParlorRow} from './row.js'
  */
 import { partnerIn } from '../../sdk/state/blocks.js';
-import { blockItem } from '../actions/blocking.js';
+import { blockItem } from '../dialogs/blocking.js';
 import { isolated } from '../view/bidi.js';
 import { h } from '../ui/dom.js';
 import { emit } from '../ui/events.js';

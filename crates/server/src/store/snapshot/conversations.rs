@@ -2,7 +2,10 @@
 
 use super::Snapshot;
 use crate::{
-    domain::rows::{ConversationRow, SettingsRow, UNREAD_MAX},
+    domain::{
+        rows::{ConversationRow, UNREAD_MAX},
+        settings_row::SettingsRow,
+    },
     environment::rfc3339,
     store::{
         Result,

@@ -3,7 +3,7 @@
 use super::Snapshot;
 use crate::{
     domain::{
-        blocks::Blocking,
+        blocking::Blocking,
         rows::{ConversationRow, MemberRow},
     },
     store::{
