@@ -227,8 +227,7 @@ export class ModelServer {
     const version = this.next();
     if (isUnmarked) putSettings(this, user, id, { marked_unread: false });
     if (!moves) return;
-    const isHidden = isBlocked(this, conversation) || this.data.receiptsOff.has(user);
-    const quiet = isHidden && deliveredSeq === row.delivered_seq;
+    const quiet = (isBlocked(this, conversation) || this.data.receiptsOff.has(user)) && deliveredSeq === row.delivered_seq;
     if (readSeq > row.read_seq) Object.assign(row, { read_seq: readSeq, read_at: this.time(version) });
     row.delivered_seq = deliveredSeq;
     if (quiet) {
