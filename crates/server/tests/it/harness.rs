@@ -465,7 +465,7 @@ pub(crate) fn assert_clean(verdict: &Verdict, seed: u64) {
 }
 
 /// Seeds until the budget ends, at least four; or the requested one.
-pub async fn for_seeds(seconds: f64, mut run: impl AsyncFnMut(u64)) {
+pub(crate) async fn for_seeds(seconds: f64, mut run: impl AsyncFnMut(u64)) {
     if let Ok(seed) = std::env::var("PARLOR_TEST_SEED") {
         return run(seed.parse().expect("a number")).await;
     }
