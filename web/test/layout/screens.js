@@ -119,7 +119,10 @@ export const SCREENS = [
     await driver.until(() => driver.has('[role="menu"]'), 'the menu');
   } },
   { name: 'clear a conversation', enter: async () => {
-    document.querySelector('parlor-row')?.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true }));
+    const { conversations } = await (await fetch('/v1/conversations')).json();
+    const written = new Set(conversations.flatMap((/** @type {any} */ one) => (one.last_seq > 0 ? [one.id] : [])));
+    const row = [...document.querySelectorAll('parlor-row')].find((one) => written.has(/** @type {any} */ (one).conversation));
+    row?.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true }));
     await driver.press('[role="menuitem"]', 'Clear for me…');
     await driver.until(() => driver.has('dialog .button.warn', 'Clear'), 'the question');
   } },

@@ -358,7 +358,11 @@ async fn every_command_is_allowed_or_refused_by_role() {
     let rows: Vec<Row> = of_conversations().into_iter().chain(of_messages()).collect();
     let named: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
     assert_eq!(named, NAMES.into_iter().collect(), "every command has a row, and every row a command");
-    let server = Setup::new().with("limits.frames_per_second_max", 10_000).start().await;
+    let server = Setup::new()
+        .with("limits.frames_per_second_max", 10_000)
+        .with("limits.openings_per_hour_max", 10_000)
+        .start()
+        .await;
     let mut fixture = Fixture::new(&server).await;
     for row in &rows {
         let targets = fixture.group(2).await;
