@@ -107,6 +107,7 @@ async fn nothing_is_sent_from_an_old_page_across_a_block(server: HostServer) {
     let beside = Beside::start(&server, "accounting").await;
     beside.host.insert(2, 1, "hello").await;
     let conversation = beside.conversation(1, 2).await;
+    until_shown(&beside, 1, conversation, &["hello"]).await;
     let [ada, ben] = [beside.user(1).await, beside.user(2).await];
     beside.app.commit.submit(Change::SetBlocked { actor: ada, user: ben, on: true }).await.expect("blocked");
     let mirror = beside.app.mirror.clone().expect("it runs");
