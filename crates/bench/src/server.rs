@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Changed settings: passwords that are cheap to check, and limits that a single address would reach.
-const SETTINGS: [(&str, &str); 14] = [
+const SETTINGS: [(&str, &str); 15] = [
     ("PARLOR_LOG_FILTER", "warn"),
     ("PARLOR_ACCOUNTS_SIGN_UP", "true"),
     ("PARLOR_WHO_MAY_WRITE", "everyone"),
