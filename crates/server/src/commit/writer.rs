@@ -283,10 +283,8 @@ impl Change {
             Self::UpdateProfile { .. } | Self::PutUser(_) | Self::PutContext { .. } | Self::CloseContext { .. } => {
                 512 * 1024
             }
-            // All members are loaded for it, however many.
-            Self::RemoveMember { .. } | Self::UpdateMember { .. } => 64 * 1024,
-            // All conversations of two users.
-            Self::SetBlocked { .. } => 64 * 1024,
+            // All members are loaded for it, however many, or all conversations of two users.
+            Self::RemoveMember { .. } | Self::UpdateMember { .. } | Self::SetBlocked { .. } => 64 * 1024,
             Self::Delete { .. }
             | Self::Hide { .. }
             | Self::Cancel { .. }

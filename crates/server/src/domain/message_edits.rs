@@ -20,12 +20,15 @@ use parlor_protocol::{
     reply::{Answer, Changed, MessageChanged},
 };
 
+/// A new text, and its mentions.
+type NewText<'a> = (&'a str, &'a [Mention]);
+
 impl State {
     pub(super) fn edit(
         &mut self,
         actor: UserId,
         key: MessageKey,
-        (text, above): (Option<(&str, &[Mention])>, Option<&Option<String>>),
+        (text, above): (Option<NewText<'_>>, Option<&Option<String>>),
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {

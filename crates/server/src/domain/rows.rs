@@ -162,9 +162,7 @@ impl MemberRow {
     /// is that of the conversation.
     #[must_use]
     pub fn member_for(&self, viewer: UserId, has_receipts: bool, blocking: Blocking) -> Member {
-        if self.user.id == viewer {
-            self.member()
-        } else if has_receipts && self.receipts && !blocking.is_any() {
+        if self.user.id == viewer || has_receipts && self.receipts && !blocking.is_any() {
             self.member()
         } else {
             self.masked()
