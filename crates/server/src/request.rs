@@ -60,16 +60,16 @@ impl Request {
     pub(crate) fn of(command: Command, actor: UserId, limits: &Limits) -> Result<Self, Problem> {
         Ok(match command {
             Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments } => {
-                let (client_id, content) =
-                    (checked(client_id, limits)?, Content { text, mentions, subject, reply_to, attachments });
-                Change::Send { actor, conversation, client_id, content }.into()
+                check_mentions(&mentions, limits)?;
+                let content = Content { text, mentions, subject, reply_to, attachments };
+                Change::Send { actor, conversation, client_id: checked(client_id, limits)?, content }.into()
             }
             Command::Forward { conversation, client_id, from } => {
                 Change::Forward { actor, conversation, client_id: checked(client_id, limits)?, from }.into()
             }
             Command::Cancel { client_id } => Change::Cancel { actor, client_id: checked(client_id, limits)? }.into(),
             Command::Edit { conversation, seq, text, mentions, subject } => {
-                check_edit(text.as_deref(), &mentions, subject.is_some())?;
+                check_edit(text.as_deref(), &mentions, subject.is_some(), limits)?;
                 Change::Edit { actor, conversation, seq, text, mentions, subject }.into()
             }
             Command::Delete { conversation, seq } => Change::Delete { actor, conversation, seq }.into(),
@@ -129,12 +129,12 @@ impl Request {
     }
 }
 
-/// Checks that an edit changes something, and that its mentions have a text.
-fn check_edit(text: Option<&str>, mentions: &[Mention], has_subject: bool) -> Result<(), Problem> {
+/// Checks that an edit changes something, and that its mentions have a text and are not too many.
+fn check_edit(text: Option<&str>, mentions: &[Mention], has_subject: bool, limits: &Limits) -> Result<(), Problem> {
     match text {
         None if !has_subject => Err(expected("`text` or `subject`")),
         None if !mentions.is_empty() => Err(expected("`text` with `mentions`")),
-        _ => Ok(()),
+        _ => check_mentions(mentions, limits),
     }
 }
 
@@ -143,6 +143,16 @@ fn check_edit(text: Option<&str>, mentions: &[Mention], has_subject: bool) -> Re
 fn checked(client_id: String, limits: &Limits) -> Result<String, Problem> {
     text::client_id(&client_id, limits.client_id_chars_max)?;
     Ok(client_id)
+}
+
+/// Checks the number of mentions before the users are loaded: as many as fit into a frame would slow the commits of
+/// everybody.
+fn check_mentions(mentions: &[Mention], limits: &Limits) -> Result<(), Problem> {
+    let max = limits.message_mentions_max;
+    if mentions.len() > max as usize {
+        return Err(Problem::new(Code::LimitReached).with_limit(max.into()));
+    }
+    Ok(())
 }
 
 fn check_count(users: &[UserId], limits: &Limits) -> Result<(), Problem> {

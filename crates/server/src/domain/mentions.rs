@@ -5,11 +5,10 @@
 
 use super::{
     conversations::field,
-    decide::Rules,
     state::{MessageKey, State},
 };
 use parlor_protocol::{
-    error::{Code, Problem},
+    error::Problem,
     ids::ConversationId,
     model::{ConversationKind, Mention},
 };
@@ -20,21 +19,16 @@ impl State {
     /// until now: who left since stays mentioned.
     ///
     /// # Errors
-    /// `limit_reached`; `invalid_field` if a place is not within the text, divides a character, or overlaps another one.
+    /// `invalid_field` if a place is not within the text, divides a character, or overlaps another one.
     pub(super) fn checked_mentions(
         &self,
         conversation: ConversationId,
         mentions: &[Mention],
         text: &str,
         before: &[Mention],
-        rules: &Rules,
     ) -> Result<Vec<Mention>, Problem> {
         if mentions.is_empty() {
             return Ok(Vec::new());
-        }
-        let most = rules.limits.message_mentions_max;
-        if mentions.len() > most as usize {
-            return Err(Problem::new(Code::LimitReached).with_limit(most.into()));
         }
         let mut mentions = mentions.to_vec();
         mentions.sort_by_key(|mention| mention.at);

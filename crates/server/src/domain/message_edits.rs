@@ -43,7 +43,7 @@ impl State {
         let (text, mentions) = match text {
             Some((text, mentions)) => {
                 let text = message_text(text, &row.details.attachments, rules)?;
-                let mentions = self.checked_mentions(key.0, mentions, &text, before, rules)?;
+                let mentions = self.checked_mentions(key.0, mentions, &text, before)?;
                 (text, mentions)
             }
             None => (row.text.clone(), before.clone()),

@@ -67,7 +67,7 @@ impl State {
         self.open_place(conversation, actor)?;
         let attachments = self.attachments(actor, &content.attachments, rules)?;
         let text = message_text(&content.text, &attachments, rules)?;
-        let mentions = self.checked_mentions(conversation, &content.mentions, &text, &[], rules)?;
+        let mentions = self.checked_mentions(conversation, &content.mentions, &text, &[])?;
         let subject = subject(content.subject.as_deref(), rules)?;
         if let Some(seq) = content.reply_to {
             let answered = self.seen(actor, (conversation, seq)).map_err(|_| absent("reply_to"))?;
