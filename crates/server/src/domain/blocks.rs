@@ -1,7 +1,7 @@
 //! Blocks: a user wants to hear nothing from another one.
 //!
 //! A block belongs to the scope of the user who makes it. The other user is not told: they see that what they send is
-//! refused, and no presence and no markers, as of users who do not show these. Every direct conversation of the two has a
+//! refused, and no presence and no read position, as of users who do not show these. Every direct conversation of the two has a
 //! copy of it, so that a send loads nothing more; groups have none, and there both go on.
 
 use super::{

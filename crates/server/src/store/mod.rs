@@ -12,6 +12,7 @@
 
 pub mod backup;
 pub mod batch;
+mod blocks;
 mod bulk_params;
 pub mod clock;
 pub(crate) mod connection;

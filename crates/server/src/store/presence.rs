@@ -78,19 +78,6 @@ impl Store {
         .await
     }
 
-    /// Returns those of two users who have blocked the other.
-    ///
-    /// # Errors
-    /// The store is unavailable.
-    pub async fn blockers(&self, one: UserId, other: UserId) -> Result<Vec<UserId>> {
-        self.query(move |connection| {
-            let sql = "SELECT user_id FROM blocks WHERE (user_id = $1 AND blocked_id = $2) \
-                       OR (user_id = $2 AND blocked_id = $1)";
-            connection.query(sql, &[one.0.into(), other.0.into()], |row| column(row, 0).map(UserId))
-        })
-        .await
-    }
-
     /// Returns the members of a conversation, at most `most`, if the viewer is one of them; otherwise nobody. Those whom
     /// the viewer has blocked, or who have blocked the viewer, are left out.
     ///
