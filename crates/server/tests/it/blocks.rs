@@ -4,6 +4,7 @@ use crate::harness::Server;
 use http::Method;
 use parlor_protocol::{
     command::Command,
+    error::Code,
     reply::{Changed, Users},
 };
 use serde_json::Value;
@@ -25,7 +26,7 @@ async fn blocks_are_the_same_on_all_devices_of_a_user_at_once_and_after_a_restar
     let listed: Users = ada.api.get("/v1/me/blocks?limit=1").await.expect("a page");
     assert_eq!(listed.users.iter().map(|user| user.id).collect::<Vec<_>>(), [ben.id]);
     let refused = desk.call::<Value>(Command::send_text(conversation, "again", "hello")).await.expect_err("blocked");
-    assert_eq!(refused.code().map(|code| code.name()), Some("blocked"));
+    assert_eq!(refused.code().map(Code::name), Some("blocked"));
 
     server.stop().await;
     server.restart().await;

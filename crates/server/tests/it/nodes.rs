@@ -43,7 +43,7 @@ impl Nodes {
                 .with("channel_layer.encryption_keys", "a key of the test")
                 .with("sync.clock_check_ms", check_ms)
                 .with("sync.commits_kept_ms", check_ms * 10)
-                // Signs are renewed and looked at seldom, so that one that is missing is noticed.
+                // Entries are renewed and looked at seldom, so that one that is missing is noticed.
                 .with("presence.entry_ms", 24_000)
                 .with("metrics.token", "figures")
         };

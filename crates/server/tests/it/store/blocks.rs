@@ -50,7 +50,7 @@ async fn unblock(cluster: &TestCluster, name: &str, other: &str) -> Value {
 }
 
 /// What a block forbids in a conversation whose first message is the user's own.
-async fn attempts(cluster: &TestCluster, name: &str, conversation: ConversationId, own: i64) -> Vec<Command> {
+fn attempts(cluster: &TestCluster, name: &str, conversation: ConversationId, own: i64) -> Vec<Command> {
     let from = MessagePlace { conversation, seq: Seq(own) };
     let Command::Send { client_id, .. } = Command::send_text(conversation, cluster.key(), "") else { unreachable!() };
     let reply = Command::Send {
@@ -83,7 +83,7 @@ async fn a_block_refuses_every_message_between_the_two_until_it_ends(cluster: Te
     block(&cluster, "Ada", "Ben").await;
     let before = conversation_of(&cluster, "Ben", conversation).await;
     for (name, own, expected) in [("Ada", 1, Code::Blocked), ("Ben", 2, Code::NotAllowed)] {
-        for command in attempts(&cluster, name, conversation, own).await {
+        for command in attempts(&cluster, name, conversation, own) {
             assert_eq!(code(does(&cluster, name, command.clone()).await), expected, "{name}: {command:?}");
         }
     }
