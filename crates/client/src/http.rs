@@ -252,6 +252,7 @@ impl Api {
             subject: None,
             reply_to: None,
             attachments: Vec::new(),
+            draft: None,
         };
         self.send(Method::POST, &format!("/v1/conversations/{conversation}/messages"), &body).await
     }

@@ -4,7 +4,7 @@ use crate::{
     cursor::Cursor,
     ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{Mention, Role},
-    params::{History, MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
+    params::{DraftUpdate, History, MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
     patch,
 };
 use serde::{Deserialize, Serialize};
@@ -171,6 +171,18 @@ pub enum Command {
         /// The sender's finished uploads, each used once.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<FileId>,
+        /// The version of the user's draft that this message was: it is deleted with the same change, unless it has
+        /// changed since.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        draft: Option<Version>,
+    },
+    /// Saves what the user is writing in a conversation, in place of their draft there; nothing at all deletes it.
+    #[serde(rename = "draft.save")]
+    SaveDraft {
+        /// The conversation.
+        conversation: ConversationId,
+        /// What the user is writing.
+        draft: DraftUpdate,
     },
     /// Sends a copy of a visible message to another conversation.
     #[serde(rename = "message.forward")]
@@ -366,6 +378,7 @@ impl Command {
             subject: None,
             reply_to: None,
             attachments: Vec::new(),
+            draft: None,
         }
     }
 }

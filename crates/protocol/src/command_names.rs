@@ -1,7 +1,7 @@
 //! The names of the commands in frames.
 
 /// Every command's name, in the order of [`Command`](crate::command::Command).
-pub const NAMES: [&str; 36] = [
+pub const NAMES: [&str; 37] = [
     "session.resume",
     "conversation.list",
     "conversation.get",
@@ -18,6 +18,7 @@ pub const NAMES: [&str; 36] = [
     "member.update",
     "member.remove",
     "message.send",
+    "draft.save",
     "message.forward",
     "message.edit",
     "message.delete",

@@ -2,7 +2,7 @@
 
 use crate::{
     ids::{ConversationId, FileId, Scope, Seq, UserId, Version},
-    model::{Context, Conversation, ConversationSettings, Me, Member, Message, Presence, User},
+    model::{Context, Conversation, ConversationSettings, Draft, Me, Member, Message, Presence, User},
     reply::Marker,
 };
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,17 @@ pub enum Event {
         user: UserId,
         /// Whether the user blocks them now.
         blocked: bool,
+    },
+    /// The user's draft in a conversation changed: they wrote it on another device, sent it, or deleted it.
+    #[serde(rename = "draft.updated")]
+    DraftUpdated {
+        /// Its position, in the scope `user:…`.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The conversation.
+        conversation: ConversationId,
+        /// All of the draft.
+        draft: Draft,
     },
     /// The user's own name, picture or password changed, or one of their sessions ended.
     #[serde(rename = "me.updated")]

@@ -1,7 +1,7 @@
 //! Bodies of HTTP requests, and of answers that exist over HTTP only.
 
 use crate::{
-    ids::{FileId, Seq, UserId},
+    ids::{FileId, Seq, UserId, Version},
     model::{Me, Mention, Role, Session},
     params::{History, MessagePlace},
     patch,
@@ -117,6 +117,9 @@ pub struct PostMessage {
     /// Finished uploads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<FileId>,
+    /// The version of the user's draft that this message was; see `message.send`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<Version>,
 }
 
 /// `POST /v1/conversations/{id}/forwards`

@@ -89,6 +89,10 @@ pub struct Limits {
     pub openings_per_hour_max: u32,
     /// Users whom one user has blocked.
     pub blocks_max: u32,
+    /// Drafts of one user that are not empty.
+    pub drafts_max: u32,
+    /// Unicode scalar values in the texts of all drafts of one user.
+    pub drafts_chars_max: u32,
     /// Conversations of one context.
     pub context_conversations_max: u32,
     /// Sessions of one user; the oldest ends when one more begins.

@@ -355,6 +355,25 @@ impl ConversationSettings {
     }
 }
 
+/// What a user is writing in a conversation. No other user learns of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"text": "On tram 18, under", "reply_to": 3, "version": 4741}))]
+pub struct Draft {
+    /// The text; empty with all else once it is sent or deleted.
+    pub text: String,
+    /// The members that the text mentions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mention>,
+    /// The subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The message that it replies to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// The version of its last change: of two copies, the one with the higher version is current.
+    pub version: Version,
+}
+
 /// A conversation as the viewing member sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Conversation {

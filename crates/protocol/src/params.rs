@@ -1,8 +1,8 @@
 //! The parameters of commands that are objects of their own.
 
 use crate::{
-    ids::{ConversationId, Seq, UserId},
-    model::ContextKey,
+    ids::{ConversationId, Seq, UserId, Version},
+    model::{ContextKey, Mention},
     patch,
 };
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,27 @@ pub struct SettingsUpdate {
     #[schema(value_type = bool)]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
     pub marked_unread: Option<bool>,
+}
+
+/// What a user is writing; see [`Draft`](crate::model::Draft).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"text": "On tram 18, under", "reply_to": 3, "since": 4738}))]
+pub struct DraftUpdate {
+    /// The text.
+    #[serde(default)]
+    pub text: String,
+    /// The members that the text mentions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mention>,
+    /// The subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The message that it replies to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// The version of the draft that was changed; 0 for a new one. If the draft has changed since, nothing is saved.
+    pub since: Version,
 }
 
 /// A search. A message must match everything that is given.

@@ -4,7 +4,7 @@ use crate::{
     cursor::Cursor,
     event::Scoped,
     ids::{ConversationId, Scope, Seq, UserId, Version},
-    model::{Conversation, ConversationSettings, Me, Member, Message, Presence, Upload, User},
+    model::{Conversation, ConversationSettings, Draft, Me, Member, Message, Presence, Upload, User},
     params::MessagePlace,
 };
 use serde::{Deserialize, Serialize};
@@ -217,6 +217,9 @@ pub struct MeAnswer {
     #[schema(value_type = Vec<i64>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<Vec<UserId>>,
+    /// The drafts that changed after the requested version, deleted ones too; without one, all that are not empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drafts: Vec<DraftOf>,
     /// The messages that the user hid after the requested version. A client keeps only their places, and fetches their
     /// conversations, whose `unread` and `last_message` may have changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -225,13 +228,35 @@ pub struct MeAnswer {
     /// forgets that they are hidden, drops all messages of their conversations, and fetches these again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unhidden: Vec<MessagePlace>,
-    /// Too many messages were hidden or shown again, or too many settings changed, to list them: drop all messages and
-    /// settings, and fetch every loaded conversation.
+    /// Too many messages were hidden or shown again, or too many settings or drafts changed, to list them: drop all messages,
+    /// settings and drafts, and fetch every loaded conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden_reset: bool,
     /// See [`ConversationPage::cursor`].
     #[schema(value_type = String, example = "81273645.4711")]
     pub cursor: Cursor,
+}
+
+/// The answer to `draft.save`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DraftSaved {
+    /// Whether the draft is what was sent. If not, it had changed meanwhile, and nothing was saved.
+    pub saved: bool,
+    /// The draft as it is now.
+    pub draft: Draft,
+    /// The position of the change.
+    #[serde(flatten)]
+    pub change: Changed,
+}
+
+/// The draft in a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DraftOf {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The draft.
+    #[serde(flatten)]
+    pub draft: Draft,
 }
 
 /// How the user keeps one of their conversations.
@@ -372,6 +397,8 @@ pub enum Answer {
     /// To `conversation.settings`, `conversation.clear`, `conversation.update`, `member.add`, `member.update`,
     /// `member.remove`, `message.hide`, `me.update`, `user.block` and `user.unblock`.
     Changed(Changed),
+    /// To `draft.save`.
+    DraftSaved(Box<DraftSaved>),
     /// To `member.list`.
     Members(Members),
     /// To `message.send` and `message.forward`.

@@ -106,7 +106,7 @@ fn every_refused_frame_is_refused_with_its_code() {
 }
 
 /// The names of all events.
-const EVENTS: [&str; 15] = [
+const EVENTS: [&str; 16] = [
     "message.created",
     "conversation.created",
     "conversation.updated",
@@ -122,6 +122,7 @@ const EVENTS: [&str; 15] = [
     "upload.progress",
     "settings.updated",
     "block.updated",
+    "draft.updated",
 ];
 
 /// A new event does not compile before it has a name in [`EVENTS`], and so a file of examples.
@@ -142,6 +143,7 @@ fn type_of(event: &Event) -> &'static str {
         Event::UploadProgress { .. } => EVENTS[12],
         Event::SettingsUpdated { .. } => EVENTS[13],
         Event::BlockUpdated { .. } => EVENTS[14],
+        Event::DraftUpdated { .. } => EVENTS[15],
     }
 }
 
@@ -169,6 +171,7 @@ fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
         | Command::Block { .. }
         | Command::Unblock { .. }
         | Command::UpdateMe(_) => Answer::Changed(read(frame)),
+        Command::SaveDraft { .. } => Answer::DraftSaved(read(frame)),
         Command::ListMembers { .. } => Answer::Members(read(frame)),
         Command::Send { .. } | Command::Forward { .. } => Answer::Sent(read(frame)),
         Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => Answer::MessageChanged(read(frame)),

@@ -180,15 +180,21 @@ async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAns
             Some(since) => snapshot.hidden(user, since)?.zip(snapshot.unhidden(user, since)?),
             None => Some(Default::default()),
         };
-        let listed = listed.zip(snapshot.settings(user, since)?);
+        let listed = listed.zip(snapshot.settings(user, since)?).zip(snapshot.drafts(user, since)?);
         let hidden_reset = listed.is_none();
-        let (me, ((hidden, unhidden), settings)) = match listed {
-            Some(listed) => (row.me(receipts), listed),
-            // The client forgets what it knows, and so needs the pinned ones again.
-            None => (row.me(receipts), (Default::default(), snapshot.settings(user, None)?.unwrap_or_default())),
+        let (((hidden, unhidden), settings), drafts) = match listed {
+            Some(listed) => listed,
+            // The client forgets what it knows, and so needs the pinned ones and its drafts again.
+            None => {
+                let settings = snapshot.settings(user, None)?.unwrap_or_default();
+                ((Default::default(), settings), snapshot.drafts(user, None)?.unwrap_or_default())
+            }
         };
+        let me = row.me(receipts);
         let (now, cursor) = (rfc3339(now_ms), snapshot.cursor);
-        Ok(Some(MeAnswer { me, markers, unread, now, settings, blocks, hidden, unhidden, hidden_reset, cursor }))
+        let me =
+            MeAnswer { me, markers, unread, now, settings, blocks, drafts, hidden, unhidden, hidden_reset, cursor };
+        Ok(Some(me))
     });
     answer.await?.ok_or(Code::NotSignedIn.into())
 }

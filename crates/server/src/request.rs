@@ -59,10 +59,14 @@ impl Request {
     /// Whatever can be refused without reading the store.
     pub(crate) fn of(command: Command, actor: UserId, limits: &Limits) -> Result<Self, Problem> {
         Ok(match command {
-            Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments } => {
+            Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments, draft } => {
                 check_mentions(&mentions, limits)?;
-                let content = Content { text, mentions, subject, reply_to, attachments };
+                let content = Content { text, mentions, subject, reply_to, attachments, draft };
                 Change::Send { actor, conversation, client_id: checked(client_id, limits)?, content }.into()
+            }
+            Command::SaveDraft { conversation, draft } => {
+                check_mentions(&draft.mentions, limits)?;
+                Change::SaveDraft { actor, conversation, draft }.into()
             }
             Command::Forward { conversation, client_id, from } => {
                 Change::Forward { actor, conversation, client_id: checked(client_id, limits)?, from }.into()

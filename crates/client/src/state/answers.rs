@@ -186,6 +186,7 @@ impl State {
         if let Some(blocks) = answer.blocks {
             self.blocks = blocks.into_iter().collect();
         }
+        self.apply_me_drafts(answer.drafts, answer.hidden_reset);
         self.apply_hidden(answer.hidden, answer.hidden_reset);
         self.apply_unhidden(answer.unhidden);
         for marker in answer.markers {

@@ -215,6 +215,7 @@ impl ConversationCopy {
             | Event::MeUpdated { .. }
             | Event::SettingsUpdated { .. }
             | Event::BlockUpdated { .. }
+            | Event::DraftUpdated { .. }
             | Event::ScopeAdvanced { .. }
             | Event::ScopeChanged { .. }
             | Event::TypingChanged { .. }

@@ -127,6 +127,7 @@ impl State {
             Event::BlockUpdated { user, blocked: false, .. } => {
                 self.blocks.remove(&user);
             }
+            Event::DraftUpdated { conversation, draft, .. } => self.put_draft(conversation, draft),
             // These belong to conversations, or to no scope.
             Event::MessageCreated { .. }
             | Event::MessageUpdated { .. }
@@ -162,6 +163,7 @@ pub fn position(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
         | Event::MeUpdated { place, .. }
         | Event::SettingsUpdated { place, .. }
         | Event::BlockUpdated { place, .. }
+        | Event::DraftUpdated { place, .. }
         | Event::MessageUpdated { place, .. }
         | Event::MessageHidden { place, .. }
         | Event::ScopeAdvanced { place } => of(place),

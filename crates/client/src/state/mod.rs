@@ -8,6 +8,7 @@
 
 mod answers;
 mod conversation_copy;
+mod drafts;
 pub mod events;
 mod hidden;
 mod message_run;
@@ -21,7 +22,7 @@ use parlor_protocol::{
     cursor::Cursor,
     event::Event,
     ids::{ConversationId, Scope, Seq, UserId, Version},
-    model::{Conversation, ConversationSettings, Me, Message},
+    model::{Conversation, ConversationSettings, Draft, Me, Message},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use unread_totals::UnreadTotals;
@@ -69,6 +70,8 @@ pub struct State {
     settings: BTreeMap<ConversationId, ConversationSettings>,
     /// The users whom the user has blocked.
     blocks: BTreeSet<UserId>,
+    /// The drafts, as far as they are known; those that were deleted are empty.
+    drafts: BTreeMap<ConversationId, Draft>,
     /// The server's time of the unread totals.
     now: String,
     appended: Vec<Message>,
@@ -100,6 +103,7 @@ impl State {
             unread_totals: UnreadTotals::default(),
             settings: BTreeMap::new(),
             blocks: BTreeSet::new(),
+            drafts: BTreeMap::new(),
             now: String::new(),
             appended: Vec::new(),
         }

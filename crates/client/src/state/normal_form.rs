@@ -6,7 +6,7 @@
 use super::State;
 use parlor_protocol::{
     ids::{ConversationId, Seq, UserId},
-    model::{Conversation, Me, Message},
+    model::{Conversation, Draft, Me, Message},
     reply::Unread,
 };
 use serde_json::{Map, Value};
@@ -23,6 +23,8 @@ pub struct NormalForm {
     pub unread: Unread,
     /// The users whom the user has blocked.
     pub blocks: BTreeSet<UserId>,
+    /// The drafts that are not empty.
+    pub drafts: BTreeMap<ConversationId, Draft>,
     /// The messages that loaded messages answer; `None` for those that the user may not see.
     pub quotes: BTreeMap<(ConversationId, Seq), Option<Message>>,
 }
@@ -46,8 +48,14 @@ impl State {
                 quotes.insert((*id, seq), copy.messages.quote(seq).cloned());
             }
         }
-        let (me, blocks) = (self.me.clone(), self.blocks.clone());
-        NormalForm { me, conversations: conversations.collect(), unread: self.unread(), blocks, quotes }
+        NormalForm {
+            me: self.me.clone(),
+            conversations: conversations.collect(),
+            unread: self.unread(),
+            blocks: self.blocks.clone(),
+            drafts: self.drafts().map(|(id, draft)| (id, draft.clone())).collect(),
+            quotes,
+        }
     }
 }
 
@@ -78,6 +86,9 @@ impl NormalForm {
         }
         if self.blocks != fresh.blocks {
             found.push(format!("blocks: {:?} is {:?}", self.blocks, fresh.blocks));
+        }
+        if self.drafts != fresh.drafts {
+            found.push(format!("drafts: {:?} are {:?}", self.drafts, fresh.drafts));
         }
         for (id, (conversation, messages)) in &self.conversations {
             let Some((fresh_conversation, fresh_messages)) = fresh.conversations.get(id) else {

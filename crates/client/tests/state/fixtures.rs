@@ -157,6 +157,7 @@ pub(crate) fn me_answer(version: i64) -> MeAnswer {
         now: "2026-11-22T09:00:00.000Z".to_owned(),
         settings: Vec::new(),
         blocks: None,
+        drafts: Vec::new(),
         hidden: Vec::new(),
         unhidden: Vec::new(),
         hidden_reset: false,

@@ -274,6 +274,7 @@ impl Change {
             Self::Send { content, .. } => {
                 content.text.len() + 64 * content.mentions.len() + 512 * content.attachments.len() + 256
             }
+            Self::SaveDraft { draft, .. } => draft.text.len() + 64 * draft.mentions.len() + 256,
             Self::Edit { text, mentions, .. } => text.as_ref().map_or(0, String::len) + 64 * mentions.len() + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
             Self::PutHostMessage(put) => put.text.len() + 512 * put.attachments.len() + 512,

@@ -3,9 +3,9 @@
 
 use super::{host_user::HostUser, text};
 use parlor_protocol::{
-    ids::{ConversationId, FileId, Seq, SessionId, UserId},
+    ids::{ConversationId, FileId, Seq, SessionId, UserId, Version},
     model::{Attachment, Context, ContextKey, Mention, Message, Role},
-    params::{History, MessagePlace, Open},
+    params::{DraftUpdate, History, MessagePlace, Open},
     reply::Answer,
 };
 use std::borrow::Cow;
@@ -15,6 +15,8 @@ use std::borrow::Cow;
 pub enum Change {
     /// Sends a message.
     Send { actor: UserId, conversation: ConversationId, client_id: String, content: Content },
+    /// Saves what the actor is writing, unless their draft has changed since a version.
+    SaveDraft { actor: UserId, conversation: ConversationId, draft: DraftUpdate },
     /// Sends the content of another message again.
     Forward { actor: UserId, conversation: ConversationId, client_id: String, from: MessagePlace },
     /// Changes the text with its mentions, or the subject, of the actor's own message; an absent field stays, and
@@ -170,6 +172,8 @@ pub struct Content {
     pub subject: Option<String>,
     pub reply_to: Option<Seq>,
     pub attachments: Vec<FileId>,
+    /// The version of the sender's draft that this was.
+    pub draft: Option<Version>,
 }
 
 impl Content {
@@ -238,6 +242,7 @@ impl Change {
     pub fn actor(&self) -> Option<UserId> {
         match self {
             Self::Send { actor, .. }
+            | Self::SaveDraft { actor, .. }
             | Self::Forward { actor, .. }
             | Self::Edit { actor, .. }
             | Self::Delete { actor, .. }

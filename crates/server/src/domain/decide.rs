@@ -126,6 +126,7 @@ pub fn decide(
         Change::Send { actor, conversation, client_id, content } => {
             state.send(*actor, *conversation, client_id, content, rules, at)
         }
+        Change::SaveDraft { actor, conversation, draft } => state.save_draft(*actor, *conversation, draft, rules, at),
         Change::Forward { actor, conversation, client_id, from } => {
             state.forward(*actor, *conversation, client_id, *from, rules, at)
         }

@@ -33,9 +33,9 @@ impl FingerprintKey {
     /// Of `message.send`.
     #[must_use]
     pub fn of_send(&self, conversation: ConversationId, content: &Content) -> Fingerprint {
-        let Content { text, mentions, subject, reply_to, attachments } = content;
+        let Content { text, mentions, subject, reply_to, attachments, draft: _ } = content;
         let place = conversation.0.to_be_bytes();
-        if *content == Content::text(text) {
+        if mentions.is_empty() && subject.is_none() && reply_to.is_none() && attachments.is_empty() {
             // As it was before there was anything else: repeats of older messages are known again.
             return self.of(b"send", &[&place, text.as_bytes()]);
         }

@@ -13,7 +13,7 @@ use super::{
 use parlor_protocol::{
     ids::{ConversationId, FileId, Seq, UserId},
     model::{ContextKey, Role},
-    params::{MessagePlace, Open},
+    params::{DraftUpdate, MessagePlace, Open},
 };
 use std::{
     borrow::Cow,
@@ -87,6 +87,10 @@ pub struct LoadPlan {
     pub counted: BTreeSet<UserId>,
     /// Members whose settings may change.
     pub settings: BTreeSet<(UserId, ConversationId)>,
+    /// Members whose draft may change.
+    pub drafts: BTreeSet<(UserId, ConversationId)>,
+    /// Users whose drafts are counted.
+    pub drafting: BTreeSet<UserId>,
     /// Users whose pinned conversations are counted.
     pub pinned: BTreeSet<UserId>,
     /// Messages by conversation and `seq`.
@@ -171,6 +175,7 @@ impl LoadPlan {
             Change::Send { actor, conversation, client_id, content } => {
                 self.add_send(*actor, *conversation, client_id, content);
             }
+            Change::SaveDraft { actor, conversation, draft } => self.add_draft(*actor, *conversation, draft),
             Change::Forward { actor, conversation, client_id, from } => {
                 self.add_forward(*actor, *conversation, client_id, *from);
             }
@@ -206,6 +211,8 @@ impl LoadPlan {
             Change::RemoveMember { actor, conversation, user } => {
                 self.places.extend([(*conversation, *actor), (*conversation, *user)]);
                 self.whole.insert(*conversation);
+                self.users.insert(*user);
+                self.drafts.insert((*user, *conversation));
             }
             Change::AddUser { login, .. } => {
                 self.logins.insert(login.clone());
@@ -308,6 +315,18 @@ impl LoadPlan {
         if let Some(seq) = content.reply_to {
             self.add_message(actor, conversation, seq);
         }
+        if content.draft.is_some() {
+            self.users.insert(actor);
+            self.drafts.insert((actor, conversation));
+        }
+    }
+
+    fn add_draft(&mut self, actor: UserId, conversation: ConversationId, draft: &DraftUpdate) {
+        self.places.insert((conversation, actor));
+        self.places.extend(draft.mentions.iter().map(|mention| (conversation, mention.user)));
+        self.users.insert(actor);
+        self.drafts.insert((actor, conversation));
+        self.drafting.insert(actor);
     }
 
     fn add_forward(&mut self, actor: UserId, conversation: ConversationId, client_id: &str, from: MessagePlace) {

@@ -76,7 +76,10 @@ impl State {
             }
         }
         let details = Details { subject, mentions, attachments, reply_to: content.reply_to, ..Details::default() };
-        Ok(self.keep(conversation, &name, text, details, rules, at))
+        let mut sent = self.keep(conversation, &name, text, details, rules, at);
+        sent.outgoing
+            .extend(content.draft.and_then(|version| self.delete_sent_draft(actor, conversation, version, at)));
+        Ok(sent)
     }
 
     pub(super) fn forward(

@@ -9,6 +9,7 @@ pub mod change;
 mod contexts;
 mod conversations;
 mod decide;
+pub mod drafts;
 pub mod files;
 pub mod fingerprint;
 mod groups;

@@ -3,6 +3,7 @@
 
 use super::{
     change::{HostRowKey, Which},
+    drafts::{DraftRow, DraftSizes},
     fingerprint::Fingerprint,
     rows::{ContextRow, ConversationRow, Counting, FileRow, HostRowCopy, MemberRow, MessageRow, UserRow},
     settings_row::SettingsRow,
@@ -103,6 +104,10 @@ pub struct State {
     pub directs_of: HashMap<(UserId, UserId), Vec<ConversationId>>,
     /// The settings of those users whose settings may change.
     pub settings: HashMap<(UserId, ConversationId), SettingsRow>,
+    /// The drafts of those users whose drafts may change.
+    pub drafts: HashMap<(UserId, ConversationId), DraftRow>,
+    /// How many drafts these users have that are not empty, and the characters of their texts, including this batch.
+    pub draft_sizes: HashMap<UserId, DraftSizes>,
     /// How many conversations these users have pinned, including this batch.
     pub pinned_counts: HashMap<UserId, i64>,
     /// How many messages were unread after a marker before the batch: the member's own, or the requested one if that is
@@ -142,10 +147,13 @@ pub struct State {
     pub changed_settings: BTreeSet<(UserId, ConversationId)>,
     /// Blocks; those that are not in `blocks` are deleted.
     pub changed_blocks: BTreeSet<(UserId, UserId)>,
+    pub changed_drafts: BTreeSet<(UserId, ConversationId)>,
     pub changed_contexts: HashSet<ContextKey>,
     pub new_cancelled: Vec<(UserId, String)>,
     /// Rows of the host; those that are not in `host_rows` are deleted.
     pub changed_host_rows: BTreeSet<HostRowKey>,
+    /// Users that are deleted, with what only they could see.
+    pub deleted_users: Vec<UserId>,
     pub endings: Vec<Ending>,
     /// Changed scopes, with their newest version.
     pub scopes: BTreeMap<Scope, Version>,

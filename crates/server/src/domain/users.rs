@@ -200,6 +200,8 @@ impl State {
         (row.disabled, row.presence) = (true, false);
         row.profile_version = at.version;
         let shown = row.user();
+        self.deleted_users.push(user);
+        self.erases = true;
         self.logins.remove(&login);
         if let Some(external) = external {
             self.external_users.remove(&external);

@@ -11,7 +11,7 @@ use parlor_protocol::{
     command::Command,
     http::PutMarker,
     ids::{ConversationId, Version},
-    params::{Open, SettingsUpdate},
+    params::{DraftUpdate, Open, SettingsUpdate},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -62,6 +62,15 @@ pub(super) async fn clear(
     Json(body): Json<PutMarker>,
 ) -> JsonAnswer {
     run(&edge, actor, Command::ClearConversation { conversation, seq: body.seq }).await
+}
+
+pub(super) async fn save_draft(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(draft): Json<DraftUpdate>,
+) -> JsonAnswer {
+    run(&edge, actor, Command::SaveDraft { conversation, draft }).await
 }
 
 pub(super) async fn read(

@@ -49,8 +49,9 @@ pub(super) async fn send(
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PostMessage>,
 ) -> JsonAnswer {
-    let PostMessage { client_id, text, mentions, subject, reply_to, attachments } = body;
-    run(&edge, actor, Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments }).await
+    let PostMessage { client_id, text, mentions, subject, reply_to, attachments, draft } = body;
+    run(&edge, actor, Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments, draft })
+        .await
 }
 
 pub(super) async fn forward(

@@ -21,10 +21,10 @@ use parlor_protocol::{
     },
     limits::LimitsAnswer,
     model::Upload,
-    params::{MeUpdate, Open, SettingsUpdate},
+    params::{DraftUpdate, MeUpdate, Open, SettingsUpdate},
     reply::{
-        Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Done, Found, Heads,
-        Marked, MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users, Watched,
+        Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Done, DraftSaved, Found,
+        Heads, Marked, MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users, Watched,
     },
 };
 
@@ -161,6 +161,11 @@ fn of_conversations() -> Vec<Route> {
             .takes::<PutMarker>(r#"{"seq": 3}"#)
             .answers::<Changed>(reply!("conversation.clear"))
             .refuses(&[NotFound, Unknown]),
+        put("/v1/conversations/{id}/draft", conversations::save_draft)
+            .says("Saves what the user is writing in a conversation, unless their draft there has changed since a version.")
+            .takes::<DraftUpdate>(r#"{"text": "On tram 18, under", "since": 0}"#)
+            .answers::<DraftSaved>(reply!("draft.save"))
+            .refuses(&[NotFound, LimitReached, TextTooLong, TextControl, Unknown]),
         get("/v1/conversations/{id}/changes", conversations::changes)
             .says("Returns what changed in a conversation since a version.")
             .query::<conversations::ChangesSince>()

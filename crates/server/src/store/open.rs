@@ -50,7 +50,7 @@ const POSTGRES_WRITERS: u32 = 3;
 const IDLE_WRITE_MS: u128 = 2000;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 14] = [
+static MIGRATIONS: [(&str, &str, &str); 15] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -120,6 +120,11 @@ static MIGRATIONS: [(&str, &str, &str); 14] = [
         "0014_cleared",
         include_str!("../../migrations/sqlite/0014_cleared.sql"),
         include_str!("../../migrations/postgres/0014_cleared.sql"),
+    ),
+    (
+        "0015_drafts",
+        include_str!("../../migrations/sqlite/0015_drafts.sql"),
+        include_str!("../../migrations/postgres/0015_drafts.sql"),
     ),
 ];
 

@@ -7,6 +7,7 @@ use super::{
 use crate::domain::{
     HostRowKey,
     blocking::Blocking,
+    drafts::DraftRow,
     rows::{
         ContextRow, ConversationRow, Counting, Details, FileRow, HostRowCopy, MemberRow, MessageRow, Named, Preview,
         UNREAD_MAX, UserRow,
@@ -37,6 +38,8 @@ pub(super) const SETTINGS: &str = "s.pinned, s.archived_seq, s.muted_until, s.ma
 /// The first message that member `m` may see.
 pub(super) const HISTORY_START: &str =
     "CASE WHEN m.cleared_seq >= m.history_from THEN m.cleared_seq + 1 ELSE m.history_from END";
+/// The columns of a draft, from `drafts d`.
+pub(super) const DRAFT: &str = "d.text, d.details, d.version";
 /// The columns of a message, from `messages g`.
 pub(super) const MESSAGE: &str = "g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, g.created_at, g.details, \
      g.changed_version, g.uncounted";
@@ -236,6 +239,10 @@ impl<'row> RowReader<'row> {
             cleared_seq: Seq(self.int()?),
             version: Version(self.optional_int()?.unwrap_or_default()),
         })
+    }
+
+    pub(super) fn draft(&mut self) -> Result<DraftRow> {
+        Ok(DraftRow { text: self.text()?, details: self.details()?, version: Version(self.int()?) })
     }
 
     pub(super) fn message(&mut self) -> Result<MessageRow> {

@@ -3,7 +3,7 @@
 use super::{Result, Store, column, connection::DatabaseConnection};
 
 /// Consistency checks: each statement counts the rows that violate one.
-const CHECKS: [(&str, &str); 25] = [
+const CHECKS: [(&str, &str); 26] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -110,6 +110,12 @@ const CHECKS: [(&str, &str); 25] = [
          JOIN blocks b ON b.user_id = m.user_id AND b.blocked_id = o.user_id WHERE m.conversation_id = c.id) END",
     ),
     (
+        "drafts of users who are not members",
+        "SELECT COUNT(*) FROM drafts d LEFT JOIN members m ON m.conversation_id = d.conversation_id \
+         AND m.user_id = d.user_id AND m.has_left = 0 \
+         WHERE m.user_id IS NULL AND (d.text <> '' OR d.details IS NOT NULL)",
+    ),
+    (
         "members whose history begins after history_from_max",
         "SELECT COUNT(*) FROM members m JOIN conversations c ON c.id = m.conversation_id \
          WHERE m.history_from > c.history_from_max",
@@ -125,6 +131,7 @@ const CHECKS: [(&str, &str); 25] = [
         "SELECT (SELECT COUNT(*) FROM messages WHERE id > clock.version OR changed_version > clock.version) \
          + (SELECT COUNT(*) FROM hidden_messages WHERE hidden_messages.version > clock.version) \
          + (SELECT COUNT(*) FROM conversation_settings WHERE conversation_settings.version > clock.version) \
+         + (SELECT COUNT(*) FROM drafts WHERE drafts.version > clock.version) \
          + (SELECT COUNT(*) FROM conversations WHERE conversations.version > clock.version) \
          + (SELECT COUNT(*) FROM users WHERE users.version > clock.version) FROM clock",
     ),

@@ -196,8 +196,8 @@ impl Simulation {
         Some(match thing {
             10..35 => message_actions::send_or_reply(&mut self.rng, &self.clients[who].state, conversation, who),
             35..60 => message_actions::revise(&mut self.rng, &self.clients[who].state, conversation),
-            60..67 => self.mark(who, conversation),
-            67..70 => settings::random(&mut self.rng, &self.clients[who].state, conversation),
+            60..66 => self.mark(who, conversation),
+            66..70 => settings::random(&mut self.rng, &self.clients[who].state, conversation),
             70..73 => {
                 let user = self.someone();
                 if self.rng.percent(40) { Command::Block { user } } else { Command::Unblock { user } }

@@ -6,9 +6,9 @@ use parlor_client::{error::Error, state::State};
 use parlor_protocol::{
     command::Command,
     http::{PatchMessage, PostForward, PostMessage},
-    ids::{ConversationId, Seq, UserId},
+    ids::{ConversationId, Seq, UserId, Version},
     model::Mention,
-    params::MessagePlace,
+    params::{DraftUpdate, MessagePlace},
 };
 use serde_json::Value;
 
@@ -43,7 +43,21 @@ pub(crate) fn send_or_reply(rng: &mut Rng, state: &State, conversation: Conversa
         subject: rng.percent(10).then(|| "A subject".to_owned()),
         reply_to: rng.percent(25).then(|| some_message(rng, state, conversation)),
         attachments: Vec::new(),
+        draft: state.draft(conversation).filter(|_| rng.percent(70)).map(|draft| draft.version),
     }
+}
+
+/// A draft, written over the one that this client knows, or sometimes over an older one.
+pub(crate) fn save_draft(rng: &mut Rng, state: &State, conversation: ConversationId) -> Command {
+    let since =
+        state.draft(conversation).filter(|_| rng.percent(80)).map_or_else(Version::default, |draft| draft.version);
+    let mut draft = DraftUpdate { since, ..DraftUpdate::default() };
+    if rng.percent(75) {
+        draft.text = format!("drafted {}", unique());
+        draft.mentions = some_mentions(rng, state, conversation);
+        draft.reply_to = rng.percent(20).then(|| some_message(rng, state, conversation));
+    }
+    Command::SaveDraft { conversation, draft }
 }
 
 /// A change of an existing message, one's own or another's.
@@ -75,9 +89,12 @@ pub(crate) fn revise(rng: &mut Rng, state: &State, conversation: ConversationId)
 pub(crate) async fn by_http(user: &TestUser, command: Command) -> Result<Value, Error> {
     let api = &user.api;
     match command {
-        Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments } => {
-            let body = PostMessage { client_id, text, mentions, subject, reply_to, attachments };
+        Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments, draft } => {
+            let body = PostMessage { client_id, text, mentions, subject, reply_to, attachments, draft };
             api.send(Method::POST, &format!("/v1/conversations/{conversation}/messages"), &body).await
+        }
+        Command::SaveDraft { conversation, draft } => {
+            api.send(Method::PUT, &format!("/v1/conversations/{conversation}/draft"), &draft).await
         }
         Command::Forward { conversation, client_id, from } => {
             let body = PostForward { client_id, from };

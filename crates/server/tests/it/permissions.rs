@@ -12,7 +12,7 @@ use parlor_protocol::{
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{Message, Role},
-    params::{MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
+    params::{DraftUpdate, MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
     reply::{Heads, MessagePage},
 };
 use serde_json::{Value, json};
@@ -87,6 +87,10 @@ fn of_conversations() -> Vec<Row> {
         row("conversation.clear", "", INSIDERS, |targets| Command::ClearConversation {
             conversation: targets.group,
             seq: Seq(0),
+        }),
+        row("draft.save", "", INSIDERS, |targets| Command::SaveDraft {
+            conversation: targets.group,
+            draft: DraftUpdate { text: "not yet".to_owned(), ..DraftUpdate::default() },
         }),
         row("conversation.update", "", MODERATORS, |targets| Command::UpdateConversation {
             conversation: targets.group,
@@ -208,6 +212,7 @@ fn send(targets: &Targets, text: &str, reply_to: Option<Seq>, attachments: Vec<F
         subject: None,
         reply_to,
         attachments,
+        draft: None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! How users keep conversations in their own lists, on several devices of one user.
 
-use crate::harness::{Rng, Server, TestUser};
+use crate::{
+    harness::{Rng, Server, TestUser},
+    message_actions,
+};
 use http::Method;
 use parlor_client::state::State;
 use parlor_protocol::{
@@ -17,8 +20,11 @@ async fn patch(user: &TestUser, conversation: ConversationId, settings: &Value) 
     user.api.send(Method::PATCH, &path, settings).await.expect("a member")
 }
 
-/// Pins, archives, mutes, marks as unread or clears a conversation, at random.
+/// Pins, archives, mutes, marks as unread or clears a conversation, or saves a draft, at random.
 pub(crate) fn random(rng: &mut Rng, state: &State, conversation: ConversationId) -> Command {
+    if rng.percent(40) {
+        return message_actions::save_draft(rng, state, conversation);
+    }
     let last_seq = state.conversation(conversation).map_or(Seq(0), |row| row.last_seq);
     if rng.percent(15) {
         let back = i64::try_from(rng.below(4)).expect("small");

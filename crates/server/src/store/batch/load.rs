@@ -50,6 +50,7 @@ impl BatchTransaction<'_> {
         self.load_joining_roles(plan, &mut state)?;
         self.load_hidden(plan, &mut state)?;
         self.load_settings(plan, &mut state)?;
+        self.load_drafts(plan, &mut state)?;
         self.load_unread(plan, limits, &mut state)?;
         self.load_first_unread(plan, &mut state)?;
         Ok(state)

@@ -5,6 +5,7 @@
 //! this.
 
 mod blocks;
+mod drafts;
 mod files;
 mod host_rows;
 mod load;

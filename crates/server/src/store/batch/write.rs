@@ -4,7 +4,7 @@ use super::BatchTransaction;
 use crate::{
     domain::{
         change::Which,
-        rows::{ConversationRow, Details, MessageRow, Named},
+        rows::{ConversationRow, Details, Named},
         state::State,
     },
     search::names::name_words,
@@ -31,6 +31,7 @@ impl BatchTransaction<'_> {
         self.write_members(state)?;
         self.write_settings(state)?;
         self.write_blocks(state)?;
+        self.write_drafts(state)?;
         self.end_sessions(state)?;
         self.insert_cancelled(state, now_ms)?;
         let scopes: Vec<String> = state.scopes.iter().map(|(scope, version)| format!("{scope}@{version}")).collect();
@@ -198,7 +199,7 @@ impl BatchTransaction<'_> {
                 message.fingerprint.as_slice().into(),
                 message.text.as_str().into(),
                 message.created_at.into(),
-                details(message).into(),
+                details(&message.details).into(),
                 (message.counting() as i64).into(),
             ]);
         }
@@ -212,7 +213,7 @@ impl BatchTransaction<'_> {
                 message.id.0.into(),
                 message.text.as_str().into(),
                 message.created_at.into(),
-                details(message).into(),
+                details(&message.details).into(),
                 (message.counting() as i64).into(),
                 message.changed_version.map(|version| version.0).into(),
             ]);
@@ -310,9 +311,8 @@ impl BatchTransaction<'_> {
 }
 
 /// Returns the details as JSON, or none if they are empty.
-fn details(message: &MessageRow) -> Option<String> {
-    (message.details != Details::default())
-        .then(|| serde_json::to_string(&message.details).expect("details have string keys only"))
+pub(super) fn details(details: &Details) -> Option<String> {
+    (*details != Details::default()).then(|| serde_json::to_string(details).expect("details have string keys only"))
 }
 
 fn conversation_params(row: &ConversationRow) -> [Param<'_>; 13] {

@@ -13,14 +13,14 @@ use crate::{
         Result,
         bulk_params::BulkParams,
         param::Param,
-        rows::{self, RowReader, SETTINGS, USER},
+        rows::{self, DRAFT, RowReader, SETTINGS, USER},
     },
 };
 use parlor_protocol::{
     ids::{ConversationId, Seq, UserId, Version},
     model::User,
     params::MessagePlace,
-    reply::{Marker, SettingsOf, Unread},
+    reply::{DraftOf, Marker, SettingsOf, Unread},
 };
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -113,6 +113,34 @@ impl Snapshot<'_> {
                 let mut reader = RowReader::new(row);
                 let conversation = ConversationId(reader.int()?);
                 Ok(SettingsOf { conversation, settings: reader.settings()?.settings() })
+            },
+        )?;
+        Ok(Some(rows).filter(|rows| rows.len() <= most as usize))
+    }
+
+    /// Returns the drafts that changed after a version, deleted ones too; without one, those that are not empty. None if
+    /// these are more than `changes_rows_max`.
+    ///
+    /// # Errors
+    /// The store is unavailable.
+    pub fn drafts(&mut self, user: UserId, since: Option<Version>) -> Result<Option<Vec<DraftOf>>> {
+        let most = self.limits.changes_rows_max.max(self.limits.drafts_max);
+        let rows: Vec<DraftOf> = self.connection().query(
+            &format!(
+                "SELECT d.conversation_id, {DRAFT} FROM drafts d \
+                 WHERE d.user_id = $1 AND d.version > $2 AND ($3 = 0 OR d.text <> '' OR d.details IS NOT NULL) \
+                 ORDER BY d.version LIMIT $4"
+            ),
+            &[
+                user.0.into(),
+                since.unwrap_or_default().0.into(),
+                i64::from(since.is_none()).into(),
+                (i64::from(most) + 1).into(),
+            ],
+            |row| {
+                let mut reader = RowReader::new(row);
+                let conversation = ConversationId(reader.int()?);
+                Ok(DraftOf { conversation, draft: reader.draft()?.draft() })
             },
         )?;
         Ok(Some(rows).filter(|rows| rows.len() <= most as usize))

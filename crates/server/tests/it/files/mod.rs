@@ -73,6 +73,7 @@ impl TestUser {
             subject: None,
             reply_to: None,
             attachments: attachments.to_vec(),
+            draft: None,
         };
         let path = format!("/v1/conversations/{conversation}/messages");
         Ok(self.api.send::<Sent>(Method::POST, &path, &body).await?.message)

@@ -61,6 +61,7 @@ fn attempts(cluster: &TestCluster, name: &str, conversation: ConversationId, own
         subject: None,
         reply_to: Some(Seq(1)),
         attachments: Vec::new(),
+        draft: None,
     };
     vec![
         Command::send_text(conversation, cluster.key(), "hello again"),

@@ -357,6 +357,7 @@ async fn new_members_see_the_history_chosen_when_they_joined(cluster: TestCluste
         subject: None,
         reply_to: Some(before.seq),
         attachments: Vec::new(),
+        draft: None,
     };
     does(&cluster, "Ben", answer).await.expect("sent");
     let edit = Command::Edit {

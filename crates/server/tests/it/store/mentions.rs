@@ -31,7 +31,16 @@ fn mention(user: UserId, at: u32, length: u32) -> Mention {
 
 fn message(cluster: &TestCluster, conversation: ConversationId, text: &str, mentions: Vec<Mention>) -> Command {
     let (client_id, text) = (cluster.key(), text.to_owned());
-    Command::Send { conversation, client_id, text, mentions, subject: None, reply_to: None, attachments: Vec::new() }
+    Command::Send {
+        conversation,
+        client_id,
+        text,
+        mentions,
+        subject: None,
+        reply_to: None,
+        attachments: Vec::new(),
+        draft: None,
+    }
 }
 
 fn edit(conversation: ConversationId, seq: i64, text: &str, mentions: Vec<Mention>) -> Command {
@@ -182,6 +191,7 @@ async fn a_repeat_with_other_mentions_is_another_command(cluster: TestCluster) {
         subject: None,
         reply_to: None,
         attachments: Vec::new(),
+        draft: None,
     };
     does(&cluster, "Ada", command(vec![mention(ben, 0, 4)])).await.expect("sent");
     let again = does(&cluster, "Ada", command(vec![mention(ben, 0, 4)])).await.expect("sent before");

@@ -4,6 +4,7 @@ mod blocks;
 mod clear;
 mod commits;
 mod cursors;
+mod drafts;
 mod erasure;
 mod files;
 mod first_contact;
