@@ -12,6 +12,7 @@ import {
 import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
 import { isBlocked, setBlocked } from './support/model-blocks.js';
+import { draftOf, saveDraft } from './support/model-drafts.js';
 import { clear, updateSettings } from './support/model-settings.js';
 
 const USERS = 4;
@@ -25,6 +26,7 @@ const step = fc.record({
     'setContext', 'open', 'group', 'edit', 'edit', 'delete', 'delete', 'react', 'react', 'hide', 'hide', 'hide',
     'unhide', 'unhide', 'hostRemoves',
     'title', 'picture', 'role', 'receipts', 'settings', 'settings', 'clear', 'block', 'block', 'unblock',
+    'draft', 'draft',
     'receive', 'receive', 'receive', 'receive', 'reorder', 'lose', 'repeat', 'answer', 'answer', 'answer',
     'answerEarly', 'fail',
     'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
@@ -126,6 +128,11 @@ function change(server, { kind, who, other, pick }, index) {
   if (kind === 'remove') server.remove(conversation.id, other);
   if (kind === 'settings') updateSettings(server, userOf(server, conversation.id, who), conversation.id, SETTINGS[index % SETTINGS.length](last));
   if (kind === 'clear') clear(server, userOf(server, conversation.id, who), conversation.id, last - (pick % 3));
+  if (kind === 'draft') {
+    const user = userOf(server, conversation.id, who);
+    const { version } = draftOf(server, user, conversation.id);
+    saveDraft(server, user, conversation.id, { text: pick % 3 === 0 ? '' : `draft ${index}`, since: pick % 5 === 0 ? 0 : version });
+  }
   if (kind === 'setContext') server.setContextStatus(conversation.id, `state ${index}`);
 }
 

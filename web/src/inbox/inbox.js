@@ -239,6 +239,12 @@ export class ParlorInbox extends HTMLElement {
     else location.hash = hashOf(id);
   }
 
+  /** @param {number} id */
+  #leaveConversation(id) {
+    this.client?.hideConversation(id);
+    this.#acts?.draft.close(id);
+  }
+
   /** Shows a conversation, unless it is on the screen. @param {number} id */
   #showThread(id) {
     if (this.#open() === id) this.#panes.dataset.shows = 'thread';
@@ -259,10 +265,10 @@ export class ParlorInbox extends HTMLElement {
     if (JSON.stringify(route) === JSON.stringify(this.#route) && this.#panes.dataset.shows) return;
     this.#route = route;
     const after = this.#open();
-    if (before !== null && before !== after) this.client?.hideConversation(before);
+    if (before !== null && before !== after) this.#leaveConversation(before);
     this.#divider = undefined;
     const target = this.#reading?.startingPoint(after) ?? null;
-    if (after !== null) this.#acts?.draft.drafts.open(after);
+    if (after !== null && after !== before) this.#acts?.draft.open(after);
     if (after !== null) void this.client?.showConversation(after, target).then(() => this.#reading?.arrive());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings') this.#showSettings(focus);
@@ -411,7 +417,7 @@ export class ParlorInbox extends HTMLElement {
   #drafted(id, words) {
     if (words.text === '') this.client?.ownActivity.stopTyping();
     else this.client?.ownActivity.typing(id);
-    this.#acts?.draft.drafts.write(id, words);
+    this.#acts?.draft.write(id, words);
   }
 
   #openSwitcher() {
@@ -476,6 +482,7 @@ export class ParlorInbox extends HTMLElement {
 
   async #signOut() {
     try {
+      await this.#acts?.draft.sync?.finish();
       await this.client?.signOut();
       emit(this, 'parlor-signed-out');
     } catch (error) {

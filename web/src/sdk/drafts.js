@@ -1,11 +1,10 @@
 /**
- * The drafts of each conversation, stored in the browser: the text with its mentions, the message that it replies to, and a
- * subject.
- * Several pages of one user may write in the same conversation.
+ * The drafts of each conversation, stored in the browser: the text with its mentions, the message that it replies to, and
+ * a subject. Several pages of one user may write in the same conversation.
  *
- * Invariants: a page writes to a stored draft only while it is as this page last saw it, and otherwise to a draft of
+ * Invariants: a page writes to a stored draft only while it says what this page last saw, and otherwise to a draft of
  * its own, so that no page loses text to another. A draft that another page has sent or cleared disappears here too,
- * unless it was changed here since. Nothing else changes the draft that this page shows.
+ * unless it was changed here since. Nothing else changes the draft that this page shows, but `replace`.
  * Absent on purpose: the files of a draft, which belong to the uploads.
  *
  * @import {Mention} from './wire.js'
@@ -13,21 +12,23 @@
 import { UserStorage } from './storage.js';
 
 /**
- * @typedef {{text: string, mentions: Mention[], reply: number|null, subject: string|null, at: number}} DraftContent
- * @typedef {{id: string|null, seen: string|null, content: DraftContent}} ShownDraft `seen`: as it was last stored
+ * @typedef {{
+ *   text: string, mentions: Mention[], reply: number|null, subject: string|null, at: number, base: number, clean: boolean,
+ * }} DraftContent `base`: the version of the server's draft that it continues, or 0; `clean`: it is equal to that one
+ * @typedef {{id: string|null, seen: string|null, content: DraftContent}} ShownDraft `seen`: what it said when it was stored
  */
 
 /** Per conversation; older drafts are deleted. */
 const DRAFTS_MAX = 20;
 /** @type {DraftContent} */
-const EMPTY = { text: '', mentions: [], reply: null, subject: null, at: 0 };
+const EMPTY = { text: '', mentions: [], reply: null, subject: null, at: 0, base: 0, clean: false };
 
 export class Drafts {
   /** The stored drafts, by conversation and id. @type {Map<number, Map<string, DraftContent>>} */
   #stored = new Map();
   /** The draft that this page shows or showed last, by conversation. @type {Map<number, ShownDraft>} */
   #shown = new Map();
-  /** How often another page has removed the draft that is shown here. @type {Map<number, number>} */
+  /** How often another page or device has removed or replaced the draft that is shown here. @type {Map<number, number>} */
   #takenCounts = new Map();
 
   /** @param {{storage: UserStorage, now: () => number, newId: () => string, session?: UserStorage|null}} parts
@@ -52,12 +53,12 @@ export class Drafts {
     if (shown && !isEmpty(shown.content)) return;
     const found = this.#newest(conversation);
     this.#show(conversation, found
-      ? { ...found, seen: this.#storedText(conversation, found.id) }
+      ? { ...found, seen: this.#storedWords(conversation, found.id) }
       : { id: null, seen: null, content: EMPTY });
   }
 
-  /** Returns how often another page has removed the draft that was shown here. @param {number} conversation
-   * @returns {number} */
+  /** Returns how often another page or device has removed or replaced the draft that was shown here.
+   * @param {number} conversation @returns {number} */
   takenCount(conversation) {
     return this.#takenCounts.get(conversation) ?? 0;
   }
@@ -66,19 +67,22 @@ export class Drafts {
   write(conversation, change) {
     if (!this.#shown.has(conversation)) this.open(conversation);
     const { id, seen, content: before } = /** @type {ShownDraft} */ (this.#shown.get(conversation));
-    const words = { ...before, ...change, at: this.now() };
-    const isOurs = id !== null && this.#storedText(conversation, id) === seen;
+    const words = { ...before, clean: false, ...change, at: this.now() };
+    const isOurs = id !== null && this.#storedWords(conversation, id) === seen;
     if (isEmpty(words)) {
       if (isOurs) this.#remove(conversation, id);
-      this.#show(conversation, { id: null, seen: null, content: EMPTY });
+      // What it continued is still to be deleted from the server.
+      this.#show(conversation, { id: null, seen: null, content: { ...EMPTY, base: words.base } });
       return;
     }
     const to = isOurs ? id : this.newId();
-    const name = draftKey(conversation, to);
-    this.storage.set(name, words);
-    this.#read(name);
-    this.#show(conversation, { id: to, seen: this.#storedText(conversation, to), content: words });
-    this.#prune(conversation);
+    this.storage.set(draftKey(conversation, to), words);
+    this.#showStored(conversation, to, words);
+  }
+
+  /** Returns the conversations with drafts. @returns {number[]} */
+  conversations() {
+    return [...new Set([...this.#stored.keys(), ...this.#shown.keys()])];
   }
 
   /** Returns the draft to send, and clears it. @param {number} conversation @returns {DraftContent} */
@@ -86,6 +90,22 @@ export class Drafts {
     const words = this.of(conversation);
     this.write(conversation, EMPTY);
     return words;
+  }
+
+  /** Puts a draft of another device in the place of what is shown. All pages give it the same name; if another page has
+   * taken it over and continued it, it is shown as it is there.
+   * @param {number} conversation @param {DraftContent} content nothing removes it */
+  replace(conversation, content) {
+    this.take(conversation);
+    if (!isEmpty(content)) {
+      const same = [...(this.#stored.get(conversation) ?? [])].find(([, one]) => saysTheSame(one, content));
+      const id = same?.[0] ?? `v${content.base}`;
+      const words = parseDraft(this.storage.get(draftKey(conversation, id)));
+      const kept = words && !saysTheSame(words, content) ? words : { ...content, at: words?.at ?? this.now() };
+      this.storage.set(draftKey(conversation, id), kept);
+      this.#showStored(conversation, id, kept);
+    }
+    this.#takenCounts.set(conversation, this.takenCount(conversation) + 1);
   }
 
   /** Handles a change by another page. @param {string|null} key of the browser's storage; null stands for all
@@ -96,11 +116,18 @@ export class Drafts {
     if (key === null) this.#stored.clear();
     else this.#read(key.slice(prefix.length));
     for (const [conversation, { id, seen }] of this.#shown) {
-      if (id === null || seen === null || this.#storedText(conversation, id) !== null) continue;
+      if (id === null || seen === null || this.#storedWords(conversation, id) !== null) continue;
       this.#show(conversation, { id: null, seen: null, content: EMPTY });
       this.#takenCounts.set(conversation, this.takenCount(conversation) + 1);
     }
     return true;
+  }
+
+  /** Shows what has just been stored. @param {number} conversation @param {string} id @param {DraftContent} content */
+  #showStored(conversation, id, content) {
+    this.#read(draftKey(conversation, id));
+    this.#show(conversation, { id, seen: this.#storedWords(conversation, id), content });
+    this.#prune(conversation);
   }
 
   /** @param {number} conversation @param {ShownDraft} shown */
@@ -132,9 +159,11 @@ export class Drafts {
     else this.#stored.delete(Number(conversation));
   }
 
-  /** @param {number} conversation @param {string} id @returns {string|null} */
-  #storedText(conversation, id) {
-    return this.storage.backend.getItem(this.storage.prefix + draftKey(conversation, id));
+  /** Returns what a stored draft says at this moment. @param {number} conversation @param {string} id
+   * @returns {string|null} */
+  #storedWords(conversation, id) {
+    const words = parseDraft(this.storage.get(draftKey(conversation, id)));
+    return words && said(words);
   }
 
   /** @param {number} conversation @param {string} id */
@@ -165,8 +194,19 @@ function draftKey(conversation, id) {
   return `draft:${conversation}:${id}`;
 }
 
+/** @param {DraftContent} one @param {DraftContent} other @returns {boolean} */
+export function saysTheSame(one, other) {
+  return said(one) === said(other);
+}
+
+/** @param {DraftContent} content @returns {string} */
+function said({ text, mentions, reply, subject }) {
+  const places = mentions.map(({ user, at, length }) => [user, at, length]);
+  return JSON.stringify([text, places, reply, subject]);
+}
+
 /** @param {DraftContent} words @returns {boolean} */
-function isEmpty({ text, reply, subject }) {
+export function isEmpty({ text, reply, subject }) {
   return text === '' && reply === null && subject === null;
 }
 
@@ -179,6 +219,8 @@ function parseDraft(value) {
     reply: Number.isInteger(value.reply) ? value.reply : null,
     subject: typeof value.subject === 'string' ? value.subject : null,
     at: Number(value.at) || 0,
+    base: Number(value.base) || 0,
+    clean: value.clean === true,
   };
 }
 

@@ -164,6 +164,8 @@ function conversationRequest(command, base) {
     }
     case 'conversation.settings':
       return { method: 'PATCH', path: `${base}/settings`, body: command.settings };
+    case 'draft.save':
+      return { method: 'PUT', path: `${base}/draft`, body: command.draft };
     case 'conversation.clear':
       return { method: 'PUT', path: `${base}/cleared`, body: { seq: command.seq } };
     case 'conversation.update':

@@ -5,10 +5,10 @@
  */
 
 /**
- * The content of a message. `uploads` are the `client_id`s of the uploads that it waits for, in order; `attachments` is
+ * The content of a message. `draft` is the version of the draft that it was. `uploads` are the `client_id`s of the uploads that it waits for, in order; `attachments` is
  * how they are shown in the meantime. With `forward`, the message at that place is forwarded, and `text` is only shown.
  * @typedef {{
- *   text: string, mentions?: Mention[], subject?: string, reply_to?: number, uploads?: string[], attachments?: Attachment[],
+ *   text: string, mentions?: Mention[], draft?: number, subject?: string, reply_to?: number, uploads?: string[], attachments?: Attachment[],
  *   forward?: MessagePlace,
  * }} Content
  *

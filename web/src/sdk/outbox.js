@@ -404,11 +404,12 @@ export class Outbox {
 }
 
 /** @param {Item} item @param {number[]} files @returns {Command} */
-function commandOf({ conversation, client_id, text, mentions = [], subject, reply_to, forward }, files) {
+function commandOf({ conversation, client_id, text, mentions = [], draft, subject, reply_to, forward }, files) {
   if (forward) return { type: 'message.forward', conversation, client_id, from: forward };
   return {
     type: 'message.send', conversation, client_id, text,
     ...(mentions.length > 0 ? { mentions } : {}),
+    ...(draft ? { draft } : {}),
     ...(subject ? { subject } : {}),
     ...(reply_to === undefined ? {} : { reply_to }),
     ...(files.length > 0 ? { attachments: files } : {}),

@@ -45,6 +45,9 @@
  * @typedef {{
  *   pinned?: boolean, archived_seq?: number|null, muted?: boolean, muted_until?: string, marked_unread?: boolean
  * }} SettingsUpdate
+ * @typedef {{text: string, mentions?: Mention[], subject?: string, reply_to?: number, version: number}} Draft empty once it is
+ *   sent or deleted
+ * @typedef {{saved: boolean, draft: Draft} & Changed} DraftSaved
  * @typedef {{id: number, created_at: string, seen_at: string, agent: string, current: boolean}} Session
  *
  * @typedef {{scope: string, version: number}} Head
@@ -73,6 +76,7 @@
  * @typedef {Me & {
  *   markers: Marker[], unread: Unread, now: string, settings?: (ConversationSettings & {conversation: number})[],
  *   blocks?: number[],
+ *   drafts?: (Draft & {conversation: number})[],
  *   hidden?: MessagePlace[], unhidden?: MessagePlace[], hidden_reset?: boolean,
  *   cursor: string
  * }} MeAnswer
@@ -105,9 +109,10 @@
  * @typedef {Scoped & {type: 'me.updated', me: Me}} MeUpdated
  * @typedef {Scoped & {type: 'settings.updated', conversation: number, settings: ConversationSettings}} SettingsUpdated
  * @typedef {Scoped & {type: 'block.updated', user: number, blocked: boolean}} BlockUpdated
+ * @typedef {Scoped & {type: 'draft.updated', conversation: number, draft: Draft}} DraftUpdated
  * @typedef {{type: 'scope.changed', scope: string, version: number}} ScopeChanged
  * @typedef {MessageCreated|MessageUpdated|MessageHidden|ConversationCreated|ConversationUpdated|MembersUpdated
- *   |MarkerUpdated|MeUpdated|SettingsUpdated|BlockUpdated|ScopeAdvanced} PlacedEvent
+ *   |MarkerUpdated|MeUpdated|SettingsUpdated|BlockUpdated|DraftUpdated|ScopeAdvanced} PlacedEvent
  * @typedef {{
  *   type: 'typing.changed', conversation: number, user: number, typing: boolean, expires_ms: number
  * }} TypingChanged
@@ -122,7 +127,7 @@
  * }} Open
  * @typedef {{
  *   type: 'message.send', conversation: number, client_id: string, text: string, mentions?: Mention[], subject?: string,
- *   reply_to?: number, attachments?: number[]
+ *   reply_to?: number, attachments?: number[], draft?: number
  * }} SendCommand
  * @typedef {{
  *   query?: string, conversation?: number, sender?: number, context?: {type: string, id: string}, from?: string,
@@ -145,6 +150,7 @@
  *   | {type: 'member.update', conversation: number, user: number, role: Role}
  *   | {type: 'member.remove', conversation: number, user: number}
  *   | SendCommand
+ *   | {type: 'draft.save', conversation: number, draft: Omit<Draft, 'version'> & {since: number}}
  *   | {type: 'message.forward', conversation: number, client_id: string, from: MessagePlace}
  *   | {type: 'message.edit', conversation: number, seq: number, text?: string, mentions?: Mention[], subject?: string|null}
  *   | {type: 'message.delete', conversation: number, seq: number}

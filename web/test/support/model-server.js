@@ -2,10 +2,11 @@
  * A model of the server for testing clients: the rules of I4 to I6 in memory, as the protocol page of the book
  * describes them, for conversations of up to `fan_out_max` members. It has no transport and no time.
  *
- * @import {Changes, Context, Conversation, ConversationPage, ConversationSettings, Event, Heads, Me, MeAnswer, Member, Message, MessagePage, PlacedEvent, User} from '../../src/sdk/wire.js'
+ * @import {Changes, Context, Conversation, ConversationPage, ConversationSettings, Draft, Event, Heads, Me, MeAnswer, Member, Message, MessagePage, PlacedEvent, User} from '../../src/sdk/wire.js'
  */
 import { Problem } from '../../src/sdk/problem.js';
 import { newestMention, placesOf } from './model-mentions.js';
+import { deleteDraft } from './model-drafts.js';
 import { isBlocked, listedBlocks, maskedMarkers, publishBlocked } from './model-blocks.js';
 import { NOW, historyStart, totalsFor, listedSettings, putSettings, settingsOf } from './model-settings.js';
 
@@ -21,7 +22,7 @@ import { NOW, historyStart, totalsFor, listedSettings, putSettings, settingsOf }
  *   receiptsOff: Set<number>, blocks: Set<string>, blocksChanged: Map<number, number>,
  *   hidden: {user: number, conversation: number, seq: number, version: number}[],
  *   unhidden: {user: number, conversation: number, seq: number, version: number}[],
- *   movedMarkers: {user: number, conversation: number, version: number}[], settings: Map<string, ConversationSettings>,
+ *   movedMarkers: {user: number, conversation: number, version: number}[], settings: Map<string, ConversationSettings>, drafts: Map<string, Draft>,
  * }} Data
  * `receiptsOff` holds the users whose receipts are off, `movedMarkers` the markers whose moves only their owner learns.
  * @typedef {{to: number, event: Event}} Delivery
@@ -38,7 +39,7 @@ export class ModelServer {
   /** @type {Data} */
   data = {
     version: 0, epochs: [], users: new Map(), scopes: new Map(), conversations: new Map(), keys: new Map(),
-    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [], settings: new Map(), blocks: new Set(), blocksChanged: new Map(),
+    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [], settings: new Map(), drafts: new Map(), blocks: new Set(), blocksChanged: new Map(),
   };
   /** @type {((delivery: Delivery) => void)} */
   deliver = () => {};
@@ -87,8 +88,7 @@ export class ModelServer {
   }
 
   /** @param {ModelConversation} conversation
-   * @param {(place: {scope: string, version: number, prev: number}, to: number) => PlacedEvent} make
-   * @param {number[]} [also] */
+   * @param {(place: {scope: string, version: number, prev: number}, to: number) => PlacedEvent} make @param {number[]} [also] */
   publish(conversation, make, also = []) {
     const prev = conversation.version;
     conversation.version = this.data.version;
@@ -99,8 +99,7 @@ export class ModelServer {
     return { version: conversation.version, prev };
   }
 
-  /** Sends an event to one user only. @param {number} user
-   * @param {(place: {scope: string, version: number, prev: number}) => PlacedEvent} make */
+  /** @param {number} user @param {(place: {scope: string, version: number, prev: number}) => PlacedEvent} make */
   publishToUser(user, make) {
     const prev = this.data.scopes.get(user) ?? 0;
     this.data.scopes.set(user, this.data.version);
@@ -296,6 +295,7 @@ export class ModelServer {
     const row = conversation?.members.get(user);
     if (!conversation || conversation.kind !== 'group' || !row || row.left) return;
     Object.assign(row, { left: true, version: this.next() });
+    deleteDraft(this, user, id);
     const message = this.addSystemMessage(conversation, user, { type: 'left' });
     this.publishMembers(conversation, [user], { also: [user], message });
   }

@@ -4,6 +4,7 @@
  * @import {ConversationSettings, SettingsUpdate, Unread} from '../../src/sdk/wire.js'
  * @import {ModelConversation, ModelServer} from './model-server.js'
  */
+import { listedDrafts } from './model-drafts.js';
 
 /** The time of the model, which has none. */
 export const NOW = '2026-11-22T09:00:00.000Z';
@@ -62,7 +63,8 @@ export function historyStart(server, conversation, user) {
 /** Returns what `me.get` lists. @param {ModelServer} server @param {number} user @param {number} [since] */
 export function listedSettings(server, user, since) {
   const own = server.conversationsOf(user).map(({ id }) => ({ conversation: id, ...settingsOf(server, user, id) }));
-  return { settings: own.filter((one) => (since === undefined ? one.pinned : one.version > since)) };
+  const settings = own.filter((one) => (since === undefined ? one.pinned : one.version > since));
+  return { settings, ...listedDrafts(server, user, since) };
 }
 
 /** Returns the unread totals. @param {ModelServer} server @param {number} user @returns {Unread} */

@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { missingQuoteIn } from '../../src/sdk/state/threads.js';
+import { isEmptyDraft } from '../../src/sdk/state/drafts.js';
 import { settingsOf } from '../../src/sdk/state/settings.js';
 import { totalsOf } from '../../src/sdk/state/unread-totals.js';
 import { keptState } from '../../src/sdk/snapshot.js';
@@ -223,7 +224,11 @@ export class SyncHarness {
     const held = new Map([...state.conversations].map(([id, { unreadAt: _, ...one }]) =>
       [id, { ...sorted(one), settings: settingsOf(state, id) }]));
     assert.deepEqual(held, fresh);
-    const { markers: _markers, cursor: _cursor, unread, now: _now, settings: _settings, blocks, ...me } = server.me(user);
+    const {
+      markers: _markers, cursor: _cursor, unread, now: _now, settings: _settings, blocks, drafts = [], ...me
+    } = server.me(user);
+    const written = [...state.drafts].filter(([, one]) => !isEmptyDraft(one));
+    assert.deepEqual(new Map(written), new Map(drafts.map(({ conversation, ...one }) => [conversation, one])));
     assert.deepEqual(state.me, me);
     assert.deepEqual([...state.blocks].sort((one, other) => one - other), blocks);
     assert.deepEqual(totalsOf(state), unread);

@@ -9,6 +9,7 @@
  */
 import { listen } from '../ui/events.js';
 import { ComposerDraft } from '../thread/draft.js';
+import { DraftSync } from '../../sdk/draft-sync.js';
 import { Drafts, sessionDrafts } from '../../sdk/drafts.js';
 import { usedAgain } from '../view/emoji.js';
 import { MessageControls } from '../thread/message-controls.js';
@@ -16,6 +17,7 @@ import { matchesKey } from '../ui/keys.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { acceptsMessages } from '../../sdk/state/blocks.js';
 import { visibleMessages } from '../../sdk/state/messages.js';
+import { isUserCurrent } from '../../sdk/state/settings.js';
 import { say, textOf } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
 import { isBlank } from '../view/visible-text.js';
@@ -37,9 +39,19 @@ export class MessageActions {
     this.thread = thread;
     this.open = open;
     this.changed = changed;
-    this.draft = new ComposerDraft(new Drafts({
+    const drafts = new Drafts({
       storage: client.storage, now: () => client.clock.now(), newId: client.newId, session: sessionDrafts(client.user),
-    }));
+    });
+    const sync = new DraftSync({
+      clock: client.clock, drafts, request: client.request, changed, state: () => client.state,
+      isCurrent: () => client.lostAt === null && isUserCurrent(client.state), isOpen: (id) => this.open() === id,
+    });
+    this.draft = new ComposerDraft(drafts, sync);
+    client.subscribe(() => sync.merge());
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'hidden') void sync.leave();
+    }, { signal });
+    signal.addEventListener('abort', () => sync.stop());
     new MessageControls(thread, (element, event) => this.#handleKey(element, event), () => {
       const id = this.open();
       const conversation = id === null ? undefined : client.state.conversations.get(id);

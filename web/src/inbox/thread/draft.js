@@ -2,7 +2,8 @@
  * What the user is writing: a draft with the message it replies to and its subject, or an edit of an own message, which
  * lasts as long as the page.
  *
- * @import {Drafts} from '../../sdk/drafts.js'
+ * @import {DraftContent, Drafts} from '../../sdk/drafts.js'
+ * @import {DraftSync} from '../../sdk/draft-sync.js'
  * @import {Mention, Message} from '../../sdk/wire.js'
  * @import {Draft, Editing} from '../view/thread.js'
  */
@@ -13,9 +14,27 @@ export class ComposerDraft {
   /** @type {Editing|null} */
   #edit = null;
 
-  /** @param {Drafts} drafts */
-  constructor(drafts) {
+  /** @param {Drafts} drafts @param {DraftSync|null} [sync] none keeps them in this browser */
+  constructor(drafts, sync = null) {
     this.drafts = drafts;
+    this.sync = sync;
+  }
+
+  /** The user opens a conversation. @param {number} conversation */
+  open(conversation) {
+    this.sync?.open(conversation);
+    this.drafts.open(conversation);
+  }
+
+  /** The user leaves it. @param {number} conversation */
+  close(conversation) {
+    this.sync?.close(conversation);
+  }
+
+  /** @param {number} conversation @param {Partial<DraftContent>} change */
+  write(conversation, change) {
+    this.drafts.write(conversation, change);
+    this.sync?.written(conversation);
   }
 
   /** @param {number} conversation @returns {Draft} */
@@ -27,12 +46,12 @@ export class ComposerDraft {
   /** @param {number} conversation @param {number|null} seq */
   reply(conversation, seq) {
     this.#edit = null;
-    this.drafts.write(conversation, { reply: seq });
+    this.write(conversation, { reply: seq });
   }
 
   /** @param {number} conversation @param {string|null} subject */
   subject(conversation, subject) {
-    this.drafts.write(conversation, { subject });
+    this.write(conversation, { subject });
   }
 
   /** Restores withdrawn text before the draft; a running edit continues. @param {number} conversation
@@ -41,7 +60,8 @@ export class ComposerDraft {
     const now = this.drafts.of(conversation);
     const whole = prepend(text, now.text);
     const mentions = [...restored, ...shiftMentions(now.mentions, whole.length - now.text.length)];
-    this.drafts.write(conversation, { text: whole, mentions, ...(reply === undefined ? {} : { reply }) });
+    const base = now.base || (this.sync?.versionOf(conversation, text) ?? 0);
+    this.write(conversation, { text: whole, mentions, base, ...(reply === undefined ? {} : { reply }) });
   }
 
   /** @param {Message} message */
@@ -58,14 +78,16 @@ export class ComposerDraft {
   /** Cancels an edit, or else a reply. @param {number} conversation */
   cancel(conversation) {
     if (this.#edit?.conversation === conversation) this.#edit = null;
-    else this.drafts.write(conversation, { reply: null });
+    else this.write(conversation, { reply: null });
   }
 
   /** Returns what is sent along with the text, once. @param {number} conversation @param {number|null} reply the
-   * message that the composer shows as replied to @returns {{reply_to?: number, subject?: string}} */
+   * message that the composer shows as replied to @returns {{reply_to?: number, subject?: string, draft?: number}} */
   take(conversation, reply) {
-    const { subject } = this.drafts.take(conversation);
+    const { subject, base } = this.drafts.take(conversation);
+    this.sync?.sent(conversation);
     return {
+      ...(base === 0 ? {} : { draft: base }),
       ...(reply === null ? {} : { reply_to: reply }),
       ...(subject === null || isBlank(subject) ? {} : { subject: subject.trim() }),
     };

@@ -9,6 +9,7 @@
  * @import {State} from './state.js'
  */
 import { memberOf } from './conversations.js';
+import { putDraft } from './drafts.js';
 import { removeConversation } from './events.js';
 import { putConversation, putSettings, putUsers } from './rows.js';
 import { scopeLoaded, wholeLoaded, markStale, markWholeStale, versionIn } from './stale-scopes.js';
@@ -106,11 +107,16 @@ export function applyMe(draft, answer, since) {
     markStale(draft, `user:${draft.user}`, { version: answer.scope_version, urgent: true, wholeSince: 0 });
     return;
   }
-  const { markers, cursor, unread: _unread, now: _now, settings = [], blocks, hidden = [], unhidden = [], hidden_reset: isReset = false, ...me } = answer;
+  const {
+    markers, cursor, unread: _unread, now: _now, settings = [], blocks, drafts = [], hidden = [], unhidden = [],
+    hidden_reset: isReset = false, ...me
+  } = answer;
   draft.me = me;
   if (blocks) draft.blocks = new Set(blocks);
   putUsers(draft, [me]);
   for (const { conversation, ...row } of settings) putSettings(draft, conversation, row);
+  if (isReset) draft.drafts.clear();
+  for (const { conversation, ...written } of drafts) putDraft(draft, conversation, written);
   for (const marker of markers) {
     const current = draft.conversations.get(marker.conversation);
     if (current && (memberOf(current, draft.user)?.read_seq ?? 0) < marker.read_seq) markWholeStale(draft, marker.conversation);

@@ -8,6 +8,7 @@
  * @import {State} from './state.js'
  */
 import { applyToRow, needsWhole, withHidden, withMarker } from './conversations.js';
+import { putDraft } from './drafts.js';
 import { hideFoundBefore } from './found-messages.js';
 import { putConversation, putSettings, putUsers } from './rows.js';
 import { knownVersion, markStale, markWholeStale } from './stale-scopes.js';
@@ -64,6 +65,9 @@ function applyEvent(draft, event) {
     if (event.blocked) draft.blocks.add(event.user);
     else draft.blocks.delete(event.user);
     if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
+  } else if (event.type === 'draft.updated') {
+    putDraft(draft, event.conversation, event.draft);
+    if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
   } else if (event.type === 'marker.updated' || event.type === 'message.hidden') {
     applyOwnEvent(draft, event);
   } else {
@@ -90,7 +94,7 @@ function applyOwnEvent(draft, event) {
 }
 
 /** Applies what all members of a conversation are sent. @param {State} draft
- * @param {Exclude<PlacedEvent, {type: 'me.updated'|'settings.updated'|'block.updated'|'marker.updated'|'message.hidden'}>} event */
+ * @param {Exclude<PlacedEvent, {type: 'me.updated'|'settings.updated'|'block.updated'|'draft.updated'|'marker.updated'|'message.hidden'}>} event */
 function applyConversationEvent(draft, event) {
   const current = draft.conversations.get(conversationOf(event.scope));
   if (!current) return;

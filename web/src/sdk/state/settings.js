@@ -34,8 +34,14 @@ export function historyStart(state, conversation) {
 
 /** Returns whether the settings of a conversation are known, and no newer ones have been announced.
  * @param {State} state @param {number} conversation @returns {boolean} */
-export function areSettingsCurrent({ me, conversations, stale, user }, conversation) {
-  return me !== null && conversations.has(conversation) && !stale.has(`user:${user}`);
+export function areSettingsCurrent(state, conversation) {
+  return state.conversations.has(conversation) && isUserCurrent(state);
+}
+
+/** Returns whether what belongs to the user alone is known, and nothing newer has been announced. @param {State} state
+ * @returns {boolean} */
+export function isUserCurrent({ me, stale, user }) {
+  return me !== null && !stale.has(`user:${user}`);
 }
 
 /** Returns whether a conversation is muted. @param {ConversationSettings} settings

@@ -5,7 +5,7 @@
  * The row of a conversation and its messages may be true at different versions, since a complete copy moves only the
  * row. The version of the scope is the lower of the two.
  *
- * @import {ConversationSettings, Me, Message, PlacedEvent, Unread, User} from '../wire.js'
+ * @import {ConversationSettings, Draft, Me, Message, PlacedEvent, Unread, User} from '../wire.js'
  * @import {ConversationRow} from './conversations.js'
  * @import {Thread} from './messages.js'
  */
@@ -38,7 +38,7 @@
  *   addedAt: Map<string, number>,
  *   left: Map<string, {version: number, turn: number}>,
  *   totals: Totals|null,
- *   settings: Map<number, ConversationSettings>,
+ *   settings: Map<number, ConversationSettings>, drafts: Map<number, Draft>,
  *   blocks: Set<number>,
  *   now: string,
  * }} State
@@ -70,6 +70,7 @@ export function emptyState(user) {
     totals: null,
     settings: new Map(),
     blocks: new Set(),
+    drafts: new Map(),
     now: '',
   };
 }
