@@ -80,6 +80,33 @@ test('signing out waits until the stored files are erased', async () => {
   await leaving;
 });
 
+test('a user who signs out ends the session once, whether the answer or the close of the socket comes first', async () => {
+  for (const first of ['answer', 'close']) {
+    /** @type {string[]} */
+    const log = [];
+    const socket = new FakeSocket();
+    /** @type {(answer: Response) => void} */
+    let answer = () => {};
+    const client = new Client({
+      user: 7, storage: memoryStorage(), clock: manualClock(), onSessionEnd: () => log.push('ended'),
+      fetch: (path, init) => new Promise((resolve) => {
+        if (init?.method === 'DELETE' && String(path).endsWith('/v1/session')) answer = resolve;
+      }),
+      socket: () => socket.like(), uploadTransport: () => assert.fail('nothing is carried'),
+    });
+    client.start();
+    socket.open();
+    const leaving = client.signOut();
+    const steps = [() => answer(new Response(null, { status: 204 })), () => socket.closeWith(4500)];
+    for (const step of first === 'answer' ? steps : steps.reverse()) {
+      step();
+      await flushPromises();
+      assert.deepEqual(log, ['ended'], first);
+    }
+    await leaving;
+  }
+});
+
 /** Answers what a client asks on a socket, until it asks nothing more. @param {ModelServer} server
  * @param {FakeSocket} socket */
 async function answerAll(server, socket) {

@@ -25,7 +25,7 @@ import { handleFiles } from './actions/files.js';
 import { viewInputOf } from './actions/view-input.js';
 import { watchedUsers } from './view/presence.js';
 import { h, replaceChildren } from './ui/dom.js';
-import { emit, listen } from './ui/events.js';
+import { listen } from './ui/events.js';
 import { drawing } from './ui/icons.js';
 import { watchIdle, whenIdle } from './ui/idle.js';
 import { whenLoaded } from './ui/lazy-load.js';
@@ -484,7 +484,6 @@ export class ParlorInbox extends HTMLElement {
     try {
       await this.#acts?.draft.sync?.finish();
       await this.client?.signOut();
-      emit(this, 'parlor-signed-out');
     } catch (error) {
       this.#settings?.signOutFailed(error);
     }

@@ -113,8 +113,7 @@ async function showLastKnown(words, user) {
     const client = showInbox(snapshot.user, snapshot.site, snapshot);
     void answer.then(() => {
       if (answered === undefined || answered === snapshot.user) return;
-      client.stop();
-      void begin();
+      void client.endSession();
     });
     return true;
   } catch {
@@ -190,7 +189,6 @@ function showInbox(user, site, snapshot) {
     onSessionEnd: () => void begin(),
   });
   const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));
-  listen(inbox, { 'parlor-signed-out': () => void begin() });
   put(inbox);
   try {
     inbox.start(client, site);

@@ -27,8 +27,8 @@ import { ReadMarkers } from './read-markers.js';
 import { withinPageLimit } from './paging.js';
 import { Ephemeral } from './ephemeral.js';
 import { OwnActivity } from './own-activity.js';
-import { canRetry } from './problem.js';
 import { PendingReactions } from './reactions.js';
+import { withRetry } from './retry.js';
 import { SharedValues } from './shared-values.js';
 import { noSnapshots } from './snapshots.js';
 import { Outbox } from './outbox.js';
@@ -42,9 +42,6 @@ import { noBlobStore } from './blob-store.js';
 
 /** How often to ask for changes, even if all seems well. */
 const REFRESH_MS = 180_000;
-/** How often an idempotent command is tried. */
-const ATTEMPTS_MAX = 3;
-const TRY_AGAIN_MS = 1_000;
 /** How many messages to load around a message. */
 const AROUND_ROWS = 40;
 
@@ -69,6 +66,8 @@ export class Client {
   #openIds = new Map();
   /** The conversation that was opened before its settings were known. @type {number|null} */
   #openedUnchecked = null;
+  /** Once the session has ended. @type {Promise<void>|null} */
+  #erasure = null;
 
   /** @param {{
    *   user: number, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, storage: StorageLike,
@@ -89,12 +88,14 @@ export class Client {
     this.clock = clock;
     this.storage = new UserStorage(storage, user);
     this.shared = new SharedValues(this.storage);
+    this.onSessionEnd = onSessionEnd;
     this.http = new Http({ fetch, clock, user, uploadTransport });
     this.newId = createIdGenerator(clock);
     const changed = () => this.#notify();
     /** @type {(command: Command) => Promise<any>} */
     const request = withinPageLimit((command) => this.connection.request(command));
     this.request = request;
+    this.requestWithRetry = withRetry(clock, request);
     this.sync = new Sync({
       user, clock, request, isLive: () => this.connection.isLive, changed: () => this.#stateChanged(),
       state: snapshot?.state,
@@ -132,11 +133,7 @@ export class Client {
         event: (event) => this.#receive(event),
         mode: (mode) => this.#modeChanged(mode),
         settled: () => this.sync.settled(),
-        ended: () => {
-          this.stop();
-          void eraseStored(this);
-          onSessionEnd();
-        },
+        ended: () => void this.endSession(),
       },
     });
   }
@@ -347,20 +344,6 @@ export class Client {
     this.sync.applyInput({ kind: 'changed', changed, requestedAt });
   }
 
-  /** Sends an idempotent command, several times if necessary. @param {Command} command @returns {Promise<any>} */
-  async requestWithRetry(command) {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await this.connection.request(command);
-      } catch (error) {
-        if (!canRetry(error) || tries >= ATTEMPTS_MAX) throw error;
-      }
-      await new Promise((resolve) => {
-        this.clock.after(TRY_AGAIN_MS * tries, () => resolve(null));
-      });
-    }
-  }
-
   /** Opens a conversation on this page, at its end or around a message. @param {number} conversation
    * @param {number|null} [seq] */
   async showConversation(conversation, seq = null) {
@@ -421,8 +404,19 @@ export class Client {
 
   async signOut() {
     await this.http.signOut();
-    this.stop();
-    await eraseStored(this);
+    await this.endSession();
+  }
+
+  /** Stops, erases what is stored of the user, and reports the end. The server ends the connection of a user who signs
+   * out, so there are two reasons to end a session, and one of them comes late.
+   * @returns {Promise<void>} resolves when everything is erased */
+  endSession() {
+    if (!this.#erasure) {
+      this.stop();
+      this.#erasure = eraseStored(this);
+      this.onSessionEnd();
+    }
+    return this.#erasure;
   }
 
   /** Deletes stored files of other users, and those that belong neither to a draft nor to a waiting message. */

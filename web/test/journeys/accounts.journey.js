@@ -118,8 +118,21 @@ async function signUp({ page }, login, name, password) {
 
 /** @param {import('playwright-core').Page} page @param {string} login @param {string} password */
 async function signIn(page, login, password) {
+  // The form appears when the socket is closed; what is typed stays when the answer comes.
+  let fill = () => {};
+  const filled = new Promise((/** @type {(value: void) => void} */ resolve) => {
+    fill = resolve;
+  });
+  await page.route('**/v1/session', async (route) => {
+    const response = await route.fetch();
+    await filled;
+    await route.fulfill({ response });
+  }, { times: 1 });
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByLabel('E-mail or name').fill(login);
+  const answered = page.waitForResponse('**/v1/session');
+  fill();
+  await answered;
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await until(() => page.locator('parlor-row').count(), (count) => count > 0, 'the inbox is back');

@@ -18,7 +18,6 @@
  *
  * @typedef {{
  *   'parlor-signed-in': {me: Me},
- *   'parlor-signed-out': None,
  *   'parlor-sign-out': None,
  *   'parlor-reconnect': None,
  *   'parlor-focus-lost': None,
