@@ -48,6 +48,7 @@ test('something useful is painted before the script has loaded', () =>
       await page.route(/\/web\/main-/u, (route) => route.abort());
       await page.goto(new URL('/', server.links.ada).href);
       await page.getByRole('heading', { name: 'Messages' }).waitFor();
+      assert.match(await page.locator('meta[name=description]').getAttribute('content') ?? '', /^Messages between .+\.$/u);
       const rows = await page.locator('.skeleton .skeleton-row').evaluateAll((all) =>
         all.map((one) => one.getBoundingClientRect()).filter((box) => box.width > 200 && box.height > 50).length);
       assert.equal(rows, 6);
