@@ -44,17 +44,21 @@ export class Profile {
 
   /** Opens it. @returns {Promise<UserPage>} a user at an empty page */
   async person() {
+    this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${await this.open()}`);
+    const [context] = this.#browser.contexts();
+    return new UserPage(context, await context.newPage());
+  }
+
+  /** Opens it without a connection. @returns {Promise<string>} the port of its DevTools */
+  async open() {
     for (const name of ['DevToolsActivePort', 'SingletonLock', 'SingletonSocket', 'SingletonCookie']) {
       rmSync(join(this.folder, name), { force: true });
     }
     const flags = ['--headless=new', '--remote-debugging-port=0', `--user-data-dir=${this.folder}`, 'about:blank'];
     this.#process = spawn(browserPath(), [...FLAGS, ...flags], { stdio: 'ignore' });
     const portFile = join(this.folder, 'DevToolsActivePort');
-    const port = await until(() => (existsSync(portFile) ? readFileSync(portFile, 'utf8').split('\n')[0] : ''), Boolean,
+    return until(() => (existsSync(portFile) ? readFileSync(portFile, 'utf8').split('\n')[0] : ''), Boolean,
       'the browser is open');
-    this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
-    const [context] = this.#browser.contexts();
-    return new UserPage(context, await context.newPage());
   }
 
   /** Closes the browser normally. */

@@ -19,12 +19,17 @@ import { until } from './wait.js';
  * @param {string} link @param {BrowserContextOptions} [options] @returns {Promise<BrowserContext>} */
 export async function openSignedIn(browser, link, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options });
+  await signIn(context, link);
+  return context;
+}
+
+/** Signs in without loading the page. @param {BrowserContext} context @param {string} link */
+export async function signIn(context, link) {
   const page = await context.newPage();
   await page.goto(new URL('/livez', link).href);
   await page.evaluate((path) => fetch(path, { redirect: 'manual' }), new URL(link).pathname + new URL(link).search);
   assert.ok((await context.cookies(link)).some((one) => one.name.includes('session')), 'the session cookie is set');
   await page.close();
-  return context;
 }
 
 /** Loads a page until its list is there and all requests have ended. @param {BrowserContext} context
