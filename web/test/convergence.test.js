@@ -13,6 +13,7 @@ import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
 import { isBlocked, setBlocked } from './support/model-blocks.js';
 import { draftOf, saveDraft } from './support/model-drafts.js';
+import { readWarning, report, setModerator, settle } from './support/model-reports.js';
 import { clear, updateSettings } from './support/model-settings.js';
 
 const USERS = 4;
@@ -27,6 +28,7 @@ const step = fc.record({
     'unhide', 'unhide', 'hostRemoves',
     'title', 'picture', 'role', 'receipts', 'settings', 'settings', 'clear', 'block', 'block', 'unblock',
     'draft', 'draft',
+    'report', 'report', 'report', 'settle', 'settle', 'readWarning', 'moderator', 'loadReports', 'loadReports', 'loadReports',
     'receive', 'receive', 'receive', 'receive', 'reorder', 'lose', 'repeat', 'answer', 'answer', 'answer',
     'answerEarly', 'fail',
     'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
@@ -69,6 +71,7 @@ const FOUND_IN_TOTALS = [
 test('after any sequence of failures the state equals the store', async () => {
   await fc.assert(fc.asyncProperty(steps, fc.nat(4), async (steps, older) => {
     const server = new ModelServer(USERS);
+    for (const user of older % 2 ? [] : [ME, 2]) setModerator(server, user, true);
     for (let index = 0; index < older; index += 1) server.send(2, server.open('group', 2, [1]), 'unread', `old-${index}`);
     const conversation = server.open('group', 1, [2, 3]);
     server.open('direct', 1, [2]);
@@ -93,6 +96,7 @@ const LOSSES = new Set(['reload', 'reloadAndResume', 'lose', 'fail', 'disconnect
 test('while the connection lasts, events alone keep the unread totals right, for loaded and unloaded conversations', async () => {
   await fc.assert(fc.asyncProperty(steps, fc.integer({ min: 2, max: 5 }), async (steps, older) => {
     const server = new ModelServer(USERS);
+    for (const user of older % 2 ? [] : [ME, 2]) setModerator(server, user, true);
     for (let index = 0; index < older; index += 1) server.send(2, server.open('group', 2, [1]), 'unread', `old-${index}`);
     server.open('direct', 1, [2]);
     const harness = await SyncHarness.open(server, ME, false);
@@ -102,6 +106,7 @@ test('while the connection lasts, events alone keep the unread totals right, for
     }
     await harness.settle();
     assert.deepEqual(totalsOf(harness.state), server.totals(ME));
+    harness.assertReports();
   }), { numRuns: RUNS, examples: FOUND_IN_TOTALS });
 });
 
@@ -114,6 +119,7 @@ function change(server, { kind, who, other, pick }, index) {
   const last = conversation?.messages.at(-1)?.seq ?? 0;
   if (kind === 'open' && who !== other && server.data.conversations.size < 9) server.open('direct', who, [other]);
   if (kind === 'group' && server.data.conversations.size < 9) server.open('group', who, [other]);
+  if (kind === 'moderator') setModerator(server, pick % 3 ? ME : who, pick % 4 > 0);
   if (kind === 'rename') server.rename(who, `Person ${who}.${index}`);
   if (!conversation) return;
   if (kind === 'block' || kind === 'unblock') setBlocked(server, pick % 3 ? ME : who, other, kind === 'block');
@@ -126,6 +132,7 @@ function change(server, { kind, who, other, pick }, index) {
   if (kind === 'deliver') server.mark(who, conversation.id, { delivered: last });
   if (kind === 'add' || kind === 'addFromStart') server.add(conversation.id, other, who, kind !== 'add');
   if (kind === 'remove') server.remove(conversation.id, other);
+  if (kind === 'settle' || kind === 'readWarning') changeReport(server, { kind, who, other, pick });
   if (kind === 'settings') updateSettings(server, userOf(server, conversation.id, who), conversation.id, SETTINGS[index % SETTINGS.length](last));
   if (kind === 'clear') clear(server, userOf(server, conversation.id, who), conversation.id, last - (pick % 3));
   if (kind === 'draft') {
@@ -134,6 +141,14 @@ function change(server, { kind, who, other, pick }, index) {
     saveDraft(server, user, conversation.id, { text: pick % 3 === 0 ? '' : `draft ${index}`, since: pick % 5 === 0 ? 0 : version });
   }
   if (kind === 'setContext') server.setContextStatus(conversation.id, `state ${index}`);
+}
+
+/** @param {ModelServer} server @param {Step} one */
+function changeReport(server, { kind, pick }) {
+  const { moderators, reports, warnings } = server.data.reports;
+  const [by, one] = [[...moderators][pick % Math.max(1, moderators.size)], reports[pick % Math.max(1, reports.length)]];
+  if (kind === 'readWarning') readWarning(server, ME, warnings.get(ME)?.at(pick % 2)?.report ?? 0);
+  else if (by !== undefined && one) settle(server, by, one.id, { remove: pick % 2 > 0, warn: pick % 3 > 0 });
 }
 
 /** Returns whom a message mentions: often the user under test. @param {number} pick @returns {number[]} */
@@ -158,6 +173,8 @@ function userOf(server, id, who) {
 function changeMessage(server, { kind, who, other, pick }, id, seq) {
   if (kind === 'edit') edit(server, who, id, seq, `edited ${pick}`, mentioned(pick >> 1));
   if (kind === 'delete') deleteMessage(server, who, id, seq);
+  // Everybody tries: the sender may not, and not everybody sees it.
+  if (kind === 'report') for (const user of pick % 4 ? [1, 2, 3, 4] : [who]) report(server, user, id, seq);
   if (kind === 'react') react(server, who, id, seq, pick % 2 ? '👍' : '❤️', pick % 3 > 0);
   const there = server.data.conversations.get(id)?.members.get(ME)?.left === false;
   if (kind === 'hide') hide(server, pick % 3 && there ? ME : who, id, seq);
@@ -209,6 +226,7 @@ async function disturb(harness, { kind, pick }) {
       return void (id && seqs.length > 2 && harness.sync.threads.trim(id, seqs[pick % 2], seqs[seqs.length - 1 - (pick % 3)]));
     }
     case 'actSelf': return actSelf(harness, id, pick);
+    case 'loadReports': return harness.loadReports(pick % 3 ? 'open' : 'settled');
     case 'more': return void harness.sync.loadList();
     case 'askHeads': return harness.askHeads();
     case 'answerHeads': return harness.answerHeads();

@@ -46,6 +46,12 @@ const requests = [
   [{ type: 'me.update', receipts: false }, 'PATCH /v1/me', { receipts: false }],
   [{ type: 'presence.watch', users: [1, 2] }, 'GET /v1/presence?users=1,2'],
   [{ type: 'user.list', query: 'be', limit: 30 }, 'GET /v1/users?query=be&limit=30'],
+  [{ type: 'message.report', conversation: 7, seq: 2, reason: 'fraud', note: 'n' }, 'POST /v1/reports',
+    { conversation: 7, seq: 2, reason: 'fraud', note: 'n' }],
+  [{ type: 'report.list', state: 'settled', after: '9.4', limit: 30 }, 'GET /v1/reports?state=settled&after=9.4&limit=30'],
+  [{ type: 'report.get', report: 5 }, 'GET /v1/reports/5'],
+  [{ type: 'report.settle', report: 5, remove: true, warn: false }, 'POST /v1/reports/5/settlement', { remove: true, warn: false }],
+  [{ type: 'warning.read', report: 5 }, 'POST /v1/warnings/5/read'],
 ];
 
 test('every command has its request', async () => {

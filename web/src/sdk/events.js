@@ -7,8 +7,8 @@
 /** @type {Set<string>} */
 const KNOWN_TYPES = new Set([
   'message.created', 'message.updated', 'message.hidden', 'conversation.created', 'conversation.updated',
-  'member.updated', 'marker.updated', 'me.updated', 'settings.updated', 'block.updated', 'draft.updated', 'scope.advanced',
-  'scope.changed',
+  'member.updated', 'marker.updated', 'me.updated', 'settings.updated', 'block.updated', 'draft.updated', 'report.updated',
+  'warning.created', 'warning.read', 'scope.advanced', 'scope.changed',
 ]);
 
 /** @param {Event} event @returns {Event} */

@@ -146,6 +146,20 @@ function requestOf(command) {
       return { method: 'DELETE', path: `/v1/me/blocks/${command.user}` };
     case 'user.blocks':
       return { method: 'GET', path: `/v1/me/blocks${query({ after: command.after, limit: command.limit })}` };
+    case 'message.report': {
+      const { type: _, ...body } = command;
+      return { method: 'POST', path: '/v1/reports', body };
+    }
+    case 'report.list':
+      return { method: 'GET', path: `/v1/reports${query({ state: command.state, after: command.after, limit: command.limit })}` };
+    case 'report.get':
+      return { method: 'GET', path: `/v1/reports/${command.report}` };
+    case 'report.settle': {
+      const { type: _, report, ...body } = command;
+      return { method: 'POST', path: `/v1/reports/${report}/settlement`, body };
+    }
+    case 'warning.read':
+      return { method: 'POST', path: `/v1/warnings/${command.report}/read` };
     default:
       return conversationRequest(command, `/v1/conversations/${command.conversation}`);
   }

@@ -8,6 +8,7 @@
  * @import {State} from './state/state.js'
  */
 import { apply } from './state/apply.js';
+import { noReports } from './state/reports.js';
 import { totalsOf } from './state/unread-totals.js';
 
 /** `build` names the scripts of the page: the shape of the state is that of these scripts.
@@ -38,6 +39,8 @@ export function keptState(state, limits = LIMITS) {
   if (room < 0) return null;
   const kept = {
     ...closed, conversations, found: new Map(), heldEvents: new Map(), heldEventsAt: new Map(), pending: null,
+    // What was reported stays on the server.
+    reports: { ...noReports(), open: closed.reports.open },
     threads: fitting({ ...closed, conversations }, limits.threads, room),
   };
   if (whole) return kept;

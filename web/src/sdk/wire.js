@@ -3,7 +3,7 @@
  * not read.
  *
  * @typedef {{id: number, name: string, picture: string|null, version: number}} User
- * @typedef {User & {login: string, receipts: boolean, presence: boolean, scope_version: number}} Me
+ * @typedef {User & {login: string, receipts: boolean, presence: boolean, moderator?: boolean, scope_version: number}} Me
  * @typedef {{
  *   type: string, id: string, title: string, detail: string|null, url: string|null, image: string|null,
  *   status: string|null, tone: 'plain'|'asks'|'settled', closed: boolean
@@ -75,8 +75,7 @@
  * @typedef {{conversations: number, messages: number}} Unread in the conversations of a person that are neither archived nor muted
  * @typedef {Me & {
  *   markers: Marker[], unread: Unread, now: string, settings?: (ConversationSettings & {conversation: number})[],
- *   blocks?: number[],
- *   drafts?: (Draft & {conversation: number})[],
+ *   blocks?: number[], drafts?: (Draft & {conversation: number})[], reports?: {open: number}, warnings?: Warning[],
  *   hidden?: MessagePlace[], unhidden?: MessagePlace[], hidden_reset?: boolean,
  *   cursor: string
  * }} MeAnswer
@@ -88,6 +87,20 @@
  * @typedef {{results: Hit[], conversations: Conversation[], users: User[], next: string|null}} Found
  * @typedef {{presence: Presence[]}} Watched
  * @typedef {{users: User[], next: string|null}} Users
+ * @typedef {'spam'|'harassment'|'hate'|'violence'|'sexual'|'fraud'|'other'} ReportReason
+ * @typedef {'open'|'settled'} ReportState
+ * @typedef {{reporter: User, reason: ReportReason, note: string, at: string}} Reporting `note` is empty if there is none
+ * @typedef {{
+ *   id: number, state: ReportState, created_at: string, sender: User, conversation: number,
+ *   conversation_kind: 'direct'|'group', title: string|null, seq: number, text: string, reasons: Reporting[],
+ *   reason_count: number, settled_at: string|null, settled_by: User|null, removed: boolean, warned: boolean,
+ *   note: string|null, version: number
+ * }} Report `text` is the beginning of that of the copy; `note` the moderators', null while it is open
+ * @typedef {{message: Message, sender: User, reported?: boolean}} ReportCopy
+ * @typedef {{reports: Report[], next: string|null}} ReportPage
+ * @typedef {{report: Report, copies: ReportCopy[]}} ReportAnswer
+ * @typedef {{report: number, duplicate: boolean}} Reported
+ * @typedef {{report: number, conversation: number, seq: number, at: string}} Warning
  * @typedef {{sessions: Session[], next: string|null}} Sessions
  * @typedef {{name: string, sign_up: boolean, session_days: number, accounts: boolean, sign_in_url: string|null,
  *   sign_out_url: string|null}} Site
@@ -110,9 +123,13 @@
  * @typedef {Scoped & {type: 'settings.updated', conversation: number, settings: ConversationSettings}} SettingsUpdated
  * @typedef {Scoped & {type: 'block.updated', user: number, blocked: boolean}} BlockUpdated
  * @typedef {Scoped & {type: 'draft.updated', conversation: number, draft: Draft}} DraftUpdated
+ * @typedef {Scoped & {type: 'report.updated', report: Report, open: number}} ReportUpdated
+ * @typedef {Scoped & {type: 'warning.created'} & Warning} WarningCreated
+ * @typedef {Scoped & {type: 'warning.read', report: number}} WarningRead
  * @typedef {{type: 'scope.changed', scope: string, version: number}} ScopeChanged
  * @typedef {MessageCreated|MessageUpdated|MessageHidden|ConversationCreated|ConversationUpdated|MembersUpdated
- *   |MarkerUpdated|MeUpdated|SettingsUpdated|BlockUpdated|DraftUpdated|ScopeAdvanced} PlacedEvent
+ *   |MarkerUpdated|MeUpdated|SettingsUpdated|BlockUpdated|DraftUpdated|ReportUpdated|WarningCreated|WarningRead
+ *   |ScopeAdvanced} PlacedEvent
  * @typedef {{
  *   type: 'typing.changed', conversation: number, user: number, typing: boolean, expires_ms: number
  * }} TypingChanged
@@ -167,6 +184,11 @@
  *   | {type: 'user.list', query: string, after?: string, limit?: number}
  *   | {type: 'user.block'|'user.unblock', user: number}
  *   | {type: 'user.blocks', after?: string, limit?: number}
+ *   | {type: 'message.report', conversation: number, seq: number, reason: ReportReason, note?: string}
+ *   | {type: 'report.list', state?: ReportState, after?: string, limit?: number}
+ *   | {type: 'report.get', report: number}
+ *   | {type: 'report.settle', report: number, remove: boolean, warn: boolean, note?: string}
+ *   | {type: 'warning.read', report: number}
  * } Command
  *
  * @typedef {{

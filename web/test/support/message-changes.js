@@ -43,10 +43,28 @@ export function edit(server, user, id, seq, text, mentioned = []) {
 export function deleteMessage(server, user, id, seq) {
   const found = findChangeable(server, user, id, seq);
   if (!found || (found.message.sender !== user && server.row(found.conversation, user).role === 'member')) return null;
-  const { id: made, conversation, sender, client_id, created_at } = found.message;
-  return publishMessage(server, found.conversation, {
-    id: made, conversation, seq, version: server.next(), sender, client_id, text: '', deleted: true, created_at,
+  return removeForAll(server, id, seq);
+}
+
+/** Deletes a message for everyone, unless it is deleted. @param {ModelServer} server @param {number} id @param {number} seq */
+export function removeForAll(server, id, seq) {
+  const conversation = server.data.conversations.get(id);
+  const message = conversation?.messages[seq - 1];
+  if (!conversation || !message || message.deleted || message.hidden || message.system) return null;
+  const { id: made, sender, client_id, created_at } = message;
+  return publishMessage(server, conversation, {
+    id: made, conversation: id, seq, version: server.next(), sender, client_id, text: '', deleted: true, created_at,
   });
+}
+
+/** Returns a message if a user is in its conversation and sees it. @param {ModelServer} server @param {number} user
+ * @param {number} id @param {number} seq @returns {Message|null} */
+export function seenBy(server, user, id, seq) {
+  const conversation = server.data.conversations.get(id);
+  const row = conversation?.members.get(user);
+  const message = conversation?.messages[seq - 1];
+  if (!conversation || !row || row.left || !message || seq < historyStart(server, conversation, user)) return null;
+  return server.hasHidden(user, message) ? null : message;
 }
 
 /** @param {ModelServer} server @param {number} user @param {number} id @param {number} seq @param {string} emoji

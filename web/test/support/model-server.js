@@ -8,6 +8,7 @@ import { Problem } from '../../src/sdk/problem.js';
 import { newestMention, placesOf } from './model-mentions.js';
 import { deleteDraft } from './model-drafts.js';
 import { isBlocked, listedBlocks, maskedMarkers, publishBlocked } from './model-blocks.js';
+import { listedReports, noReports, reportPage } from './model-reports.js';
 import { NOW, historyStart, totalsFor, listedSettings, putSettings, settingsOf } from './model-settings.js';
 
 /**
@@ -19,7 +20,7 @@ import { NOW, historyStart, totalsFor, listedSettings, putSettings, settingsOf }
  * @typedef {{
  *   version: number, epochs: {id: number, clock: number}[], users: Map<number, User>, scopes: Map<number, number>,
  *   conversations: Map<number, ModelConversation>, keys: Map<string, {conversation: number, seq: number}>,
- *   receiptsOff: Set<number>, blocks: Set<string>, blocksChanged: Map<number, number>,
+ *   receiptsOff: Set<number>, blocks: Set<string>, blocksChanged: Map<number, number>, reports: import('./model-reports.js').Reports,
  *   hidden: {user: number, conversation: number, seq: number, version: number}[],
  *   unhidden: {user: number, conversation: number, seq: number, version: number}[],
  *   movedMarkers: {user: number, conversation: number, version: number}[], settings: Map<string, ConversationSettings>, drafts: Map<string, Draft>,
@@ -39,7 +40,7 @@ export class ModelServer {
   /** @type {Data} */
   data = {
     version: 0, epochs: [], users: new Map(), scopes: new Map(), conversations: new Map(), keys: new Map(),
-    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [], settings: new Map(), drafts: new Map(), blocks: new Set(), blocksChanged: new Map(),
+    receiptsOff: new Set(), hidden: [], unhidden: [], movedMarkers: [], settings: new Map(), drafts: new Map(), blocks: new Set(), blocksChanged: new Map(), reports: noReports(),
   };
   /** @type {((delivery: Delivery) => void)} */
   deliver = () => {};
@@ -150,10 +151,8 @@ export class ModelServer {
     return Math.min(UNREAD_MAX, counted.length);
   }
 
-  /** Returns the unread totals. @param {number} user @returns {import('../../src/sdk/wire.js').Unread} */
-  totals(user) {
-    return totalsFor(this, user);
-  }
+  /** Returns the unread totals. @param {number} user */
+  totals = (user) => totalsFor(this, user);
 
   /** @param {'direct'|'group'} kind @param {number} by @param {number[]} users @param {Context|null} context
    * @returns {number} */
@@ -163,8 +162,7 @@ export class ModelServer {
     /** @type {ModelConversation} */
     const conversation = {
       id, kind, title: kind === 'group' ? `Group ${id}` : null, picture: null, context, created_by: by, version: 0,
-      activity: version,
-      messages: [], members: new Map(),
+      activity: version, messages: [], members: new Map(),
     };
     for (const user of new Set([by, ...users])) {
       conversation.members.set(user, {
@@ -322,8 +320,7 @@ export class ModelServer {
     if (!conversation) return;
     this.next();
     conversation.context = {
-      type: 'item', id: String(id), title: `Item ${id}`, detail: null, url: null, image: null, status, tone: 'asks',
-      closed: false,
+      type: 'item', id: String(id), title: `Item ${id}`, detail: null, url: null, image: null, status, tone: 'asks', closed: false,
     };
     const { title, picture, context } = conversation;
     this.publish(conversation, (place) => ({
@@ -335,7 +332,7 @@ export class ModelServer {
   ownUser(user) {
     return {
       .../** @type {User} */ (this.data.users.get(user)), login: `person${user}`,
-      receipts: !this.data.receiptsOff.has(user), presence: true, scope_version: this.data.scopes.get(user) ?? 0,
+      receipts: !this.data.receiptsOff.has(user), presence: true, ...(this.data.reports.moderators.has(user) ? { moderator: true } : {}), scope_version: this.data.scopes.get(user) ?? 0,
     };
   }
 
@@ -356,6 +353,7 @@ export class ModelServer {
     return {
       ...this.ownUser(user), markers: conversations.map((one) => this.marker(one, user)), cursor: this.cursor(),
       unread: this.totals(user), now: NOW, ...listedSettings(this, user, tooMany ? undefined : since), ...listedBlocks(this, user, since),
+      ...listedReports(this, user, since),
       ...(hidden.length > 0 ? { hidden } : {}), ...(unhidden.length > 0 ? { unhidden } : {}),
       ...(tooMany ? { hidden_reset: true } : {}),
     };
@@ -491,6 +489,8 @@ export class ModelServer {
         return this.changes(user, command.conversation, command.since);
       case 'message.list':
         return this.messages(user, command.conversation, { ...command, limit: Math.min(4, command.limit) });
+      case 'report.list':
+        return reportPage(this, user, command);
       case 'message.send':
         return this.send(user, command.conversation, command.text, command.client_id);
       default:

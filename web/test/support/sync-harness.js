@@ -6,6 +6,8 @@
  * @import {Delivery} from './model-server.js'
  */
 import assert from 'node:assert/strict';
+import { loadReports } from '../../src/sdk/reports.js';
+import { reportsIn } from '../../src/sdk/state/reports.js';
 import { missingQuoteIn } from '../../src/sdk/state/threads.js';
 import { isEmptyDraft } from '../../src/sdk/state/drafts.js';
 import { settingsOf } from '../../src/sdk/state/settings.js';
@@ -15,6 +17,7 @@ import { NoAnswer } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
 import { flushPromises, manualClock } from './clock.js';
 import { ModelServer } from './model-server.js';
+import { sortedReports } from './model-reports.js';
 
 /**
  * @typedef {{
@@ -217,6 +220,25 @@ export class SyncHarness {
     assert.fail('it never comes to rest');
   }
 
+  /** Loads the first page of reports, or the next one. @param {import('../../src/sdk/wire.js').ReportState} list */
+  loadReports(list) {
+    loadReports({ request: (command) => this.#request(command), sync: this.sync }, list).catch(() => {});
+  }
+
+  /** Checks that the loaded reports are those of the server. @param {number|null} [open] how many are open; null for
+   * users who are no moderators */
+  assertReports(open = this.server.me(this.user).reports?.open ?? null) {
+    const { server, state, user } = this;
+    assert.equal(state.reports.open, open, 'the open reports');
+    if (open === null) assert.equal(state.reports.rows.size, 0);
+    for (const list of /** @type {const} */ (['open', 'settled'])) {
+      const loaded = state.reports.lists[list];
+      if (!loaded || open === null) continue;
+      const [shown, all] = [reportsIn(state, list), sortedReports(server, user, list)];
+      assert.deepEqual(shown, loaded.next === null ? all : all.slice(0, shown.length), list);
+    }
+  }
+
   /** Checks that the state equals that of a fresh start. */
   assertEqual() {
     const { server, state, user } = this;
@@ -225,12 +247,14 @@ export class SyncHarness {
       [id, { ...sorted(one), settings: settingsOf(state, id) }]));
     assert.deepEqual(held, fresh);
     const {
-      markers: _markers, cursor: _cursor, unread, now: _now, settings: _settings, blocks, drafts = [], ...me
+      markers: _markers, cursor: _cursor, unread, now: _now, settings: _settings, blocks, drafts = [], reports, warnings, ...me
     } = server.me(user);
     const written = [...state.drafts].filter(([, one]) => !isEmptyDraft(one));
     assert.deepEqual(new Map(written), new Map(drafts.map(({ conversation, ...one }) => [conversation, one])));
     assert.deepEqual(state.me, me);
     assert.deepEqual([...state.blocks].sort((one, other) => one - other), blocks);
+    assert.deepEqual(state.warnings, warnings);
+    this.assertReports(reports?.open ?? null);
     assert.deepEqual(totalsOf(state), unread);
     assert.equal(state.cursor, server.cursor());
     assert.equal(state.heldEvents.size, 0);

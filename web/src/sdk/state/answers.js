@@ -11,6 +11,7 @@
 import { memberOf } from './conversations.js';
 import { putDraft } from './drafts.js';
 import { removeConversation } from './events.js';
+import { applyLostReports } from './report-changes.js';
 import { putConversation, putSettings, putUsers } from './rows.js';
 import { scopeLoaded, wholeLoaded, markStale, markWholeStale, versionIn } from './stale-scopes.js';
 import { wasAddedSince, conversationOf, wasLeftSince, wasUnhiddenSince, rowVersion, versionOf } from './state.js';
@@ -108,10 +109,11 @@ export function applyMe(draft, answer, since) {
     return;
   }
   const {
-    markers, cursor, unread: _unread, now: _now, settings = [], blocks, drafts = [], hidden = [], unhidden = [],
-    hidden_reset: isReset = false, ...me
+    markers, cursor, unread: _unread, now: _now, settings = [], blocks, drafts = [], reports: _reports, warnings: _warnings,
+    hidden = [], unhidden = [], hidden_reset: isReset = false, ...me
   } = answer;
   draft.me = me;
+  applyLostReports(draft, answer);
   if (blocks) draft.blocks = new Set(blocks);
   putUsers(draft, [me]);
   for (const { conversation, ...row } of settings) putSettings(draft, conversation, row);

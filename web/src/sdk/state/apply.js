@@ -20,6 +20,7 @@ import {
 import { listBounds } from './conversations.js';
 import { releaseHeldEvents, receiveEvent } from './events.js';
 import { updateFound } from './found-messages.js';
+import { applyOpenReports, applyReport, applyReportPage } from './report-changes.js';
 import { putUsers } from './rows.js';
 import { scopeLoaded, markStale } from './stale-scopes.js';
 import { wasAddedSince, emptyState, versionOf } from './state.js';
@@ -62,6 +63,7 @@ export function apply(state, input) {
       scopeLoaded(draft, `user:${draft.user}`, input.answered);
       applyTotals(draft, input.answer, input.requestedAt);
       applyMe(draft, input.answer, input.since);
+      applyOpenReports(draft, input.answer);
       break;
     case 'totals':
       markTotalsStale(draft);
@@ -80,6 +82,12 @@ export function apply(state, input) {
       break;
     case 'gone':
       if (!wasAddedSince(draft, input.scope, input.requestedAt)) removeMissing(draft, input.scope, input.requestedAt);
+      break;
+    case 'reports':
+      applyReportPage(draft, input);
+      break;
+    case 'report':
+      applyReport(draft, input.report);
       break;
     case 'users':
       putUsers(draft, input.users);

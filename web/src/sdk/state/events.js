@@ -10,6 +10,7 @@
 import { applyToRow, needsWhole, withHidden, withMarker } from './conversations.js';
 import { putDraft } from './drafts.js';
 import { hideFoundBefore } from './found-messages.js';
+import { applyReportEvent } from './report-changes.js';
 import { putConversation, putSettings, putUsers } from './rows.js';
 import { knownVersion, markStale, markWholeStale } from './stale-scopes.js';
 import { conversationOf, rowVersion } from './state.js';
@@ -68,6 +69,9 @@ function applyEvent(draft, event) {
   } else if (event.type === 'draft.updated') {
     putDraft(draft, event.conversation, event.draft);
     if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
+  } else if (event.type === 'report.updated' || event.type === 'warning.created' || event.type === 'warning.read') {
+    applyReportEvent(draft, event);
+    if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
   } else if (event.type === 'marker.updated' || event.type === 'message.hidden') {
     applyOwnEvent(draft, event);
   } else {
@@ -94,7 +98,8 @@ function applyOwnEvent(draft, event) {
 }
 
 /** Applies what all members of a conversation are sent. @param {State} draft
- * @param {Exclude<PlacedEvent, {type: 'me.updated'|'settings.updated'|'block.updated'|'draft.updated'|'marker.updated'|'message.hidden'}>} event */
+ * @param {Exclude<PlacedEvent, {type: 'me.updated'|'settings.updated'|'block.updated'|'draft.updated'|'report.updated'
+ *   |'warning.created'|'warning.read'|'marker.updated'|'message.hidden'}>} event */
 function applyConversationEvent(draft, event) {
   const current = draft.conversations.get(conversationOf(event.scope));
   if (!current) return;

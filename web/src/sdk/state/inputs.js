@@ -2,7 +2,7 @@
  * The types of inputs, for the type checker only. `requestedAt` is the `turn` of the state at the time of the request.
  *
  * @import {Changes, Conversation, ConversationPage, Event, Heads, MeAnswer, Message, MessageChanged,
- *   MessagePage, MessagePlace, Sent, User} from '../wire.js'
+ *   MessagePage, MessagePlace, Report, ReportPage, ReportState, Sent, User} from '../wire.js'
  *
  * @typedef {{kind: 'event', event: Event}
  *   | {kind: 'heads', heads: Heads, requestedAt: number}
@@ -20,6 +20,8 @@
  *   | {kind: 'changed', changed: MessageChanged, requestedAt: number}
  *   | {kind: 'hidden', place: MessagePlace, version: number}
  *   | {kind: 'users', users: User[]}
+ *   | {kind: 'reports', list: ReportState, page: ReportPage, after?: string, requestedAt: number}
+ *   | {kind: 'report', report: Report}
  *   | {kind: 'found', messages: Message[], first: boolean}
  *   | {kind: 'seen', messages: Message[]}
  *   | {kind: 'gone', scope: string, requestedAt: number}

@@ -5,10 +5,12 @@
  * The row of a conversation and its messages may be true at different versions, since a complete copy moves only the
  * row. The version of the scope is the lower of the two.
  *
- * @import {ConversationSettings, Draft, Me, Message, PlacedEvent, Unread, User} from '../wire.js'
+ * @import {ConversationSettings, Draft, Me, Message, PlacedEvent, Unread, User, Warning} from '../wire.js'
  * @import {ConversationRow} from './conversations.js'
  * @import {Thread} from './messages.js'
+ * @import {Reports} from './reports.js'
  */
+import { noReports } from './reports.js';
 
 /**
  * `wholeSince` is the turn at which a complete copy was last needed, or 0.
@@ -17,7 +19,8 @@
  * @typedef {Map<string, Message|null>} FoundMessages the newest copies; null if a message may have changed
  * @typedef {{seqs: Set<number>, turn: number}} HiddenMessages messages that the user hid, as far as known, and when
  * `settings` has those of conversations that are not loaded, too, as far as known; `now` is the server's time of the
- * totals. `blocks` has the users whom the user has blocked. `unhidden` has the turn at which a message of a conversation was last shown again.
+ * totals. `blocks` has the users whom the user has blocked, `warnings` those that they have not read. `unhidden` has the
+ * turn at which a message of a conversation was last shown again.
  * @typedef {{
  *   user: number,
  *   turn: number,
@@ -40,6 +43,8 @@
  *   totals: Totals|null,
  *   settings: Map<number, ConversationSettings>, drafts: Map<number, Draft>,
  *   blocks: Set<number>,
+ *   reports: Reports,
+ *   warnings: Warning[],
  *   now: string,
  * }} State
  */
@@ -71,6 +76,8 @@ export function emptyState(user) {
     settings: new Map(),
     blocks: new Set(),
     drafts: new Map(),
+    reports: noReports(),
+    warnings: [],
     now: '',
   };
 }
