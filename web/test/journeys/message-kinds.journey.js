@@ -137,7 +137,7 @@ async function sendEveryKind(ada, ben) {
   await message(ada, 'A mistake.').waitFor();
   await chooseInMenu(ben, 'A mistake.', 'Delete for everyone');
   await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
-  await ada.page.locator('parlor-thread').getByText('Ben Okafor deleted this message').waitFor();
+  await ada.page.locator('parlor-thread').getByText('This message was deleted').waitFor();
   await chooseInMenu(ada, 'I will be there.', 'Edit');
   await field(ada).fill('I will be there, with an umbrella.');
   await field(ada).press('Enter');

@@ -81,8 +81,8 @@ test('a message is deleted for everyone, and for oneself', () =>
     await message(ada, 'My number is 4711.').waitFor();
     await chooseInMenu(ada, 'My number is 4711.', 'Delete for everyone');
     await ada.page.getByRole('button', { name: 'Delete for everyone' }).click();
-    await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor();
-    await ben.page.locator('parlor-thread').getByText('Ada Winter deleted this message').waitFor();
+    await ada.page.locator('parlor-thread').getByText('This message was deleted').waitFor();
+    await ben.page.locator('parlor-thread').getByText('This message was deleted').waitFor();
     for (const one of [ada, ben]) {
       await until(() => one.page.getByText('4711').count(), (count) => count === 0, 'the text is nowhere on the page');
     }
@@ -93,12 +93,12 @@ test('a message is deleted for everyone, and for oneself', () =>
     await message(ben, 'I noted it.').waitFor();
     await ada.page.reload();
     await ada.openConversation(ITEM);
-    await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor();
+    await ada.page.locator('parlor-thread').getByText('This message was deleted').waitFor();
     assert.equal(await message(ada, 'I noted it.').count(), 0, 'forever');
     // A deleted message can be hidden too.
-    await chooseInMenu(ada, 'You deleted this message', 'Delete for me');
+    await chooseInMenu(ada, 'This message was deleted', 'Delete for me');
     await ada.page.getByRole('button', { name: 'Delete for me' }).click();
-    await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor({ state: 'detached' });
+    await ada.page.locator('parlor-thread').getByText('This message was deleted').waitFor({ state: 'detached' });
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 

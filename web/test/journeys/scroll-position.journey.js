@@ -270,7 +270,7 @@ test('a failed jump says why and moves nothing', () =>
     const seq = (await seqOf(ben, id, 'Line 170')) - 170;
     await ben.sendMessages(id, ['About the needle', 'Of itself'], { reply_to: seq });
     await changeMessage(ben, id, seq, null);
-    const quote = ada.bubble('About the needle').locator('button.quote', { hasText: 'deleted this message' });
+    const quote = ada.bubble('About the needle').locator('button.quote', { hasText: 'This message was deleted' });
     await quote.waitFor();
     const before = await readPositions(ada);
     await quote.click();

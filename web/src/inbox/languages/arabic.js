@@ -203,8 +203,6 @@ export function arabic(tools) {
     comma: '، ',
     sentenceGap: ' ',
     whoRead: 'من قرأها',
-    youDeleted: 'حُذفت هذه الرسالة من طرفك',
-    personDeleted: (name) => `حُذفت هذه الرسالة من طرف ${name}`,
     wasDeleted: 'حُذفت هذه الرسالة',
     lineAdded: (who, whom) => {
       const added = phrase`تمت إضافة ${some(whom.map((one) => one ?? 'حسابك'), others)}`;

@@ -180,8 +180,6 @@ export function chinese(tools) {
     comma: '、',
     sentenceGap: '',
     whoRead: '谁已读',
-    youDeleted: '你删除了这条消息',
-    personDeleted: (name) => `${name} 删除了这条消息`,
     wasDeleted: '这条消息已删除',
     lineAdded: (who, whom) => phrase`${who ?? '你'} 添加了 ${some(whom.map((one) => one ?? '你'), others)}`,
     lineRemoved: (who, whom) => phrase`${who ?? '你'} 移除了 ${whom ?? '你'}`,

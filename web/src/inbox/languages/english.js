@@ -186,8 +186,6 @@ export function english({ capped, list, number, phrase, plural, some }) {
     comma: ', ',
     sentenceGap: ' ',
     whoRead: 'Who has read it',
-    youDeleted: 'You deleted this message',
-    personDeleted: (/** @type {string} */ name) => `${name} deleted this message`,
     wasDeleted: 'This message was deleted',
     lineAdded: (/** @type {string|null} */ who, /** @type {(string|null)[]} */ whom) =>
       phrase`${who ?? 'You'} added ${some(whom.map((one) => one ?? 'you'), (count) => plural(count, { one: '# other', other: '# others' }))}`,

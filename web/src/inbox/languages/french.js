@@ -198,8 +198,6 @@ export function french(tools) {
     comma: ', ',
     sentenceGap: ' ',
     whoRead: 'Qui l’a lu',
-    youDeleted: 'Vous avez supprimé ce message',
-    personDeleted: (name) => `${name} a supprimé ce message`,
     wasDeleted: 'Ce message a été supprimé',
     lineAdded: (who, whom) => {
       const rest = whom.filter((one) => one !== null);

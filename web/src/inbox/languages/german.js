@@ -185,8 +185,6 @@ export function german(tools) {
     comma: ', ',
     sentenceGap: ' ',
     whoRead: 'Wer es gelesen hat',
-    youDeleted: 'Sie haben diese Nachricht gelöscht',
-    personDeleted: (name) => `${name} hat diese Nachricht gelöscht`,
     wasDeleted: 'Diese Nachricht wurde gelöscht',
     lineAdded: (who, whom) => {
       const added = some(whom.map((one) => one ?? 'Sie'), (count) => plural(count, { one: '# weitere', other: '# weitere' }));

@@ -183,8 +183,6 @@ export function japanese(tools) {
     comma: '、',
     sentenceGap: '',
     whoRead: '既読の人',
-    youDeleted: 'このメッセージを削除しました',
-    personDeleted: (name) => `${name} さんがこのメッセージを削除しました`,
     wasDeleted: 'このメッセージは削除されました',
     lineAdded: (who, whom) => {
       const added = some(whom.map((one) => one ?? me), others);

@@ -194,8 +194,6 @@ export function spanish(tools) {
     comma: ', ',
     sentenceGap: ' ',
     whoRead: 'Quién lo ha leído',
-    youDeleted: 'Eliminaste este mensaje',
-    personDeleted: (name) => `${name} eliminó este mensaje`,
     wasDeleted: 'Este mensaje se eliminó',
     lineAdded: (who, whom) => {
       const rest = whom.filter((one) => one !== null);

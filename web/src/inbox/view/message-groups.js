@@ -12,7 +12,7 @@
  */
 import { filesOf, pendingFiles } from './attachments.js';
 import { clockTime, dayKey, dayName } from './format.js';
-import { deletedWords, previewMessage, nameFor, systemPhrase } from './preview.js';
+import { previewMessage, nameFor, systemPhrase } from './preview.js';
 import { marksOf } from './mentions.js';
 import { say, textOf } from './strings.js';
 import { latestUser } from './users.js';
@@ -143,9 +143,9 @@ function at(time) {
 /** Adds what depends on other messages and on users. @param {ThreadInput} input @param {MessageView} view
  * @returns {MessageView} */
 function withReferences(input, view) {
-  const { state, conversation } = input;
+  const { state } = input;
   const { message } = view;
-  if (message?.deleted) return { ...view, deleted: deletedWords(state, message, conversation.kind === 'group') };
+  if (message?.deleted) return { ...view, deleted: say.wasDeleted };
   const answers = message ? message.reply_to : view.item?.reply_to;
   const reactions = message?.reactions ?? [];
   if (answers === undefined && reactions.length === 0) return view;

@@ -8,7 +8,7 @@
 import { previewContent } from './attachments.js';
 import { say, textOf } from './strings.js';
 
-/** @param {State} state @param {number} user @returns {string} */
+/** @param {Pick<State, 'users'>} state @param {number} user @returns {string} */
 export function nameFor(state, user) {
   return state.users.get(user)?.name ?? say.somebody;
 }
@@ -22,10 +22,8 @@ const previews = new WeakMap();
 /** @param {State} state @param {Message} message @returns {MessagePreview} */
 export function previewMessage(state, message) {
   if (message.system) return { text: wordsOf(systemPhrase(state, message.sender, message.system)), sign: null };
-  if (message.deleted) {
-    const isGroup = state.conversations.get(message.conversation)?.kind !== 'direct';
-    return { text: deletedWords(state, message, isGroup), sign: 'bin' };
-  }
+  // It names nobody, because a moderator may have removed the message.
+  if (message.deleted) return { text: say.wasDeleted, sign: 'bin' };
   let preview = previews.get(message);
   if (!preview) {
     preview = previewContent(message);
@@ -34,14 +32,8 @@ export function previewMessage(state, message) {
   return preview;
 }
 
-/** Returns the text of a deleted message. In a group it names nobody, because a moderator may have deleted the message.
- * @param {State} state @param {Message} message @param {boolean} isGroup @returns {string} */
-export function deletedWords(state, message, isGroup) {
-  if (message.sender === state.user && !isGroup) return say.youDeleted;
-  return isGroup ? say.wasDeleted : say.personDeleted(nameFor(state, message.sender));
-}
-
-/** Returns the phrase of a system message, with its names marked. @param {State} state @param {number} sender
+/** Returns the phrase of a system message, with its names marked. @param {Pick<State, 'user'|'users'>} state
+ * @param {number} sender
  * @param {SystemLine} line @returns {Phrase} */
 export function systemPhrase(state, sender, line) {
   const who = sender === state.user ? null : nameFor(state, sender);
@@ -66,7 +58,7 @@ export function systemPhrase(state, sender, line) {
   }
 }
 
-/** @param {State} state @param {number[]} users @returns {number[]} */
+/** @param {Pick<State, 'user'>} state @param {number[]} users @returns {number[]} */
 function mineFirst(state, users) {
   return users.includes(state.user) ? [state.user, ...users.filter((one) => one !== state.user)] : users;
 }
