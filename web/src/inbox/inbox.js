@@ -7,7 +7,6 @@
  * @import {Mention, Site} from '../sdk/wire.js'
  * @import {ParlorBanner} from './ui/connection-banner.js'
  * @import {ParlorList} from './list/list.js'
- * @import {ParlorSettings} from './settings.js'
  * @import {ParlorThread} from './thread/thread.js'
  * @import {GroupDialog} from './dialogs/group.js'
  * @import {Route} from './route.js'
@@ -35,6 +34,8 @@ import { hashOf, routeOf } from './route.js';
 import { Arrivals } from './actions/arrivals.js';
 import { addRowMenu } from './list/row-menu.js';
 import { ReadingActions } from './actions/reading.js';
+import { Warnings } from './actions/warnings.js';
+import { Pages } from './pages.js';
 import { groupView, startConversation } from './actions/conversations.js';
 import { say, shortCount } from './view/strings.js';
 import { SEND_KEY, threadView } from './view/thread.js';
@@ -51,8 +52,10 @@ export class ParlorInbox extends HTMLElement {
   #banner = /** @type {ParlorBanner} */ (document.createElement('parlor-banner'));
   #list = /** @type {ParlorList} */ (document.createElement('parlor-list'));
   #thread = /** @type {ParlorThread} */ (document.createElement('parlor-thread'));
-  /** @type {ParlorSettings|null} */
-  #settings = null;
+  /** @type {Pages|null} */
+  #pages = null;
+  /** @type {Warnings|null} */
+  #warnings = null;
   #nothing = h('div', { class: 'thread' });
   #panes = h('div', { class: 'panes', role: 'main' }, this.#list);
   #filter = ALL;
@@ -95,6 +98,13 @@ export class ParlorInbox extends HTMLElement {
       host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
       changed: () => this.render(), signal: this.#leave.signal,
     });
+    this.#pages = new Pages({
+      host: this, client, route: () => this.#route, changed: () => {
+        this.#pane();
+        this.render();
+      },
+    });
+    this.#warnings = new Warnings({ host: this, client, place: this.#list.notices, goTo: (place) => void this.#reading?.goTo(place) });
     this.#arrivals = new Arrivals({ host: this, client, open: () => this.#open(), signal: this.#leave.signal });
     const { signal } = this.#leave;
     const stop = client.subscribe(() => this.#limiter.request());
@@ -124,6 +134,7 @@ export class ParlorInbox extends HTMLElement {
       'parlor-back': () => this.#back(),
       'parlor-new-conversation': () => this.#new(),
       'parlor-settings': () => { location.hash = '#/settings'; },
+      'parlor-reports': () => { location.hash = '#/reports'; },
       'parlor-more-conversations': () => void this.client?.sync.loadList(),
       'parlor-filter': (filter) => this.#filterBy(filter),
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.threads.open(id)),
@@ -271,24 +282,12 @@ export class ParlorInbox extends HTMLElement {
     if (after !== null && after !== before) this.#acts?.draft.open(after);
     if (after !== null) void this.client?.showConversation(after, target).then(() => this.#reading?.arrive());
     if (route.at === 'open') void this.#openAsked(route);
-    if (route.at === 'settings') this.#showSettings(focus);
+    this.#pages?.show(focus);
     this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
     this.#pane();
     this.render();
     if (!focus || target !== null) return;
     if (route.at === 'conversation') this.#focusThread();
-  }
-
-  /** @param {boolean} focus */
-  #showSettings(focus) {
-    void whenLoaded(this, import('./settings.js'), () => {
-      if (this.#route.at !== 'settings' || !this.client || !this.isConnected) return;
-      this.#settings ??= /** @type {ParlorSettings} */ (document.createElement('parlor-settings'));
-      this.#settings.show(this.client);
-      this.#pane();
-      this.render();
-      if (focus) this.#settings.focusHead();
-    });
   }
 
   /** On a phone the keyboard opens only when the user touches the field. */
@@ -298,8 +297,7 @@ export class ParlorInbox extends HTMLElement {
   }
 
   #pane() {
-    const shown = { list: this.#nothing, open: this.#nothing, conversation: this.#thread, settings: this.#settings ?? this.#nothing };
-    const pane = shown[this.#route.at];
+    const pane = this.#route.at === 'conversation' ? this.#thread : (this.#pages?.current ?? this.#nothing);
     const now = this.#panes.children[1];
     if (now === pane) return;
     if (now) now.replaceWith(pane);
@@ -332,15 +330,17 @@ export class ParlorInbox extends HTMLElement {
       ...this.#filter,
       ...contextFilter(viewInput, this.#filter.context),
       empty: listed(viewInput).length === 0,
+      reports: state.me?.moderator ? (state.reports.open ?? 0) : null,
     });
     this.classList.toggle('begins', !state.list.loaded);
     if (this.#route.at === 'conversation') this.#renderThread(viewInput, this.#route.id);
-    else if (this.#route.at === 'settings') this.#settings?.update(state.me);
+    else if (this.#pages?.current) this.#pages.update();
     else this.#renderNothing(viewInput);
     this.#renderBanner(viewInput);
     this.#title(viewInput);
     this.#reading?.markDelivered();
     this.#arrivals?.check();
+    this.#warnings?.check();
     this.#renderGroup();
     this.#watch(viewInput);
     this.#limiter.drawn();
@@ -407,7 +407,7 @@ export class ParlorInbox extends HTMLElement {
   #title(viewInput) {
     const count = unreadTotals(viewInput).messages;
     const open = viewInput.selected === null ? undefined : viewInput.state.conversations.get(viewInput.selected);
-    const where = open ? nameOf(viewInput.state, open) : say.messages;
+    const where = open ? nameOf(viewInput.state, open) : this.#route.at === 'reports' ? say.reports : say.messages;
     const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${isolated(where)} · ${isolated(this.site?.name ?? '')}`;
     if (document.title !== title) document.title = title;
     showBadge(count);
@@ -426,6 +426,7 @@ export class ParlorInbox extends HTMLElement {
       if (!client || !this.isConnected || document.querySelector('dialog[open]')) return;
       openSwitcher(this, client, {
         find: (query) => filtered(this.#viewInput(), { ...ALL, query }), open: (id) => this.#goTo(id),
+        places: client.state.me?.moderator ? [{ name: say.reports, sign: 'flag', open: () => { location.hash = '#/reports'; } }] : [],
       });
     });
   }
@@ -485,7 +486,7 @@ export class ParlorInbox extends HTMLElement {
       await this.#acts?.draft.sync?.finish();
       await this.client?.signOut();
     } catch (error) {
-      this.#settings?.signOutFailed(error);
+      this.#pages?.signOutFailed(error);
     }
   }
 }

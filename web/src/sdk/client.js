@@ -55,7 +55,7 @@ export class Client {
     text_chars_max: 10_000, subject_chars_max: 255, conversation_fan_out_max: 64, password_chars_min: 8,
     message_attachments_max: 10, upload_bytes_max: 0, group_members_max: 1_000, name_chars_max: 100,
     ping_interval_ms: 25_000, poll_wait_max_ms: 25_000, edit_within_ms: 0, delete_within_ms: 0, search: true,
-    who_may_write: 'everyone', report_note_chars_max: 1_000,
+    who_may_write: 'everyone', report_note_chars_max: 1_000, reports_per_day_max: 0,
   };
   /** @type {Set<() => void>} */
   #listeners = new Set();

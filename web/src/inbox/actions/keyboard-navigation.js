@@ -38,9 +38,9 @@ export function addKeyboardNavigation(host, { list, thread, signal }) {
   }, signal);
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'F6' || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
-    const settings = /** @type {(HTMLElement & {focusHead: () => void})|null} */ (host.querySelector('parlor-settings'));
+    const page = /** @type {(HTMLElement & {focusHead: () => void})|null} */ (host.querySelector('parlor-settings, parlor-reports'));
     /** @type {Region[]} */
-    const all = [...regions, ...(settings ? [{ element: settings, focus: () => settings.focusHead() }] : [])];
+    const all = [...regions, ...(page ? [{ element: page, focus: () => page.focusHead() }] : [])];
     const there = all.filter((one) => one.element.checkVisibility());
     if (there.length === 0) return;
     event.preventDefault();

@@ -16,6 +16,7 @@ import { h } from '../ui/dom.js';
 import { emit } from '../ui/events.js';
 import { emojiName, oftenUsed } from '../view/emoji.js';
 import { openForwardDialog } from '../thread/forward-dialog.js';
+import { openReportDialog } from '../dialogs/report.js';
 import { clockTime, shortName } from '../view/format.js';
 import { openMenu } from '../ui/menu.js';
 import { openReactionsDialog, openReadersDialog } from '../thread/readers-dialog.js';
@@ -101,6 +102,9 @@ export class MessageMenus {
     const { message, conversation } = place;
     const { seq, deleted, reactions = [] } = message;
     const has = (/** @type {string} */ key) => this.actions.allows(place, key);
+    const isOthers = message.sender !== this.client.user && !message.system;
+    // An older server takes no reports.
+    const isReportable = isOthers && !deleted && this.client.limits.reports_per_day_max > 0;
     // The composer belongs to the conversation that is open then.
     const ifOpen = (/** @type {() => void} */ act) => () => this.actions.open() === conversation.id && act();
     /** @type {(MenuItem|false)[]} */
@@ -118,7 +122,11 @@ export class MessageMenus {
       },
       this.#canDelete(place)
         && { label: say.deleteForAll, sign: 'bin', warn: true, act: () => this.#delete(place, element) },
-      message.sender !== this.client.user && !message.system && blockItem(this.host, this.client, message.sender),
+      isReportable && {
+        label: dialogSay.reporting.item, sign: 'flag', warn: true, apart: true,
+        act: () => openReportDialog(this.host, this.client, conversation, message),
+      },
+      isOthers && { ...blockItem(this.host, this.client, message.sender), apart: !isReportable },
     ];
     return items.filter((one) => one !== false);
   }

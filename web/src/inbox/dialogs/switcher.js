@@ -13,6 +13,7 @@ import { icon } from '../ui/icons.js';
 import { avatarUsers, nameOf } from '../view/conversations.js';
 import { dialogSay } from '../view/dialog-strings.js';
 import { errorText } from '../view/error-text.js';
+import { isFound, parseQuery } from '../view/folding.js';
 import { sentences } from '../view/strings.js';
 import { isSearchable } from '../view/users.js';
 
@@ -25,7 +26,8 @@ const PAGES_MAX = 20;
 /** @typedef {{name: string, about: string, picture: HTMLElement, refusal: string, open: () => void}} Choice */
 /** @typedef {{
  *   find: (query: string) => Conversation[], open: (id: number) => void, title?: string, refusal?: (id: number) => string,
- * }} SwitcherParts `find` returns the conversations that match, the newest first; `title` says what for; `refusal` says
+ *   places?: {name: string, sign: string, open: () => void}[],
+ * }} SwitcherParts `places` are other parts of the inbox; `find` returns the conversations that match, the newest first; `title` says what for; `refusal` says
  * why a conversation cannot be chosen, or nothing */
 
 const { keyboard: words } = dialogSay;
@@ -124,7 +126,11 @@ class Switcher {
     const users = this.#users.map((user) => ({
       name: user.name, about: '', picture: avatar([user], { size: 36 }), refusal: '', open: () => void this.#write(user),
     }));
-    this.#choices = [...conversations, ...users];
+    const wanted = parseQuery(this.#field.value);
+    const places = (this.parts.places ?? []).filter(({ name }) => isFound(name, wanted)).map(({ name, sign, open }) => ({
+      name, about: '', picture: h('span', { class: 'place' }, icon(sign)), refusal: '', open,
+    }));
+    this.#choices = [...conversations, ...places, ...users];
     this.#list.replaceChildren(...this.#choices.map(({ name, about, picture }, index) => h('li', {
       role: 'option', id: `switcher-${index}`, onclick: () => this.#open(index),
     }, picture, h('span', {}, h('b', { class: 'one-line', dir: 'auto' }, name),

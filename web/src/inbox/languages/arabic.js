@@ -33,6 +33,8 @@ export function arabic(tools) {
     messages: 'الرسائل',
     conversations: 'المحادثات',
     newConversation: 'محادثة جديدة',
+    reports: 'البلاغات',
+    openReports: (count) => `البلاغات، ${plural(count, { zero: 'لا شيء مفتوح', one: 'واحد مفتوح', two: 'اثنان مفتوحان', few: '# مفتوحة', many: '# مفتوحاً', other: '# مفتوح' })}`,
     settingsOf: (name) => `${name}: الإعدادات`,
     search: 'بحث',
     searchConversations: 'البحث في المحادثات والرسائل',

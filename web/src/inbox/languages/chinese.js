@@ -15,6 +15,8 @@ export function chinese(tools) {
     messages: '消息',
     conversations: '会话',
     newConversation: '新会话',
+    reports: '举报',
+    openReports: (count) => `举报，${plural(count, { other: '# 条待处理' })}`,
     settingsOf: (name) => `${name}：设置`,
     search: '搜索',
     searchConversations: '搜索会话和消息',

@@ -10,6 +10,8 @@ export function english({ capped, list, number, phrase, plural, some }) {
     messages: 'Messages',
     conversations: 'Conversations',
     newConversation: 'New conversation',
+    reports: 'Reports',
+    openReports: (/** @type {number} */ count) => `Reports, ${plural(count, { one: '# open', other: '# open' })}`,
     settingsOf: (/** @type {string} */ name) => `${name}: settings`,
     search: 'Search',
     searchConversations: 'Search conversations and messages',

@@ -28,6 +28,8 @@ export function french(tools) {
     messages: 'Messages',
     conversations: 'Conversations',
     newConversation: 'Nouvelle conversation',
+    reports: 'Signalements',
+    openReports: (count) => `Signalements, ${plural(count, { one: '# ouvert', many: '# d’ouverts', other: '# ouverts' })}`,
     settingsOf: (name) => `${name} : réglages`,
     search: 'Rechercher',
     searchConversations: 'Rechercher dans les conversations et les messages',

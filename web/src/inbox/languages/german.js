@@ -14,6 +14,8 @@ export function german(tools) {
     messages: 'Nachrichten',
     conversations: 'Unterhaltungen',
     newConversation: 'Neue Unterhaltung',
+    reports: 'Meldungen',
+    openReports: (count) => `Meldungen, ${plural(count, { one: '# offen', other: '# offen' })}`,
     settingsOf: (name) => `${name}: Einstellungen`,
     search: 'Suchen',
     searchConversations: 'Unterhaltungen und Nachrichten durchsuchen',

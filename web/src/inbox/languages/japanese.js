@@ -16,6 +16,8 @@ export function japanese(tools) {
     messages: 'メッセージ',
     conversations: '会話',
     newConversation: '新しい会話',
+    reports: '報告',
+    openReports: (count) => `報告、${plural(count, { other: '未対応#件' })}`,
     settingsOf: (name) => `${name}：設定`,
     search: '検索',
     searchConversations: '会話とメッセージを検索',

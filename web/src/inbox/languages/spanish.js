@@ -26,6 +26,8 @@ export function spanish(tools) {
     messages: 'Mensajes',
     conversations: 'Conversaciones',
     newConversation: 'Nueva conversación',
+    reports: 'Denuncias',
+    openReports: (count) => `Denuncias, ${plural(count, { one: '# abierta', many: '# de abiertas', other: '# abiertas' })}`,
     settingsOf: (name) => `${name}: ajustes`,
     search: 'Buscar',
     searchConversations: 'Buscar conversaciones y mensajes',

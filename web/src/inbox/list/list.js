@@ -19,8 +19,9 @@ import { say, shortCount } from '../view/strings.js';
 /**
  * @typedef {{
  *   conversations: Conversation[], rowOf: (conversation: Conversation) => Row, me: Me|null, loaded: boolean, more: boolean, progress: Progress, unread: number,
- *   empty: boolean, found: ResultsView|null, contextTitle: string|null, hasContexts: boolean,
- * } & ListFilter} ListView `found` while somebody searches; `contextTitle`: of the chosen context
+ *   empty: boolean, reports: number|null, found: ResultsView|null, contextTitle: string|null, hasContexts: boolean,
+ * } & ListFilter} ListView `found` while somebody searches;
+ * `reports`: how many are open, for moderators; `contextTitle`: of the chosen context
  */
 
 /** How near the end of the loaded rows the next page is requested. */
@@ -55,6 +56,8 @@ export class ParlorList extends HTMLElement {
     }),
   }, this.#contextTitle, icon('chevron', { small: true }));
   #me = h('button', { class: 'tool', type: 'button', onclick: () => emit(this, 'parlor-settings') });
+  #reports = h('button', { class: 'tool', type: 'button', hidden: true, onclick: () => emit(this, 'parlor-reports') }, icon('flag'),
+    h('span', { class: 'badge', 'aria-hidden': 'true' }));
   #filters = h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread, this.#archived,
     this.#about);
   #write = h('button', {
@@ -66,6 +69,8 @@ export class ParlorList extends HTMLElement {
     onclick: () => emit(this, 'parlor-end-search'),
   }, icon('back'));
   #title = h('h2', {}, say.messages);
+  /** Where notices to the user stand. It exists from the start, so that screen readers announce them. */
+  notices = h('div', { class: 'list-notices', role: 'status' });
   // Their classes are loaded with the first search.
   #chips = /** @type {ParlorSearchFilters} */ (document.createElement('parlor-search-filters'));
   #results = /** @type {ParlorResults} */ (document.createElement('parlor-results'));
@@ -108,8 +113,9 @@ export class ParlorList extends HTMLElement {
     const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search, this.#clear,
       h('span', { class: 'key', 'aria-hidden': 'true' }, say.searchKey));
     this.append(
-      h('div', { class: 'list-head' }, this.#leave, this.#title, this.#write, this.#me),
+      h('div', { class: 'list-head' }, this.#leave, this.#title, this.#reports, this.#write, this.#me),
       h('div', { class: 'list-tools' }, field, this.#filters, this.#chips),
+      this.notices,
       this.#scroll);
   }
 
@@ -143,6 +149,7 @@ export class ParlorList extends HTMLElement {
     setText(this.#contextTitle, view.contextTitle ?? say.about);
     setText(this.#count, view.unread > 0 ? shortCount(view.unread) : '');
     this.#drawMe(view.me);
+    this.#drawReports(view);
     this.#drawSearch(view);
     const chosenBy = `${view.show} ${view.context} ${view.query}`;
     const { conversations, more, rowOf: draw } = view;
@@ -170,6 +177,15 @@ export class ParlorList extends HTMLElement {
     if (!found) return;
     this.#chips.update(found.filters);
     this.#results.update(found, conversations.length === 0);
+  }
+
+  /** @param {ListView} view */
+  #drawReports({ reports, found }) {
+    this.#reports.hidden = reports === null || found !== null;
+    const name = say.openReports(reports ?? 0);
+    setAttribute(this.#reports, 'aria-label', name);
+    setAttribute(this.#reports, 'title', name);
+    setText(/** @type {Element} */ (this.#reports.lastElementChild), reports ? shortCount(reports) : '');
   }
 
   /** @param {Me|null} me */

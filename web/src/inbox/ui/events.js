@@ -25,6 +25,7 @@
  *   'parlor-back': None,
  *   'parlor-new-conversation': None,
  *   'parlor-settings': None,
+ *   'parlor-reports': None,
  *   'parlor-members': None,
  *   'parlor-more-conversations': None,
  *   'parlor-filter': ListFilter,
