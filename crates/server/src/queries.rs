@@ -182,13 +182,12 @@ async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAns
         };
         let listed = listed.zip(snapshot.settings(user, since)?).zip(snapshot.drafts(user, since)?);
         let hidden_reset = listed.is_none();
-        let (((hidden, unhidden), settings), drafts) = match listed {
-            Some(listed) => listed,
+        let (((hidden, unhidden), settings), drafts) = if let Some(listed) = listed {
+            listed
+        } else {
             // The client forgets what it knows, and so needs the pinned ones and its drafts again.
-            None => {
-                let settings = snapshot.settings(user, None)?.unwrap_or_default();
-                ((Default::default(), settings), snapshot.drafts(user, None)?.unwrap_or_default())
-            }
+            let settings = snapshot.settings(user, None)?.unwrap_or_default();
+            ((Default::default(), settings), snapshot.drafts(user, None)?.unwrap_or_default())
         };
         let me = row.me(receipts);
         let (now, cursor) = (rfc3339(now_ms), snapshot.cursor);
