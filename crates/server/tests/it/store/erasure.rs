@@ -1,8 +1,14 @@
 //! Deleted and replaced text is in no file of the data folder.
 
 use super::TestCluster;
-use parlor::{domain::Content, store::files::NewUploadRow};
-use parlor_protocol::ids::FileId;
+use parlor::{
+    domain::{Change, Content},
+    store::files::NewUploadRow,
+};
+use parlor_protocol::{
+    ids::{FileId, Version},
+    params::DraftUpdate,
+};
 use std::{fs, path::Path, time::Duration};
 
 const CANARY: &str = "quiet-canary-in-the-coal-mine";
@@ -82,6 +88,29 @@ async fn replaced_text_is_in_no_file_of_the_data_folder() {
     for seq in seqs {
         cluster.edit("Ada", conversation, seq, "my number is private").await.expect("own message");
     }
+    until_gone(folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn emptied_drafts_and_those_of_deleted_users_are_in_no_file_of_the_data_folder() {
+    let cluster = cluster().await;
+    let folder = cluster.folder().expect("SQLite has a folder");
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let actor = cluster.user("Ada").await;
+    let save = async |text: String, since| {
+        let draft = DraftUpdate { text, since, ..DraftUpdate::default() };
+        cluster.app.commit.submit(Change::SaveDraft { actor, conversation, draft }).await.expect("a member");
+        let drafts = cluster.app.store.read(move |snapshot| snapshot.drafts(actor, None)).await.expect("readable");
+        drafts.expect("not too many").first().map(|one| one.draft.version)
+    };
+    for text in texts() {
+        let version = save(text, Version(0)).await.expect("saved");
+        assert!(!holding(folder).is_empty(), "it existed");
+        assert_eq!(save(String::new(), version).await, None);
+    }
+    until_gone(folder).await;
+    save(CANARY.to_owned(), Version(0)).await.expect("saved");
+    cluster.app.commit.submit(Change::DeleteUser { user: actor }).await.expect("by the operator");
     until_gone(folder).await;
 }
 
