@@ -78,9 +78,10 @@ class World {
   /** Opens a device, which has the conversation on its screen; several on one shelf are tabs of one browser. */
   device(shelf = new Shelf()) {
     let isOpen = true;
+    let sending = 0;
     const drafts = new Drafts({ storage: new UserStorage(shelf, ME), now: () => (this.count += 1), newId: () => `id-${(this.count += 1)}` });
     const sync = new DraftSync({
-      clock: this.clock, drafts, changed: () => {}, isOpen: () => isOpen, isCurrent: () => this.current,
+      clock: this.clock, drafts, changed: () => {}, isOpen: () => isOpen, sending: () => sending, isCurrent: () => this.current,
       request: (command) => new Promise((resolve, reject) => {
         const answer = () => (this.online && command.type === 'draft.save'
           ? resolve(saveDraft(this.server, ME, command.conversation, command.draft))
@@ -121,6 +122,11 @@ class World {
       taken: () => drafts.takenCount(this.id),
       isOpen: () => isOpen,
       shelf,
+      /** Sends it without a connection. */
+      queue: () => {
+        composer.write(this.id, { text: '' });
+        sending = composer.take(this.id, null).draft ?? 0;
+      },
       shut: () => {
         sync.stop();
         shelf.tabs.delete(drafts);
@@ -290,6 +296,39 @@ test('words that another device sent away begin a new draft when they are change
   phone.type('hello, changed again');
   await world.rest();
   assert.equal(world.saved, 'hello, changed again');
+});
+
+test('a draft that waits to be sent does not come back meanwhile', async () => {
+  const world = new World();
+  const [desk, phone] = [world.device(), world.device()];
+  desk.type('hello');
+  await world.rest();
+  desk.queue();
+  desk.leave();
+  desk.open();
+  assert.equal(desk.text(), '');
+  phone.open();
+  phone.type('hello, changed');
+  await world.rest();
+  desk.leave();
+  assert.equal(desk.text(), 'hello, changed', 'another one does');
+});
+
+test('an emptied draft stays empty without a connection', async () => {
+  const world = new World();
+  const desk = world.device();
+  desk.type('hello');
+  await world.rest();
+  world.online = false;
+  desk.type('');
+  desk.leave();
+  desk.open();
+  await world.rest();
+  assert.equal(desk.text(), '');
+  world.online = true;
+  await world.clock.advance(RETRY_MS);
+  await world.answer();
+  assert.equal(world.saved, '');
 });
 
 test('a page that is opened at a conversation shows its draft once it is known, unless something was written', async () => {

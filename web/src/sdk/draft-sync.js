@@ -35,9 +35,10 @@ export class DraftSync {
   /** @param {{
    *   clock: Clock, drafts: Drafts, request: (command: Command) => Promise<any>, changed: () => void,
    *   state: () => Pick<State, 'drafts'|'me'>, isCurrent: () => boolean, isOpen: (conversation: number) => boolean,
+   *   sending: (conversation: number) => number,
    * }} parts `state`: what the server is known to have; `isCurrent`: nothing newer has been announced; `isOpen`: the user
-   * may be writing there on this page */
-  constructor({ clock, drafts, request, changed, state, isCurrent, isOpen }) {
+   * may be writing there on this page; `sending`: the version of the draft that waits there to be sent, or 0 */
+  constructor({ clock, drafts, request, changed, state, isCurrent, isOpen, sending }) {
     this.clock = clock;
     this.drafts = drafts;
     this.request = request;
@@ -45,6 +46,7 @@ export class DraftSync {
     this.state = state;
     this.isCurrent = isCurrent;
     this.isOpen = isOpen;
+    this.sending = sending;
   }
 
   /** The user has written. @param {number} conversation */
@@ -159,7 +161,7 @@ export class DraftSync {
   #newer(conversation, { base }) {
     const { drafts, me } = this.state();
     const draft = drafts.get(conversation);
-    if (draft) return draft.version > base ? contentOf(draft) : null;
+    if (draft) return draft.version > Math.max(base, this.sending(conversation)) ? contentOf(draft) : null;
     // What was deleted before this page was opened is not listed.
     return base > 0 && me && me.scope_version >= base ? contentOf({ text: '', version: me.scope_version }) : null;
   }

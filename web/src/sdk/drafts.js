@@ -54,7 +54,7 @@ export class Drafts {
     const found = this.#newest(conversation);
     this.#show(conversation, found
       ? { ...found, seen: this.#storedWords(conversation, found.id) }
-      : { id: null, seen: null, content: EMPTY });
+      : { id: null, seen: null, content: shown?.content ?? EMPTY });
   }
 
   /** Returns how often another page or device has removed or replaced the draft that was shown here.
