@@ -207,16 +207,17 @@ function copyBlock(block) {
 /** @param {CopyView} copy @returns {HTMLElement} */
 function copyBubble({ reported, deleted, subject, text, edited, forwarded, quote, files }) {
   const body = deleted
-    ? [icon('bin', { small: true }), h('span', { class: 'text' }, say.wasDeleted)]
+    ? [icon('bin', { small: true }), h('span', { class: 'text', dir: 'auto' }, say.wasDeleted)]
     : [
-        forwarded && h('span', { class: 'forwarded' }, icon('forward', { small: true }), say.forwarded),
+        forwarded && h('span', { class: 'forwarded', dir: 'auto' }, icon('forward', { small: true }), say.forwarded),
         subject !== '' && h('span', { class: 'subject', dir: 'auto' }, subject),
         text !== '' && h('span', { class: 'text' }, text),
-        ...files.map(({ name, about }) => h('span', { class: 'copied-file' }, icon('file', { small: true }), h('bdi', {}, name), h('span', {}, about))),
+        ...files.map(({ name, about }) => h('span', { class: 'copied-file', dir: 'auto' }, icon('file', { small: true }), h('bdi', {}, name), h('span', {}, about))),
         edited && h('span', { class: 'edited' }, say.edited),
       ];
   return h('div', { class: reported ? 'msg reported' : 'msg' }, h('div', { class: deleted ? 'bubble gone' : 'bubble', dir: 'auto' },
-    reported && h('span', { class: 'chip warns' }, icon('flag', { small: true }), words.reported),
+    // The direction of the bubble is that of what the sender wrote.
+    reported && h('span', { class: 'chip warns', dir: 'auto' }, icon('flag', { small: true }), words.reported),
     quote && h('div', { class: quote.who === '' ? 'quote lost' : 'quote' }, quote.who !== '' && h('b', { class: 'one-line', dir: 'auto' }, quote.who), h('span', { class: 'quoted', dir: 'auto' }, quote.text)),
     h('div', { class: 'body' }, ...body)));
 }

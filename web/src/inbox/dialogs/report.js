@@ -40,8 +40,8 @@ class ReportDialog {
     this.#note = h('textarea', { rows: 2, maxlength: client.limits.report_note_chars_max, dir: 'auto' });
     const { text, sign } = previewMessage(client.state, message);
     this.dialog = openDialog(host, words.title, h('form', { onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
-      h('blockquote', { dir: 'auto' }, h('b', { class: 'one-line', dir: 'auto' }, nameFor(client.state, message.sender)),
-        h('span', { class: 'excerpt' }, sign && icon(sign, { small: true }), text)),
+      h('blockquote', {}, h('b', { class: 'one-line', dir: 'auto' }, nameFor(client.state, message.sender)),
+        h('span', { class: 'excerpt', dir: 'auto' }, sign && icon(sign, { small: true }), text)),
       this.#reasons, h('label', { class: 'field' }, words.note, this.#note),
       mayBlock && h('label', { class: 'reason' }, this.#also, words.also(name)),
       h('p', { class: 'note' }, words.more(name)),
