@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pictureError } from '../src/inbox/view/error-text.js';
+import { errorText, pictureError } from '../src/inbox/view/error-text.js';
 import { Http } from '../src/sdk/http.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { flushPromises, manualClock } from './support/clock.js';
@@ -102,13 +102,21 @@ test('a picture upload has no timeout while it makes progress', async () => {
 
 test('only an error about the picture itself is shown as one', () => {
   const picture = new Blob([new Uint8Array(3_145_728)]);
-  const errorText = (/** @type {string} */ code, /** @type {number} */ status) =>
+  const pictureText = (/** @type {string} */ code, /** @type {number} */ status) =>
     pictureError(new Problem({ code, title: '', status, retryable: status >= 500 }), picture);
-  assert.match(errorText('too_large', 413), /^That picture is .*3 MB/u);
-  assert.match(errorText('unsupported_type', 415), /^That picture could not be used/u);
-  assert.match(errorText('unavailable', 503), /could not be changed.*cannot do this now/u);
-  assert.match(errorText('not_allowed', 403), /could not be changed.*may not do this/u);
+  assert.match(pictureText('too_large', 413), /^That picture is .*3 MB/u);
+  assert.match(pictureText('unsupported_type', 415), /^That picture could not be used/u);
+  assert.match(pictureText('unavailable', 503), /could not be changed.*cannot do this now/u);
+  assert.match(pictureText('not_allowed', 403), /could not be changed.*may not do this/u);
   assert.match(pictureError(new NoAnswer('gone'), picture), /could not be changed.*did not answer/u);
+});
+
+test('a limit that lasts says when it ends', () => {
+  const tooMany = (/** @type {number} */ retryAfterMs) =>
+    errorText(new Problem({ code: 'too_many', title: '', status: 429, retryable: true, retry_after_ms: retryAfterMs }));
+  assert.match(tooMany(5_000), /in a moment/u);
+  assert.match(tooMany(2_350_000), /too often\. Try again in 40 minutes\.$/u);
+  assert.match(tooMany(3_600_000), /in 1 hour\.$/u);
 });
 
 test('every answer tells how far the clock of the server is ahead', async () => {

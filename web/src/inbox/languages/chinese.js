@@ -218,6 +218,7 @@ export function chinese(tools) {
     noAnswer: '服务器没有响应，请重试。',
     cannotNow: '服务器现在无法处理，请重试。',
     tooMuch: '操作过于频繁，请稍后重试。',
+    tooOften: (wait) => `操作次数过多，请${wait}重试。`,
     close: '关闭',
     members: '群组成员',
     changeFailed: '无法更改。',

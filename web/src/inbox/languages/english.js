@@ -239,6 +239,7 @@ export function english({ capped, list, number, phrase, plural, some }) {
     noAnswer: 'The server did not answer. Try again.',
     cannotNow: 'The server cannot do this now. Try again.',
     tooMuch: 'That was too much at once. Try again in a moment.',
+    tooOften: (/** @type {string} */ wait) => `You have done this too often. Try again ${wait}.`,
     close: 'Close',
 
     members: 'People in this group',

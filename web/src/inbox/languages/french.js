@@ -261,6 +261,7 @@ export function french(tools) {
     noAnswer: 'Le serveur n’a pas répondu. Réessayez.',
     cannotNow: 'Le serveur ne peut pas le faire maintenant. Réessayez.',
     tooMuch: 'C’était trop à la fois. Réessayez dans un instant.',
+    tooOften: (wait) => `Vous l’avez fait trop souvent. Réessayez ${wait}.`,
     close: 'Fermer',
     members: 'Personnes de ce groupe',
     changeFailed: 'Modification impossible.',

@@ -235,6 +235,7 @@ export function german(tools) {
     noAnswer: 'Der Server hat nicht geantwortet. Versuchen Sie es erneut.',
     cannotNow: 'Der Server kann das gerade nicht. Versuchen Sie es erneut.',
     tooMuch: 'Das war zu viel auf einmal. Versuchen Sie es gleich noch einmal.',
+    tooOften: (wait) => `Das war zu oft. Versuchen Sie es ${wait} noch einmal.`,
     close: 'Schließen',
     members: 'Personen in dieser Gruppe',
     changeFailed: 'Das konnte nicht geändert werden.',

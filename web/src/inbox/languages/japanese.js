@@ -229,6 +229,7 @@ export function japanese(tools) {
     noAnswer: 'サーバーから応答がありません。もう一度お試しください。',
     cannotNow: 'サーバーは現在対応できません。もう一度お試しください。',
     tooMuch: '操作が多すぎます。少し待ってからお試しください。',
+    tooOften: (wait) => `回数が多すぎます。${wait}にもう一度お試しください。`,
     close: '閉じる',
     members: 'グループのメンバー',
     changeFailed: '変更できませんでした。',

@@ -254,6 +254,7 @@ export function spanish(tools) {
     noAnswer: 'El servidor no respondió. Inténtalo de nuevo.',
     cannotNow: 'El servidor no puede hacerlo ahora. Inténtalo de nuevo.',
     tooMuch: 'Fue demasiado a la vez. Inténtalo en un momento.',
+    tooOften: (wait) => `Lo has hecho demasiadas veces. Inténtalo de nuevo ${wait}.`,
     close: 'Cerrar',
     members: 'Personas de este grupo',
     changeFailed: 'No se pudo cambiar.',

@@ -8,10 +8,22 @@ import { say, sentences, textOf } from './strings.js';
 /** The codes that blame the picture itself. */
 const PICTURE_CODES = ['too_large', 'unsupported_type'];
 
+/** A longer wait is more than a moment. */
+const LONG_WAIT_MS = 60_000;
+
+/** Returns "in 40 minutes". @param {Problem} error @returns {string} */
+function waitOf({ retryAfterMs = 0 }) {
+  const minutes = Math.ceil(retryAfterMs / 60_000);
+  const format = new Intl.RelativeTimeFormat(say.locale);
+  return minutes < 60 ? format.format(minutes, 'minute') : format.format(Math.ceil(minutes / 60), 'hour');
+}
+
 /** Returns the reason of an error as one sentence. @param {unknown} error @returns {string} */
 export function errorText(error) {
   if (!(error instanceof Problem)) return say.noAnswer;
-  if (error.code === 'too_many') return say.tooMuch;
+  if (error.code === 'too_many') {
+    return (error.retryAfterMs ?? 0) < LONG_WAIT_MS ? say.tooMuch : say.tooOften(waitOf(error));
+  }
   if (error.retryable || error.status >= 500) return say.cannotNow;
   return textOf(say.refusals, error.code) ?? say.refusalElse;
 }
