@@ -123,6 +123,8 @@ export class Firefox {
   /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
   #pending = new Map();
   #last = 0;
+  /** While one page replaces another. */
+  #isLeaving = false;
   context = '';
 
   /** @returns {Promise<Firefox>} */
@@ -168,7 +170,9 @@ export class Firefox {
     if (frame.type === 'event') {
       const { level, text, type } = frame.params;
       const network = /WebSocket|NetworkError|can’t establish a connection|The connection to wss?:/u.test(text ?? '');
-      if (level === 'error' && type === 'javascript' && !network) this.errors.push(text);
+      // A page that is left cancels what it loads; Firefox calls that an error of the service worker.
+      const cancelled = this.#isLeaving && /ServiceWorker intercepted the request/u.test(text ?? '');
+      if (level === 'error' && type === 'javascript' && !network && !cancelled) this.errors.push(text);
       return;
     }
     const command = this.#pending.get(frame.id);
@@ -188,8 +192,13 @@ export class Firefox {
   }
 
   /** @param {string} url */
-  goTo(url) {
-    return this.command('browsingContext.navigate', { context: this.context, url, wait: 'complete' });
+  async goTo(url) {
+    this.#isLeaving = true;
+    try {
+      await this.command('browsingContext.navigate', { context: this.context, url, wait: 'complete' });
+    } finally {
+      this.#isLeaving = false;
+    }
   }
 
   /** @param {number} width @param {number} height */
