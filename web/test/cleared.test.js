@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALL, filtered } from '../src/inbox/view/conversations.js';
+import { ALL, filtered, isListEmpty } from '../src/inbox/view/conversations.js';
 import { apply } from '../src/sdk/state/apply.js';
+import { emptyState } from '../src/sdk/state/state.js';
 import { totalsOf } from '../src/sdk/state/unread-totals.js';
 import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
@@ -37,14 +38,18 @@ test('what is cleared is gone at once, does not count as unread, and stays gone'
 
 test('a cleared conversation leaves the list until the next message, but is found by its name', async () => {
   const { server, id, harness } = await open();
-  const shown = (/** @type {string} */ query, selected = 0) => filtered({
-    state: harness.state, now: 0, serverNow: 0, selected, waiting: () => [], draft: () => '', readUpTo: () => 0,
+  const viewInput = (selected = 0, draft = '') => ({
+    state: harness.state, now: 0, serverNow: 0, selected, waiting: () => [], draft: () => draft, readUpTo: () => 0,
     presenceSource: { typing: () => [], presence: () => null },
-  }, { ...ALL, query }).map((one) => one.id);
+  });
+  const shown = (/** @type {string} */ query, selected = 0, draft = '') =>
+    filtered(viewInput(selected, draft), { ...ALL, query }).map((one) => one.id);
   clear(server, ME, id, 5);
   await harness.settle();
   assert.deepEqual(shown(''), []);
+  assert.equal(isListEmpty(viewInput()), true);
   assert.deepEqual(shown('group'), [id]);
+  assert.deepEqual(shown('', 0, 'words'), [id], 'while something waits there to be sent');
   assert.deepEqual(shown('', id), [id], 'while it is on the screen');
   server.send(2, id, 'back again', 'k6');
   await harness.settle();
@@ -66,6 +71,16 @@ test('a copy and a page from before show nothing of it', async () => {
   assert.deepEqual(state.threads.get(id)?.messages, []);
   assert.equal(state.conversations.get(id)?.last_message, null);
   assert.equal(row().last_message, null);
+});
+
+test('a copy that brings the settings that clear is not fetched again', async () => {
+  const { server, id } = await open();
+  clear(server, ME, id, 4);
+  const state = emptyState(ME);
+  const copy = { kind: /** @type {const} */ ('conversation'), conversation: server.conversation(ME, id), requestedAt: state.turn };
+  const loaded = apply(state, copy);
+  assert.equal(loaded.settings.get(id)?.cleared_seq, 4);
+  assert.deepEqual([...loaded.stale.keys()], []);
 });
 
 test('removed and added again, the user sees nothing of what they cleared', async () => {

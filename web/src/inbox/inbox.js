@@ -44,7 +44,9 @@ import { toastPlace } from './ui/toast.js';
 import { showBadge } from './ui/badge.js';
 import { DrawLimiter } from './ui/draw-limiter.js';
 import { addShortcuts } from './actions/shortcuts.js';
-import { ALL, contextFilter, filtered, listed, nameOf, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
+import {
+  ALL, contextFilter, filtered, isListEmpty, listed, nameOf, rowOf, stepsOf, unreadOf, unreadTotals,
+} from './view/conversations.js';
 
 /** Times such as "Yesterday" change by themselves. */
 const TICK_MS = 30_000;
@@ -329,7 +331,7 @@ export class ParlorInbox extends HTMLElement {
       unread: unreadTotals(viewInput).conversations,
       ...this.#filter,
       ...contextFilter(viewInput, this.#filter.context),
-      empty: listed(viewInput).length === 0,
+      empty: isListEmpty(viewInput),
       reports: state.me?.moderator ? (state.reports.open ?? 0) : null,
     });
     this.classList.toggle('begins', !state.list.loaded);

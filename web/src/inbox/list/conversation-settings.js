@@ -47,14 +47,15 @@ async function archive(host, client, id) {
   });
 }
 
-/** Clears a conversation up to the message that is the newest here, once the user has confirmed it.
+/** Clears a conversation up to the message that is the newest here, once the user has confirmed it. What arrives
+ * meanwhile stays.
  * @param {HTMLElement} host @param {Client} client @param {number} id */
 function clear(host, client, id) {
   const { title, more, act } = dialogSay.clearing;
+  const seq = client.state.conversations.get(id)?.last_seq ?? 0;
   openConfirmDialog(host, {
     title, more, keep: say.keepIt, act,
     then: () => {
-      const seq = client.state.conversations.get(id)?.last_seq ?? 0;
       if (location.hash === `#/c/${id}`) emit(host, 'parlor-back');
       client.clear(id, seq).catch((error) => toast(host, { words: say.notDoneBecause(errorText(error)), sign: 'alert' }));
     },

@@ -160,10 +160,17 @@ function isUnread(conversation, { state, readUpTo }) {
   return unreadOf(conversation, readUpTo(conversation.id)) > 0 || settingsOf(state, conversation.id).marked_unread;
 }
 
-/** Returns whether the user has cleared all of a conversation that is not on the screen. It comes back with the next message,
- * and can be found by its name. @param {Conversation} conversation @param {ViewInput} viewInput @returns {boolean} */
-function isCleared({ id, last_seq: last }, { state, selected }) {
-  return last > 0 && clearedUpTo(state, id) >= last && id !== selected;
+/** Returns whether the user has cleared all of a conversation that is not on the screen and in which nothing of theirs
+ * waits to be sent. It comes back with the next message, and can be found by its name. @param {Conversation} conversation
+ * @param {ViewInput} viewInput @returns {boolean} */
+function isCleared({ id, last_seq: last }, { state, selected, waiting, draft, files }) {
+  if (last === 0 || clearedUpTo(state, id) < last || id === selected) return false;
+  return waiting(id).length === 0 && isBlank(draft(id)) && (files?.draft(id) ?? []).length === 0;
+}
+
+/** Returns whether there is nothing to list, not even in the archive. @param {ViewInput} viewInput @returns {boolean} */
+export function isListEmpty(viewInput) {
+  return listed(viewInput).every((one) => isCleared(one, viewInput));
 }
 
 /** @param {Conversation['context']} context @returns {string} */

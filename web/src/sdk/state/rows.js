@@ -16,6 +16,8 @@ import { countRow, countSettings } from './unread-totals.js';
  * @param {boolean} [isWhole] nothing that was unread changed since what was held but what this tells */
 export function putConversation(draft, conversation, requestedAt, isWhole = false) {
   const { id } = conversation;
+  // Clearing hides, too; a copy that brings the settings that clear was read after it.
+  const hiddenAt = draft.hidden.get(id)?.turn ?? -1;
   putSettings(draft, id, conversation.settings);
   const current = draft.conversations.get(id);
   if (!current) draft.addedAt.set(`conversation:${id}`, draft.turn);
@@ -27,7 +29,7 @@ export function putConversation(draft, conversation, requestedAt, isWhole = fals
   applyHistoryStart(draft, conversation, current);
   hideFoundBefore(draft, conversation);
   // It may have been read before the user hid messages in it, or before their marker moved.
-  if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > requestedAt) markWholeStale(draft, id);
+  if (wasBehind || hiddenAt > requestedAt) markWholeStale(draft, id);
 }
 
 /** Stores settings, unless newer ones are known. @param {State} draft @param {number} conversation
