@@ -2,6 +2,7 @@
 
 use super::{
     CliError, block_on,
+    demo_script::DemoScript,
     demo_story::{self, Clock},
     environment, log, print_line,
     serve::{Signals, run_until_signal},
@@ -19,7 +20,12 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{net::SocketAddr, sync::atomic::Ordering};
 use tempfile::TempDir;
 
-pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<String>) -> Result<(), CliError> {
+pub(super) fn demo(
+    listen: Option<String>,
+    data: Option<String>,
+    web: Option<String>,
+    alone: bool,
+) -> Result<(), CliError> {
     let folder = match &data {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("parlor-demo-").tempdir().map_err(CliError::new)?),
@@ -29,7 +35,7 @@ pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<Str
     log::start(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
-        let server = Box::pin(start(config, may_move)).await?;
+        let server = Box::pin(start(config, may_move, alone)).await?;
         if folder.is_some() {
             print_line("All data is deleted at the end; use --data FOLDER to keep it.");
         }
@@ -72,7 +78,7 @@ fn load_config(
     layers.load().map(|(config, _)| config).map_err(CliError::usage)
 }
 
-async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
+async fn start(config: Config, may_move: bool, alone: bool) -> Result<Server, CliError> {
     let clock = Clock::default();
     let environment = with_clock(&Environment::real(), &clock);
     let folder = DataFolder::lock(&config.data).map_err(CliError::new)?;
@@ -82,6 +88,7 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     let seeded = demo_story::seed(&app, &clock).await.map_err(|problem| {
         CliError::new(format!("the sample data cannot be written: {}", problem.detail.unwrap_or(problem.title)))
     })?;
+    let script = alone.then(|| DemoScript::new(&app, &seeded));
     let links = DemoLinks { token: token.clone(), people: seeded.people, items: seeded.items };
     let server = Server::serve(app, folder, listeners, Some(links)).await.map_err(CliError::new)?;
     let port = server.addresses().iter().find_map(|address| match address {
@@ -90,7 +97,12 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     });
     let port = port.ok_or_else(|| CliError::usage("the demo needs an address and a port"))?;
     let root = &server.app.config.http.root_path.0;
-    print_line("Parlor's demo is a lost-and-found office. Open both links side by side:\n");
+    let how = if alone {
+        "Open Ada's link; a script writes as Ben until you open his"
+    } else {
+        "Open both links side by side"
+    };
+    print_line(&format!("Parlor's demo is a lost-and-found office. {how}:\n"));
     for (name, login) in [("Ada", "ada"), ("Ben", "ben")] {
         // Browsers keep the part after the # across redirects.
         let first = seeded.first;
@@ -99,6 +111,10 @@ async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
         ));
     }
     print_line("");
+    if let Some(script) = script {
+        // Ends with the server, which closes its connection.
+        tokio::spawn(script.run());
+    }
     Ok(server)
 }
 

@@ -255,7 +255,7 @@ pub(super) async fn seed(app: &App, clock: &Clock) -> Result<SeededStory, Proble
 }
 
 /// Uploads a message's pictures the way a client would.
-async fn upload(app: &App, owner: UserId, key: &str, photos: &[String]) -> Result<Vec<FileId>, Problem> {
+pub(super) async fn upload(app: &App, owner: UserId, key: &str, photos: &[String]) -> Result<Vec<FileId>, Problem> {
     let mut ids = Vec::new();
     for name in photos {
         let (_, photo) = PHOTOS.iter().find(|(known, _)| known == name).expect("the story names photos that are here");

@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod demo_script;
 mod demo_story;
 mod log;
 mod operator_commands;
@@ -54,6 +55,9 @@ enum CliCommand {
     },
     /// Try Parlor: run a server with sample conversations, which are deleted at the end.
     Demo {
+        /// Let a script write as Ben, for one visitor, until somebody opens Ben's link.
+        #[arg(long)]
+        alone: bool,
         /// The address and port to listen on.
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
@@ -215,7 +219,7 @@ pub fn run() -> ExitCode {
             if check { load().and_then(|config| serve::check(&config)) } else { serve::serve(load, take_over) }
         }
         CliCommand::Restart { args } => operator_commands::restart(&args),
-        CliCommand::Demo { listen, data, web } => demo::demo(listen, data, web),
+        CliCommand::Demo { alone, listen, data, web } => demo::demo(listen, data, web, alone),
         CliCommand::Config { args } => args.load([]).map(|(_, settings)| config::print(&settings)),
         CliCommand::User(command) => operator_commands::user::run_user(command),
         CliCommand::Context(command) => operator_commands::context::run_context(command),

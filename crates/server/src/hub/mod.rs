@@ -332,6 +332,13 @@ impl Hub {
         self.lock().connections.values().map(|connection| connection.session).collect()
     }
 
+    /// Returns the sessions of a user's connections.
+    pub(crate) fn sessions_of(&self, user: UserId) -> HashSet<SessionId> {
+        let state = self.lock();
+        let own = own_connections(&state.topics, user).filter_map(|id| state.connections.get(id));
+        own.map(|connection| connection.session).collect()
+    }
+
     /// Returns how many connections are attached.
     #[must_use]
     pub fn connections(&self) -> usize {

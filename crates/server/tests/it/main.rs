@@ -10,6 +10,7 @@ mod clock_changes;
 mod cluster;
 mod convergence;
 mod database_outages;
+mod demo;
 mod django_host;
 mod durability;
 mod error_responses;
