@@ -131,7 +131,7 @@ test('a reply quotes its message, follows its changes and leads to it', () =>
     await message(ada, 'Yes, on the left.').locator('.quote').getByText('torn strap').waitFor();
     await chooseInMenu(ben, 'the torn strap?', 'Delete for everyone');
     await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
-    await message(ada, 'Yes, on the left.').locator('.quote').getByText('deleted this message').waitFor();
+    await message(ada, 'Yes, on the left.').locator('.quote').getByText('This message was deleted').waitFor();
     // Shift and the up key reply to the last message.
     await field(ada).fill('');
     await field(ada).press('Shift+ArrowUp');
