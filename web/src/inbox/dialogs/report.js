@@ -42,10 +42,10 @@ class ReportDialog {
     this.dialog = openDialog(host, words.title, h('form', { onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       h('blockquote', {}, h('b', { class: 'one-line', dir: 'auto' }, nameFor(client.state, message.sender)),
         h('span', { class: 'excerpt', dir: 'auto' }, sign && icon(sign, { small: true }), text)),
-      this.#reasons, h('label', { class: 'field' }, words.note, this.#note),
+      this.#reasons, this.#why, h('label', { class: 'field' }, words.note, this.#note),
       mayBlock && h('label', { class: 'reason' }, this.#also, words.also(name)),
       h('p', { class: 'note' }, words.more(name)),
-      h('footer', {}, this.#why, h('button', { class: 'button', type: 'button', onclick: () => this.dialog.close() }, words.keep), this.#act)));
+      h('footer', {}, h('button', { class: 'button', type: 'button', onclick: () => this.dialog.close() }, words.keep), this.#act)));
     this.dialog.classList.add('reporting');
     this.#reasons.querySelector('input')?.focus();
   }
@@ -53,7 +53,9 @@ class ReportDialog {
   /** @param {string} trouble */
   #tell(trouble) {
     this.#why.hidden = trouble === '';
-    if (trouble !== '') this.#why.replaceChildren(icon('alert', { small: true }), trouble);
+    if (trouble === '') return;
+    this.#why.replaceChildren(icon('alert', { small: true }), trouble);
+    this.#why.scrollIntoView({ block: 'nearest' });
   }
 
   /** @param {Event} event */
