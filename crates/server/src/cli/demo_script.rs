@@ -88,7 +88,7 @@ impl Line {
 
 /// Somebody else is Ben, or the server stops.
 #[derive(Debug)]
-struct Ended;
+struct ScriptEnded;
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl DemoScript {
             match acted {
                 Ok(true) => quiet_since = None,
                 Ok(false) => {}
-                Err(Ended) => return,
+                Err(ScriptEnded) => return,
             }
         }
     }
@@ -160,7 +160,7 @@ impl DemoScript {
     }
 
     /// Reads the message that waits longest, if one does, and answers it.
-    async fn answer(&mut self) -> Result<(), Ended> {
+    async fn answer(&mut self) -> Result<(), ScriptEnded> {
         self.check()?;
         if self.waiting.is_empty() {
             return Ok(());
@@ -181,7 +181,7 @@ impl DemoScript {
     }
 
     /// Says what is next if it has been quiet for long enough. Returns whether it was.
-    async fn speak(&mut self, quiet_since: Instant) -> Result<bool, Ended> {
+    async fn speak(&mut self, quiet_since: Instant) -> Result<bool, ScriptEnded> {
         self.check()?;
         // Who has an answer needs no greeting.
         let next = self.openings.max(usize::from(self.answers > 0));
@@ -195,7 +195,7 @@ impl DemoScript {
     }
 
     /// Types for a moment, and sends a message.
-    async fn say(&self, conversation: ConversationId, line: Line, reply_to: Option<Seq>) -> Result<(), Ended> {
+    async fn say(&self, conversation: ConversationId, line: Line, reply_to: Option<Seq>) -> Result<(), ScriptEnded> {
         self.act(Command::SetTyping { conversation, typing: true }).await?;
         sleep(TYPES_FOR).await;
         self.check()?;
@@ -217,7 +217,7 @@ impl DemoScript {
     }
 
     /// Carries out a command. A refusal is no reason to end: Ada may have blocked Ben, or removed him from a group.
-    async fn act(&self, command: Command) -> Result<(), Ended> {
+    async fn act(&self, command: Command) -> Result<(), ScriptEnded> {
         self.check()?;
         if let Err(problem) = commands::execute(&self.app, self.actor, command).await {
             debug!(code = problem.code.name(), "the script of the demo was refused");
@@ -226,9 +226,13 @@ impl DemoScript {
     }
 
     /// Ends if somebody else is Ben.
-    fn check(&self) -> Result<(), Ended> {
+    fn check(&self) -> Result<(), ScriptEnded> {
         let mut sessions = self.app.hub.sessions_of(self.actor.user).into_iter();
         // Without its own connection, the server is stopping.
-        if sessions.len() == 1 && sessions.all(|session| session == self.actor.session) { Ok(()) } else { Err(Ended) }
+        if sessions.len() == 1 && sessions.all(|session| session == self.actor.session) {
+            Ok(())
+        } else {
+            Err(ScriptEnded)
+        }
     }
 }
