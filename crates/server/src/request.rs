@@ -12,7 +12,7 @@ use parlor_protocol::{
     ids::{ConversationId, FileId, Seq, UserId},
     limits::Limits,
     model::Mention,
-    params::{MeUpdate, Open, SettingsUpdate},
+    params::{DraftUpdate, MeUpdate, Open, SettingsUpdate},
 };
 
 /// A command, by what carries it out.
@@ -60,14 +60,10 @@ impl Request {
     pub(crate) fn of(command: Command, actor: UserId, limits: &Limits) -> Result<Self, Problem> {
         Ok(match command {
             Command::Send { conversation, client_id, text, mentions, subject, reply_to, attachments, draft } => {
-                check_mentions(&mentions, limits)?;
                 let content = Content { text, mentions, subject, reply_to, attachments, draft };
-                Change::Send { actor, conversation, client_id: checked(client_id, limits)?, content }.into()
+                send(actor, conversation, client_id, content, limits)?
             }
-            Command::SaveDraft { conversation, draft } => {
-                check_mentions(&draft.mentions, limits)?;
-                Change::SaveDraft { actor, conversation, draft }.into()
-            }
+            Command::SaveDraft { conversation, draft } => save_draft(actor, conversation, draft, limits)?,
             Command::Forward { conversation, client_id, from } => {
                 Change::Forward { actor, conversation, client_id: checked(client_id, limits)?, from }.into()
             }
@@ -131,6 +127,27 @@ impl Request {
             Command::CancelUpload { upload } => ConnectionRequest::CancelUpload { upload }.into(),
         })
     }
+}
+
+fn send(
+    actor: UserId,
+    conversation: ConversationId,
+    client_id: String,
+    content: Content,
+    limits: &Limits,
+) -> Result<Request, Problem> {
+    check_mentions(&content.mentions, limits)?;
+    Ok(Change::Send { actor, conversation, client_id: checked(client_id, limits)?, content }.into())
+}
+
+fn save_draft(
+    actor: UserId,
+    conversation: ConversationId,
+    draft: DraftUpdate,
+    limits: &Limits,
+) -> Result<Request, Problem> {
+    check_mentions(&draft.mentions, limits)?;
+    Ok(Change::SaveDraft { actor, conversation, draft }.into())
 }
 
 /// Checks that an edit changes something, and that its mentions have a text and are not too many.

@@ -252,12 +252,6 @@ export class ParlorInbox extends HTMLElement {
     else location.hash = hashOf(id);
   }
 
-  /** @param {number} id */
-  #leaveConversation(id) {
-    this.client?.hideConversation(id);
-    this.#acts?.draft.close(id);
-  }
-
   /** Shows a conversation, unless it is on the screen. @param {number} id */
   #showThread(id) {
     if (this.#open() === id) this.#panes.dataset.shows = 'thread';
@@ -278,7 +272,8 @@ export class ParlorInbox extends HTMLElement {
     if (JSON.stringify(route) === JSON.stringify(this.#route) && this.#panes.dataset.shows) return;
     this.#route = route;
     const after = this.#open();
-    if (before !== null && before !== after) this.#leaveConversation(before);
+    if (before !== null && before !== after) this.client?.hideConversation(before);
+    if (before !== null && before !== after) this.#acts?.draft.close(before);
     this.#divider = undefined;
     const target = this.#reading?.startingPoint(after) ?? null;
     if (after !== null && after !== before) this.#acts?.draft.open(after);

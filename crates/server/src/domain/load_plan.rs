@@ -208,12 +208,7 @@ impl LoadPlan {
             Change::UpdateMember { actor, conversation, user, role } => {
                 self.add_role(*actor, *conversation, *user, *role);
             }
-            Change::RemoveMember { actor, conversation, user } => {
-                self.places.extend([(*conversation, *actor), (*conversation, *user)]);
-                self.whole.insert(*conversation);
-                self.users.insert(*user);
-                self.drafts.insert((*user, *conversation));
-            }
+            Change::RemoveMember { actor, conversation, user } => self.add_leaving(*actor, *conversation, *user),
             Change::AddUser { login, .. } => {
                 self.logins.insert(login.clone());
             }
@@ -241,6 +236,13 @@ impl LoadPlan {
             Change::PutHostMessage(put) => self.add_host_put(put),
             Change::RemoveHostMessage { row } => self.host_removals.extend([row.clone()]),
         }
+    }
+
+    fn add_leaving(&mut self, actor: UserId, conversation: ConversationId, user: UserId) {
+        self.places.extend([(conversation, actor), (conversation, user)]);
+        self.whole.insert(conversation);
+        self.users.insert(user);
+        self.drafts.insert((user, conversation));
     }
 
     fn add_host_user(&mut self, host: &HostUser) {

@@ -3,7 +3,7 @@
 
 use super::{
     change::{HostRowKey, Which},
-    drafts::{DraftRow, DraftSizes},
+    draft_row::{DraftRow, DraftSizes},
     fingerprint::Fingerprint,
     rows::{ContextRow, ConversationRow, Counting, FileRow, HostRowCopy, MemberRow, MessageRow, UserRow},
     settings_row::SettingsRow,

@@ -7,7 +7,7 @@ use super::{
 use crate::domain::{
     HostRowKey,
     blocking::Blocking,
-    drafts::DraftRow,
+    draft_row::DraftRow,
     rows::{
         ContextRow, ConversationRow, Counting, Details, FileRow, HostRowCopy, MemberRow, MessageRow, Named, Preview,
         UNREAD_MAX, UserRow,

@@ -2,7 +2,7 @@
 
 use super::{BatchTransaction, write::details};
 use crate::{
-    domain::{drafts::DraftSizes, load_plan::LoadPlan, state::State},
+    domain::{draft_row::DraftSizes, load_plan::LoadPlan, state::State},
     store::{
         Result,
         bulk_params::BulkParams,
