@@ -2,10 +2,11 @@
 
 use crate::{
     cursor::Cursor,
-    ids::{ConversationId, FileId, Seq, UserId, Version},
+    ids::{ConversationId, FileId, ReportId, Seq, UserId, Version},
     model::{Mention, Role},
-    params::{DraftUpdate, History, MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
+    params::{DraftUpdate, History, MeUpdate, MessagePlace, NewReport, Open, Search, SettingsUpdate},
     patch,
+    report::ReportState,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -363,6 +364,59 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
+    /// Reports a message of another user to the moderators, with a copy of it and of those near it.
+    #[serde(rename = "message.report")]
+    Report(NewReport),
+    /// Lists reports: the open ones, the oldest first, or the settled ones, those settled last first. Moderators only.
+    #[serde(rename = "report.list")]
+    ListReports {
+        /// Which ones.
+        #[serde(default = "open", skip_serializing_if = "is_open")]
+        state: ReportState,
+        /// The `next` of the previous page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// Maximum rows: 1 to `page_rows_max`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// Fetches a report with its copies. Moderators only.
+    #[serde(rename = "report.get")]
+    GetReport {
+        /// The report.
+        report: ReportId,
+    },
+    /// Settles an open report: removes the message for everyone, warns its sender, both, or neither. Moderators only.
+    #[serde(rename = "report.settle")]
+    SettleReport {
+        /// The report.
+        report: ReportId,
+        /// Remove the message for everyone.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        remove: bool,
+        /// Warn its sender.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        warn: bool,
+        /// A note for the record, which only moderators see.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
+    },
+    /// Says that the user has seen a warning: it is no longer listed.
+    #[serde(rename = "warning.read")]
+    ReadWarning {
+        /// The report that led to it.
+        report: ReportId,
+    },
+}
+
+/// The state of the reports that are listed if none is given.
+fn open() -> ReportState {
+    ReportState::Open
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_open(state: &ReportState) -> bool {
+    *state == ReportState::Open
 }
 
 impl Command {

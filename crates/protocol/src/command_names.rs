@@ -1,7 +1,7 @@
 //! The names of the commands in frames.
 
 /// Every command's name, in the order of [`Command`](crate::command::Command).
-pub const NAMES: [&str; 37] = [
+pub const NAMES: [&str; 42] = [
     "session.resume",
     "conversation.list",
     "conversation.get",
@@ -39,4 +39,9 @@ pub const NAMES: [&str; 37] = [
     "user.block",
     "user.unblock",
     "user.blocks",
+    "message.report",
+    "report.list",
+    "report.get",
+    "report.settle",
+    "warning.read",
 ];

@@ -1,9 +1,10 @@
 //! Events of the server. An event contains the new state of its row, never a difference.
 
 use crate::{
-    ids::{ConversationId, FileId, Scope, Seq, UserId, Version},
+    ids::{ConversationId, FileId, ReportId, Scope, Seq, UserId, Version},
     model::{Context, Conversation, ConversationSettings, Draft, Me, Member, Message, Presence, User},
     reply::Marker,
+    report::{Report, Warning},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -149,6 +150,36 @@ pub enum Event {
         conversation: ConversationId,
         /// All of the draft.
         draft: Draft,
+    },
+    /// A message was reported, once more, or a report was settled. Only moderators receive it.
+    #[serde(rename = "report.updated")]
+    ReportUpdated {
+        /// Its position, in the scope `user:…` of the moderator.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The report as it is now.
+        report: Box<Report>,
+        /// The number of open reports now.
+        open: u32,
+    },
+    /// A moderator warned the user because of a message. Nobody else receives it.
+    #[serde(rename = "warning.created")]
+    WarningCreated {
+        /// Its position, in the scope `user:…`.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The warning.
+        #[serde(flatten)]
+        warning: Warning,
+    },
+    /// The user has seen a warning. Nobody else receives it.
+    #[serde(rename = "warning.read")]
+    WarningRead {
+        /// Its position, in the scope `user:…`.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The report that led to it.
+        report: ReportId,
     },
     /// The user's own name, picture or password changed, or one of their sessions ended.
     #[serde(rename = "me.updated")]

@@ -53,6 +53,22 @@ impl fmt::Display for HostId {
     }
 }
 
+/// `POST /v1/reports/{id}/settlement`
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"remove": true, "warn": true, "note": "The second time."}))]
+pub struct PostSettlement {
+    /// Remove the message for everyone.
+    #[serde(default)]
+    pub remove: bool,
+    /// Warn its sender.
+    #[serde(default)]
+    pub warn: bool,
+    /// A note for the record, which only moderators see.
+    #[serde(default)]
+    pub note: String,
+}
+
 /// `POST /v1/users`, if sign-up is enabled.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -71,6 +71,10 @@ number! {
     SessionId from 1
 }
 number! {
+    /// A report of a message: the version that created it.
+    ReportId from 1
+}
+number! {
     /// A message's position in its conversation: 1, 2, 3, without gaps. In a marker, 0 means "none yet".
     Seq from 0
 }

@@ -19,4 +19,5 @@ pub mod model;
 pub mod params;
 pub mod patch;
 pub mod reply;
+pub mod report;
 mod strict_json;

@@ -93,6 +93,10 @@ pub struct Limits {
     pub drafts_max: u32,
     /// Unicode scalar values in the texts of all drafts of one user.
     pub drafts_chars_max: u32,
+    /// Messages that one user reports in a day.
+    pub reports_per_day_max: u32,
+    /// Unicode scalar values in the note of a report.
+    pub report_note_chars_max: u32,
     /// Conversations of one context.
     pub context_conversations_max: u32,
     /// Sessions of one user; the oldest ends when one more begins.

@@ -30,6 +30,9 @@ pub struct Me {
     pub receipts: bool,
     /// Whether the user shows their presence to others.
     pub presence: bool,
+    /// Whether the user decides about reported messages. Omitted if not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub moderator: bool,
     /// The version of the scope `user:…`.
     pub scope_version: Version,
 }

@@ -4,6 +4,7 @@ use crate::{
     ids::{ConversationId, Seq, UserId, Version},
     model::{ContextKey, Mention},
     patch,
+    report::ReportReason,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,6 +28,22 @@ pub struct MessagePlace {
     pub conversation: ConversationId,
     /// Which.
     pub seq: Seq,
+}
+
+/// A report of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"conversation": 12, "seq": 4, "reason": "fraud", "note": "They want money first."}))]
+pub struct NewReport {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The message: another user's, which the user can see.
+    pub seq: Seq,
+    /// Why.
+    pub reason: ReportReason,
+    /// In the user's own words, up to `report_note_chars_max`; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// A change of the user's own name or settings. Absent fields stay as they are.

@@ -6,6 +6,7 @@ use crate::{
     ids::{ConversationId, Scope, Seq, UserId, Version},
     model::{Conversation, ConversationSettings, Draft, Me, Member, Message, Presence, Upload, User},
     params::MessagePlace,
+    report::{ReportAnswer, ReportCounts, ReportSettled, Reported, Reports, Warning},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -220,6 +221,14 @@ pub struct MeAnswer {
     /// The drafts that changed after the requested version, deleted ones too; without one, all that are not empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drafts: Vec<DraftOf>,
+    /// How many reports there are; for moderators only, and always present for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reports: Option<ReportCounts>,
+    /// All warnings that the user has not seen, the oldest first; absent if that has not changed after the requested
+    /// version.
+    #[schema(value_type = Vec<Warning>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<Warning>>,
     /// The messages that the user hid after the requested version. A client keeps only their places, and fetches their
     /// conversations, whose `unread` and `last_message` may have changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -395,7 +404,7 @@ pub enum Answer {
     /// To `conversation.mark`.
     Marked(Marked),
     /// To `conversation.settings`, `conversation.clear`, `conversation.update`, `member.add`, `member.update`,
-    /// `member.remove`, `message.hide`, `me.update`, `user.block` and `user.unblock`.
+    /// `member.remove`, `message.hide`, `me.update`, `user.block`, `user.unblock` and `warning.read`.
     Changed(Changed),
     /// To `draft.save`.
     DraftSaved(Box<DraftSaved>),
@@ -423,6 +432,14 @@ pub enum Answer {
     UploadEnded(UploadEnded),
     /// To `user.list` and `user.blocks`.
     Users(Users),
+    /// To `message.report`.
+    Reported(Reported),
+    /// To `report.list`.
+    Reports(Reports),
+    /// To `report.get`.
+    Report(Box<ReportAnswer>),
+    /// To `report.settle`.
+    ReportSettled(Box<ReportSettled>),
     /// To `conversation.typing`, `presence.set` and `upload.cancel`.
     Done(Done),
 }

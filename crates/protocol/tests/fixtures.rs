@@ -106,7 +106,7 @@ fn every_refused_frame_is_refused_with_its_code() {
 }
 
 /// The names of all events.
-const EVENTS: [&str; 16] = [
+const EVENTS: [&str; 19] = [
     "message.created",
     "conversation.created",
     "conversation.updated",
@@ -123,6 +123,9 @@ const EVENTS: [&str; 16] = [
     "settings.updated",
     "block.updated",
     "draft.updated",
+    "report.updated",
+    "warning.created",
+    "warning.read",
 ];
 
 /// A new event does not compile before it has a name in [`EVENTS`], and so a file of examples.
@@ -144,6 +147,9 @@ fn type_of(event: &Event) -> &'static str {
         Event::SettingsUpdated { .. } => EVENTS[13],
         Event::BlockUpdated { .. } => EVENTS[14],
         Event::DraftUpdated { .. } => EVENTS[15],
+        Event::ReportUpdated { .. } => EVENTS[16],
+        Event::WarningCreated { .. } => EVENTS[17],
+        Event::WarningRead { .. } => EVENTS[18],
     }
 }
 
@@ -170,6 +176,7 @@ fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
         | Command::Hide { .. }
         | Command::Block { .. }
         | Command::Unblock { .. }
+        | Command::ReadWarning { .. }
         | Command::UpdateMe(_) => Answer::Changed(read(frame)),
         Command::SaveDraft { .. } => Answer::DraftSaved(read(frame)),
         Command::ListMembers { .. } => Answer::Members(read(frame)),
@@ -187,6 +194,10 @@ fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
         Command::ListMessages { .. } => Answer::Messages(read(frame)),
         Command::GetMe { .. } => Answer::Me(read(frame)),
         Command::ListUsers { .. } | Command::ListBlocks { .. } => Answer::Users(read(frame)),
+        Command::Report(_) => Answer::Reported(read(frame)),
+        Command::ListReports { .. } => Answer::Reports(read(frame)),
+        Command::GetReport { .. } => Answer::Report(read(frame)),
+        Command::SettleReport { .. } => Answer::ReportSettled(read(frame)),
     };
     (Some(answer), None)
 }

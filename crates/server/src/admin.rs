@@ -11,12 +11,14 @@ use crate::{
         login,
     },
     listener::{handle_accept_error, until_stopped},
+    paging, queries,
     store::users::UserSummary,
 };
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::UserId,
+    ids::{ReportId, UserId},
     model::{Context, ContextKey},
+    report::{Evidence, ReportState, Reports},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -106,6 +108,26 @@ pub enum AdminCommand {
         /// The new state.
         closed: bool,
     },
+    /// Makes a user a moderator, or ends that.
+    SetModerator {
+        /// The login name.
+        login: String,
+        /// The new state.
+        on: bool,
+    },
+    /// Lists a page of reports.
+    ListReports {
+        /// Which ones.
+        state: ReportState,
+        /// The `next` of the page before.
+        #[serde(default)]
+        after: Option<String>,
+    },
+    /// Returns the evidence of an open report.
+    ExportReport {
+        /// The report.
+        report: ReportId,
+    },
     /// Writes a consistent copy of the database.
     Backup {
         /// The file to write, which must not exist yet.
@@ -127,6 +149,10 @@ pub enum AdminReply {
     UserFound(UserId),
     /// A page of users; the page after the last one is empty.
     Users(Vec<UserSummary>),
+    /// A page of reports.
+    Reports(Reports),
+    /// The evidence of a report.
+    Evidence(Box<Evidence>),
     /// The copy was written; its size in bytes.
     BackedUp(u64),
     /// The server restarts.
@@ -148,15 +174,22 @@ async fn collect_pages<E>(
     mut command: AdminCommand,
     send: impl AsyncFn(AdminCommand) -> Result<AdminReply, E>,
 ) -> Result<AdminReply, E> {
-    let mut all = Vec::new();
+    let (mut users, mut reports) = (Vec::new(), Vec::new());
     loop {
-        let page = match send(command).await? {
-            AdminReply::Users(page) => page,
-            answer => return Ok(answer),
-        };
-        let Some(last) = page.last() else { return Ok(AdminReply::Users(all)) };
-        command = AdminCommand::ListUsers { after: last.login.clone() };
-        all.extend(page);
+        let listed = if let AdminCommand::ListReports { state, .. } = &command { Some(*state) } else { None };
+        match (send(command).await?, listed) {
+            (AdminReply::Users(page), _) => {
+                let Some(last) = page.last() else { return Ok(AdminReply::Users(users)) };
+                command = AdminCommand::ListUsers { after: last.login.clone() };
+                users.extend(page);
+            }
+            (AdminReply::Reports(page), Some(state)) => {
+                reports.extend(page.reports);
+                let Some(next) = page.next else { return Ok(AdminReply::Reports(Reports { reports, next: None })) };
+                command = AdminCommand::ListReports { state, after: Some(next) };
+            }
+            (answer, _) => return Ok(answer),
+        }
     }
 }
 
@@ -175,6 +208,19 @@ async fn execute(app: &App, command: AdminCommand) -> Result<AdminReply, Problem
         AdminCommand::SetDisabled { login, disabled } => {
             let user = find_user(app, &login).await?;
             submit(app, Change::SetDisabled { user, disabled }).await
+        }
+        AdminCommand::SetModerator { login, on } => {
+            let user = find_user(app, &login).await?;
+            submit(app, Change::SetModerator { user, on }).await
+        }
+        AdminCommand::ListReports { state, after } => {
+            let (after, limit) = (paging::position(after.as_deref())?, app.config.limits.page_rows_max);
+            let (reports, next) = app.store.read(move |snapshot| snapshot.list_reports(state, after, limit)).await?;
+            Ok(AdminReply::Reports(Reports { reports, next: next.map(|place| place.to_string()) }))
+        }
+        AdminCommand::ExportReport { report } => {
+            let found = app.store.read(move |snapshot| snapshot.report(report)).await?;
+            queries::open_evidence(app, found, None).map(|evidence| AdminReply::Evidence(Box::new(evidence)))
         }
         AdminCommand::RenameUser { login, to, name } => rename_user(app, &login, to, name).await,
         AdminCommand::DeleteUser { login } => {

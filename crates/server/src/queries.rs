@@ -3,19 +3,24 @@
 use crate::{
     app::App,
     environment::rfc3339,
+    evidence,
     identity::actor::Actor,
     paging,
     search::fold::{self, Class},
-    store::snapshot::PageAnchor,
+    store::{
+        self,
+        snapshot::{PageAnchor, Snapshot},
+    },
     sync,
     task::to_its_end,
 };
 use parlor_protocol::{
     cursor::Cursor,
     error::{Code, Problem},
-    ids::{ConversationId, Seq, UserId, Version},
+    ids::{ConversationId, ReportId, Seq, UserId, Version},
     params::Search,
     reply::{Answer, ConversationAnswer, ConversationPage, MeAnswer, Users},
+    report::{Evidence, ReportAnswer, ReportState, Reports},
 };
 use std::{sync::Arc, time::Instant};
 
@@ -66,6 +71,14 @@ pub(crate) enum QueryRequest {
     ListBlocks {
         after: Option<String>,
         limit: Option<u32>,
+    },
+    ListReports {
+        state: ReportState,
+        after: Option<String>,
+        limit: Option<u32>,
+    },
+    GetReport {
+        report: ReportId,
     },
     Search(Search),
 }
@@ -141,6 +154,16 @@ async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Pr
             let (users, next) = found.await?;
             Ok(Answer::Users(Users { users, next: next.map(|place| place.to_string()) }))
         }
+        QueryRequest::ListReports { state, after, limit } => {
+            let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(limits, limit)?);
+            let page = as_moderator(app, user, move |snapshot| snapshot.list_reports(state, after, limit));
+            let (reports, next) = page.await?;
+            Ok(Answer::Reports(Reports { reports, next: next.map(|place| place.to_string()) }))
+        }
+        QueryRequest::GetReport { report } => {
+            let found = as_moderator(app, user, move |snapshot| snapshot.report(report)).await?;
+            found.map(|found| Answer::Report(Box::new(found))).ok_or(Code::NotFound.into())
+        }
         QueryRequest::Search(search) => {
             let rows = paging::page_size(limits, search.limit)?;
             let started = Instant::now();
@@ -149,6 +172,46 @@ async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Pr
             found.map(Answer::Found)
         }
     }
+}
+
+/// Reads what only moderators may, in the snapshot in which the user is one.
+async fn as_moderator<T: Send + 'static>(
+    app: &App,
+    user: UserId,
+    read: impl FnOnce(&mut Snapshot<'_>) -> store::Result<T> + Send + 'static,
+) -> Result<T, Problem> {
+    let found = app.store.read(move |snapshot| {
+        let is_moderator = snapshot.is_moderator(user)?;
+        is_moderator.then(|| read(snapshot)).transpose()
+    });
+    found.await?.ok_or(Code::NotAllowed.into())
+}
+
+/// Returns the evidence of an open report for a moderator, within the limits of queries.
+///
+/// # Errors
+/// `not_allowed`, `not_found`, `too_late` once it is settled, or the store is not available.
+pub(crate) async fn evidence(app: &Arc<App>, actor: Actor, report: ReportId) -> Result<Evidence, Problem> {
+    let permit = app.queries.take(actor.user).await?;
+    let app = app.clone();
+    to_its_end(async move {
+        let _permit = permit;
+        let found = as_moderator(&app, actor.user, move |snapshot| snapshot.report(report)).await?;
+        open_evidence(&app, found, Some(actor.user))
+    })
+    .await
+}
+
+/// Makes the evidence of a report that is open.
+///
+/// # Errors
+/// `not_found`, or `too_late` once it is settled.
+pub(crate) fn open_evidence(app: &App, found: Option<ReportAnswer>, by: Option<UserId>) -> Result<Evidence, Problem> {
+    let found = found.ok_or(Problem::from(Code::NotFound))?;
+    if found.report.state == ReportState::Settled {
+        return Err(Problem::new(Code::TooLate).with_detail("it is settled, and the copies are erased"));
+    }
+    Ok(evidence::evidence(found, rfc3339(app.environment.now_ms()), by))
 }
 
 /// Returns a page of a user's conversations, with the users that their last messages name and that are in none of them.
@@ -176,6 +239,9 @@ async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAns
         let unread = snapshot.unread(user, now_ms)?;
         let is_old = since.is_none_or(|since| since < row.blocks_version);
         let blocks = if is_old { Some(snapshot.blocks(user)?) } else { None };
+        let reports = if row.moderator { Some(snapshot.report_counts()?) } else { None };
+        let is_old = since.is_none_or(|since| since < row.warnings_version);
+        let warnings = if is_old { Some(snapshot.warnings(user)?) } else { None };
         let listed = match since {
             Some(since) => snapshot.hidden(user, since)?.zip(snapshot.unhidden(user, since)?),
             None => Some(Default::default()),
@@ -191,8 +257,21 @@ async fn get_me(app: &App, user: UserId, since: Option<Version>) -> Result<MeAns
         };
         let me = row.me(receipts);
         let (now, cursor) = (rfc3339(now_ms), snapshot.cursor);
-        let me =
-            MeAnswer { me, markers, unread, now, settings, blocks, drafts, hidden, unhidden, hidden_reset, cursor };
+        let me = MeAnswer {
+            me,
+            markers,
+            unread,
+            now,
+            settings,
+            blocks,
+            reports,
+            warnings,
+            drafts,
+            hidden,
+            unhidden,
+            hidden_reset,
+            cursor,
+        };
         Ok(Some(me))
     });
     answer.await?.ok_or(Code::NotSignedIn.into())

@@ -3,7 +3,9 @@
 //! Every command has its place in [`Request::of`]: a new one does not compile without one.
 
 use crate::{
-    domain::{Change, Content, GroupUpdate, ProfileUpdate, SettingsPatch, settings_row::MUTED_FOR_GOOD, text},
+    domain::{
+        Change, Content, GroupUpdate, ProfileUpdate, SettingsPatch, Settlement, settings_row::MUTED_FOR_GOOD, text,
+    },
     queries::QueryRequest,
 };
 use parlor_protocol::{
@@ -84,6 +86,13 @@ impl Request {
             }
             Command::Block { user } => Change::SetBlocked { actor, user, on: true }.into(),
             Command::Unblock { user } => Change::SetBlocked { actor, user, on: false }.into(),
+            Command::Report(report) => Change::Report { actor, report }.into(),
+            Command::SettleReport { report, remove, warn, note } => {
+                Change::SettleReport { actor, report, settlement: Settlement { remove, warn, note } }.into()
+            }
+            Command::ReadWarning { report } => Change::ReadWarning { actor, report }.into(),
+            Command::ListReports { state, after, limit } => QueryRequest::ListReports { state, after, limit }.into(),
+            Command::GetReport { report } => QueryRequest::GetReport { report }.into(),
             Command::ClearConversation { conversation, seq } => Change::Clear { actor, conversation, seq }.into(),
             Command::AddMembers { conversation, users, history } => {
                 check_count(&users, limits)?;

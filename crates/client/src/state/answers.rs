@@ -187,6 +187,10 @@ impl State {
             self.blocks = blocks.into_iter().collect();
         }
         self.apply_me_drafts(answer.drafts, answer.hidden_reset);
+        self.reports = answer.reports;
+        if let Some(warnings) = answer.warnings {
+            self.warnings = warnings.into_iter().map(|warning| (warning.report, warning)).collect();
+        }
         self.apply_hidden(answer.hidden, answer.hidden_reset);
         self.apply_unhidden(answer.unhidden);
         for marker in answer.markers {

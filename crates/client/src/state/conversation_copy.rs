@@ -216,6 +216,9 @@ impl ConversationCopy {
             | Event::SettingsUpdated { .. }
             | Event::BlockUpdated { .. }
             | Event::DraftUpdated { .. }
+            | Event::ReportUpdated { .. }
+            | Event::WarningCreated { .. }
+            | Event::WarningRead { .. }
             | Event::ScopeAdvanced { .. }
             | Event::ScopeChanged { .. }
             | Event::TypingChanged { .. }

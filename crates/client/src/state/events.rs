@@ -4,6 +4,7 @@ use super::State;
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Version},
+    report::ReportCounts,
 };
 
 impl State {
@@ -128,6 +129,13 @@ impl State {
                 self.blocks.remove(&user);
             }
             Event::DraftUpdated { conversation, draft, .. } => self.put_draft(conversation, draft),
+            Event::ReportUpdated { open, .. } => self.reports = Some(ReportCounts { open }),
+            Event::WarningCreated { warning, .. } => {
+                self.warnings.insert(warning.report, warning);
+            }
+            Event::WarningRead { report, .. } => {
+                self.warnings.remove(&report);
+            }
             // These belong to conversations, or to no scope.
             Event::MessageCreated { .. }
             | Event::MessageUpdated { .. }
@@ -164,6 +172,9 @@ pub fn position(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
         | Event::SettingsUpdated { place, .. }
         | Event::BlockUpdated { place, .. }
         | Event::DraftUpdated { place, .. }
+        | Event::ReportUpdated { place, .. }
+        | Event::WarningCreated { place, .. }
+        | Event::WarningRead { place, .. }
         | Event::MessageUpdated { place, .. }
         | Event::MessageHidden { place, .. }
         | Event::ScopeAdvanced { place } => of(place),

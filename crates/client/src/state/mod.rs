@@ -21,8 +21,9 @@ use conversation_copy::ConversationCopy;
 use parlor_protocol::{
     cursor::Cursor,
     event::Event,
-    ids::{ConversationId, Scope, Seq, UserId, Version},
+    ids::{ConversationId, ReportId, Scope, Seq, UserId, Version},
     model::{Conversation, ConversationSettings, Draft, Me, Message},
+    report::{ReportCounts, Warning},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use unread_totals::UnreadTotals;
@@ -72,6 +73,10 @@ pub struct State {
     blocks: BTreeSet<UserId>,
     /// The drafts, as far as they are known; those that were deleted are empty.
     drafts: BTreeMap<ConversationId, Draft>,
+    /// How many reports there are, if the user is a moderator.
+    reports: Option<ReportCounts>,
+    /// The warnings that the user has not seen, by the reports that led to them.
+    warnings: BTreeMap<ReportId, Warning>,
     /// The server's time of the unread totals.
     now: String,
     appended: Vec<Message>,
@@ -104,6 +109,8 @@ impl State {
             settings: BTreeMap::new(),
             blocks: BTreeSet::new(),
             drafts: BTreeMap::new(),
+            reports: None,
+            warnings: BTreeMap::new(),
             now: String::new(),
             appended: Vec::new(),
         }
@@ -159,6 +166,18 @@ impl State {
     #[must_use]
     pub fn blocks(&self) -> &BTreeSet<UserId> {
         &self.blocks
+    }
+
+    /// Returns how many reports there are; none if the user is no moderator.
+    #[must_use]
+    pub fn reports(&self) -> Option<ReportCounts> {
+        self.reports
+    }
+
+    /// Returns the warnings that the user has not seen.
+    #[must_use]
+    pub fn warnings(&self) -> &BTreeMap<ReportId, Warning> {
+        &self.warnings
     }
 
     /// Takes the messages appended since the last call, in the order in which they were appended.

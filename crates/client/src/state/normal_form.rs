@@ -5,9 +5,10 @@
 
 use super::State;
 use parlor_protocol::{
-    ids::{ConversationId, Seq, UserId},
+    ids::{ConversationId, ReportId, Seq, UserId},
     model::{Conversation, Draft, Me, Message},
     reply::Unread,
+    report::{ReportCounts, Warning},
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,10 @@ pub struct NormalForm {
     pub blocks: BTreeSet<UserId>,
     /// The drafts that are not empty.
     pub drafts: BTreeMap<ConversationId, Draft>,
+    /// How many reports there are, for a moderator.
+    pub reports: Option<ReportCounts>,
+    /// The warnings that the user has not seen.
+    pub warnings: BTreeMap<ReportId, Warning>,
     /// The messages that loaded messages answer; `None` for those that the user may not see.
     pub quotes: BTreeMap<(ConversationId, Seq), Option<Message>>,
 }
@@ -54,6 +59,8 @@ impl State {
             unread: self.unread(),
             blocks: self.blocks.clone(),
             drafts: self.drafts().map(|(id, draft)| (id, draft.clone())).collect(),
+            reports: self.reports,
+            warnings: self.warnings.clone(),
             quotes,
         }
     }
@@ -89,6 +96,12 @@ impl NormalForm {
         }
         if self.drafts != fresh.drafts {
             found.push(format!("drafts: {:?} are {:?}", self.drafts, fresh.drafts));
+        }
+        if self.reports != fresh.reports {
+            found.push(format!("reports: {:?} is {:?}", self.reports, fresh.reports));
+        }
+        if self.warnings != fresh.warnings {
+            found.push(format!("warnings: {:?} is {:?}", self.warnings, fresh.warnings));
         }
         for (id, (conversation, messages)) in &self.conversations {
             let Some((fresh_conversation, fresh_messages)) = fresh.conversations.get(id) else {

@@ -148,6 +148,7 @@ pub(crate) fn me_answer(version: i64) -> MeAnswer {
         login: "ada".to_owned(),
         receipts: true,
         presence: true,
+        moderator: false,
         scope_version: Version(version),
     };
     MeAnswer {
@@ -158,6 +159,8 @@ pub(crate) fn me_answer(version: i64) -> MeAnswer {
         settings: Vec::new(),
         blocks: None,
         drafts: Vec::new(),
+        reports: None,
+        warnings: None,
         hidden: Vec::new(),
         unhidden: Vec::new(),
         hidden_reset: false,

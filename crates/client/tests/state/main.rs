@@ -5,5 +5,6 @@ mod drafts;
 mod fixtures;
 mod mentions;
 mod messages;
+mod reports;
 mod scopes;
 mod totals;

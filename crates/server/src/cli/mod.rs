@@ -79,6 +79,9 @@ enum CliCommand {
     /// Manage contexts, which conversations can be about.
     #[command(subcommand)]
     Context(operator_commands::context::ContextCommand),
+    /// Look at reports of messages.
+    #[command(subcommand)]
+    Report(operator_commands::report::ReportCommand),
     /// Manage the mirror of the host's message table.
     #[command(subcommand)]
     Mirror(operator_commands::mirror::MirrorCommand),
@@ -223,6 +226,7 @@ pub fn run() -> ExitCode {
         CliCommand::Config { args } => args.load([]).map(|(_, settings)| config::print(&settings)),
         CliCommand::User(command) => operator_commands::user::run_user(command),
         CliCommand::Context(command) => operator_commands::context::run_context(command),
+        CliCommand::Report(command) => operator_commands::report::run_report(&command),
         CliCommand::Mirror(command) => operator_commands::mirror::run_mirror(&command),
         CliCommand::Import(command) => operator_commands::import::run_import(&command),
         CliCommand::Backup { file, args } => operator_commands::database::backup(&file, &args),

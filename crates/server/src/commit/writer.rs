@@ -286,6 +286,8 @@ impl Change {
             }
             // All members are loaded for it, however many, or all conversations of two users.
             Self::RemoveMember { .. } | Self::UpdateMember { .. } | Self::SetBlocked { .. } => 64 * 1024,
+            // They write copies of messages, and are published to every moderator.
+            Self::Report { .. } | Self::SettleReport { .. } => 256 * 1024,
             Self::Delete { .. }
             | Self::Hide { .. }
             | Self::Cancel { .. }
@@ -298,6 +300,8 @@ impl Change {
             | Self::SetPassword { .. }
             | Self::EndSessions { .. }
             | Self::SetDisabled { .. }
+            | Self::SetModerator { .. }
+            | Self::ReadWarning { .. }
             | Self::SetLogin { .. }
             | Self::UpgradePassword { .. }
             | Self::RemoveHostMessage { .. }

@@ -3,9 +3,9 @@
 
 use super::{host_user::HostUser, text};
 use parlor_protocol::{
-    ids::{ConversationId, FileId, Seq, SessionId, UserId, Version},
+    ids::{ConversationId, FileId, ReportId, Seq, SessionId, UserId, Version},
     model::{Attachment, Context, ContextKey, Mention, Message, Role},
-    params::{DraftUpdate, History, MessagePlace, Open},
+    params::{DraftUpdate, History, MessagePlace, NewReport, Open},
     reply::Answer,
 };
 use std::borrow::Cow;
@@ -45,6 +45,14 @@ pub enum Change {
     UpdateSettings { actor: UserId, conversation: ConversationId, patch: SettingsPatch },
     /// Blocks a user for the actor, or ends that.
     SetBlocked { actor: UserId, user: UserId, on: bool },
+    /// Reports a message to the moderators.
+    Report { actor: UserId, report: NewReport },
+    /// Settles a report. By a moderator.
+    SettleReport { actor: UserId, report: ReportId, settlement: Settlement },
+    /// Takes a warning from the list of those that the actor has not seen.
+    ReadWarning { actor: UserId, report: ReportId },
+    /// Makes a user a moderator, or ends that. By the operator.
+    SetModerator { user: UserId, on: bool },
     /// Clears a conversation for the actor alone, up to a message.
     Clear { actor: UserId, conversation: ConversationId, seq: Seq },
     /// Adds users to a group.
@@ -112,6 +120,17 @@ pub struct HostMessage {
     pub files: Option<Vec<FileId>>,
     /// The message that Parlor wrote this row for.
     pub sent_as: Option<(ConversationId, Seq)>,
+}
+
+/// What a moderator decides about a report.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// Remove the message for everyone.
+    pub remove: bool,
+    /// Warn its sender.
+    pub warn: bool,
+    /// For moderators alone.
+    pub note: String,
 }
 
 /// A change of how a group appears.
@@ -253,6 +272,9 @@ impl Change {
             | Self::Mark { actor, .. }
             | Self::UpdateSettings { actor, .. }
             | Self::SetBlocked { actor, .. }
+            | Self::Report { actor, .. }
+            | Self::SettleReport { actor, .. }
+            | Self::ReadWarning { actor, .. }
             | Self::Clear { actor, .. }
             | Self::UpdateConversation { actor, .. }
             | Self::UpdateMember { actor, .. }
@@ -263,6 +285,7 @@ impl Change {
             }
             Self::AddUser { .. }
             | Self::SetDisabled { .. }
+            | Self::SetModerator { .. }
             | Self::SetLogin { .. }
             | Self::DeleteUser { .. }
             | Self::PutUser(_)

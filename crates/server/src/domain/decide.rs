@@ -148,6 +148,12 @@ pub fn decide(
             state.update_settings(*actor, *conversation, patch, rules, at)
         }
         Change::SetBlocked { actor, user, on } => state.set_blocked(*actor, *user, *on, rules, at),
+        Change::Report { actor, report } => state.report_message(*actor, report, rules, at),
+        Change::SettleReport { actor, report, settlement } => {
+            state.settle_report(*actor, *report, settlement, rules, at)
+        }
+        Change::ReadWarning { actor, report } => state.read_warning(*actor, *report, at),
+        Change::SetModerator { user, on } => state.set_moderator(*user, *on, at),
         Change::Clear { actor, conversation, seq } => state.clear(*actor, *conversation, *seq, rules, at),
         Change::UpdateConversation { actor, conversation, update } => {
             state.update_conversation(*actor, *conversation, update, rules, at)

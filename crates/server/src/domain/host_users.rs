@@ -58,6 +58,8 @@ impl State {
             receipts: true,
             presence: true,
             blocks_version: Version(0),
+            moderator: false,
+            warnings_version: Version(0),
         };
         self.logins.insert(login, id);
         self.external_users.insert(host.external_id.clone(), id);

@@ -7,13 +7,14 @@
 use super::{
     change::{Change, Content, HostMessage, HostRowKey, ProfileUpdate, SettingsPatch},
     host_user::HostUser,
+    report_row::ReportRow,
     rows::HostRowCopy,
-    state::MessageKey,
+    state::{MessageKey, State},
 };
 use parlor_protocol::{
-    ids::{ConversationId, FileId, Seq, UserId},
+    ids::{ConversationId, FileId, ReportId, Seq, UserId},
     model::{ContextKey, Role},
-    params::{DraftUpdate, MessagePlace, Open},
+    params::{DraftUpdate, MessagePlace, NewReport, Open},
 };
 use std::{
     borrow::Cow,
@@ -81,6 +82,14 @@ pub struct LoadPlan {
     pub pairs: BTreeSet<(UserId, UserId)>,
     /// Blocks that may change: by whom, and of whom.
     pub blocks: BTreeSet<(UserId, UserId)>,
+    /// Messages that are reported, with who reports them.
+    pub reportings: BTreeSet<(UserId, MessageKey)>,
+    /// Reports by id.
+    pub reports: BTreeSet<ReportId>,
+    /// Whether all moderators are needed.
+    pub moderators: bool,
+    /// How many reports may be settled.
+    pub settling: u32,
     /// Users who may open a conversation, for how many they have opened lately.
     pub openers: BTreeSet<UserId>,
     /// Users whose conversations are counted.
@@ -200,6 +209,22 @@ impl LoadPlan {
                 self.add_pair(*actor, *user);
                 self.blocks.insert((*actor, *user));
             }
+            Change::Report { actor, report } => self.add_report(*actor, report),
+            Change::SettleReport { actor, report, .. } => {
+                self.users.insert(*actor);
+                self.reports.insert(*report);
+                self.moderators = true;
+                self.settling += 1;
+                self.uncounting += 1;
+            }
+            Change::ReadWarning { actor, report } => {
+                self.users.insert(*actor);
+                self.reports.insert(*report);
+            }
+            Change::SetModerator { user, .. } => {
+                self.users.insert(*user);
+                self.moderators = true;
+            }
             Change::AddMembers { actor, conversation, users, .. } => self.add_members(*actor, *conversation, users),
             Change::UpdateConversation { actor, conversation, .. } => {
                 self.places.insert((*conversation, *actor));
@@ -297,6 +322,37 @@ impl LoadPlan {
             }
         }
         Cow::Owned(plan)
+    }
+
+    /// Adds what the changes of reports need, now that these are known.
+    #[must_use]
+    pub fn with_reports(&self, state: &State) -> Cow<'_, Self> {
+        if !self.moderators && self.reports.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut plan = self.clone();
+        plan.users.extend(&state.moderators);
+        plan.users.extend(state.reports.values().flat_map(ReportRow::users));
+        for ((_, key), rows) in &state.report_copies {
+            plan.users.extend(rows.iter().filter(|row| row.seq == key.1).map(|row| row.sender));
+        }
+        let settled = self.reports.iter().filter(|_| self.settling > 0).filter_map(|id| state.reports.get(id));
+        for row in settled {
+            let (conversation, seq) = (row.conversation, row.seq);
+            // It needs no particular member: user 0 does not exist, and all members are loaded where there are few.
+            plan.places.insert((conversation, UserId(0)));
+            plan.messages.insert((conversation, seq));
+            let marked = self.marks.iter().filter(|(place, ..)| *place == conversation);
+            plan.hidden.extend(marked.map(|(_, user, _)| (*user, conversation, seq, seq)));
+        }
+        Cow::Owned(plan)
+    }
+
+    fn add_report(&mut self, actor: UserId, report: &NewReport) {
+        self.add_message(actor, report.conversation, report.seq);
+        self.users.insert(actor);
+        self.reportings.insert((actor, (report.conversation, report.seq)));
+        self.moderators = true;
     }
 
     fn add_message_of_pair(&mut self, place: Option<MessageKey>, sender: UserId, recipient: UserId) {

@@ -80,14 +80,20 @@ impl State {
         if !moderates {
             within(row, rules.messages.delete_within_ms, at)?;
         }
+        let (place, outgoing) = self.erase_message(key, rules, at);
+        Ok(self.message_changed(key, place, outgoing))
+    }
+
+    /// Deletes a message for everyone, which has not been deleted.
+    pub(super) fn erase_message(&mut self, key: MessageKey, rules: &Rules, at: At) -> (Scoped, Vec<Outgoing>) {
         self.put_mentions(key, &[]);
         let row = self.recounted(key);
         row.text = String::new();
         row.details = Details { deleted: true, ..Details::default() };
-        let row = self.conversations.get_mut(&key.0).expect("just found");
+        let row = self.conversations.get_mut(&key.0).expect("loaded with the message");
         row.uncounted_seq = row.uncounted_seq.max(key.1);
         self.erases = true;
-        Ok(self.message_updated_event(key, rules, at))
+        self.publish_message(key, rules, at)
     }
 
     pub(super) fn hide(&mut self, actor: UserId, key: MessageKey, at: At) -> Result<Decided, Problem> {
@@ -164,6 +170,10 @@ impl State {
     /// The decision on a changed message.
     fn message_updated_event(&mut self, key: MessageKey, rules: &Rules, at: At) -> Decided {
         let (place, outgoing) = self.publish_message(key, rules, at);
+        self.message_changed(key, place, outgoing)
+    }
+
+    fn message_changed(&self, key: MessageKey, place: Scoped, outgoing: Vec<Outgoing>) -> Decided {
         let changed = MessageChanged { message: self.messages[&key].message(), change: Changed::of(&place) };
         Decided { outcome: Outcome::Answer(Answer::MessageChanged(Box::new(changed))), outgoing }
     }
@@ -196,6 +206,6 @@ fn within(row: &MessageRow, within_ms: u64, at: At) -> Result<(), Problem> {
     if within_ms == 0 || age_ms <= within_ms { Ok(()) } else { Err(too_late("its time is over").with_limit(within_ms)) }
 }
 
-fn too_late(detail: &str) -> Problem {
+pub(super) fn too_late(detail: &str) -> Problem {
     Problem::new(Code::TooLate).with_detail(detail)
 }

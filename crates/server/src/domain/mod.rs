@@ -27,6 +27,8 @@ mod mentions;
 mod message_edits;
 mod messages;
 mod receipts;
+pub mod report_row;
+pub mod reports;
 pub mod rows;
 mod settings;
 pub mod settings_row;
@@ -36,7 +38,8 @@ mod users;
 pub mod visible;
 
 pub use change::{
-    Change, Content, GroupUpdate, HostMessage, HostRowKey, Mirrored, Outcome, ProfileUpdate, SettingsPatch, Which,
+    Change, Content, GroupUpdate, HostMessage, HostRowKey, Mirrored, Outcome, ProfileUpdate, SettingsPatch, Settlement,
+    Which,
 };
 pub use conversations::{direct_key, holder};
 pub use decide::{Decided, MessageRules, Now, Outgoing, Rules, WhoMayWrite, decide};

@@ -29,6 +29,8 @@ pub struct UserRow {
     pub receipts: bool,
     pub presence: bool,
     pub blocks_version: Version,
+    pub moderator: bool,
+    pub warnings_version: Version,
 }
 
 impl UserRow {
@@ -51,6 +53,7 @@ impl UserRow {
             login: self.login.clone(),
             receipts: self.receipts && receipts,
             presence: self.presence,
+            moderator: self.moderator,
             scope_version: self.version,
         }
     }

@@ -5,12 +5,13 @@ use super::{
     change::{HostRowKey, Which},
     draft_row::{DraftRow, DraftSizes},
     fingerprint::Fingerprint,
+    report_row::ReportRow,
     rows::{ContextRow, ConversationRow, Counting, FileRow, HostRowCopy, MemberRow, MessageRow, UserRow},
     settings_row::SettingsRow,
 };
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::{ConversationId, FileId, Scope, Seq, SessionId, UserId, Version},
+    ids::{ConversationId, FileId, ReportId, Scope, Seq, SessionId, UserId, Version},
     model::ContextKey,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -102,6 +103,21 @@ pub struct State {
     pub met: HashSet<(UserId, UserId)>,
     /// The direct conversations of the pairs whose blocks may change, the lower id first.
     pub directs_of: HashMap<(UserId, UserId), Vec<ConversationId>>,
+    /// The reports that may change, with all their reasons.
+    pub reports: HashMap<ReportId, ReportRow>,
+    /// Of the messages that are reported: their open reports.
+    pub open_reports: HashMap<MessageKey, ReportId>,
+    /// How many reports are open, including this batch. Counted beyond the maximum by as many as the batch may settle.
+    pub open_report_count: u32,
+    /// All moderators, if reports change.
+    pub moderators: BTreeSet<UserId>,
+    /// When these users last reported messages, as many times as they may report in a day, and those of this batch, in
+    /// milliseconds since 1970.
+    pub report_times: HashMap<UserId, Vec<i64>>,
+    /// How many warnings these users have not seen, including this batch.
+    pub unread_warnings: HashMap<UserId, i64>,
+    /// The messages around those that users report, as far as they may see them.
+    pub report_copies: HashMap<(UserId, MessageKey), Vec<MessageRow>>,
     /// The settings of those users whose settings may change.
     pub settings: HashMap<(UserId, ConversationId), SettingsRow>,
     /// The drafts of those users whose drafts may change.
@@ -148,6 +164,9 @@ pub struct State {
     /// Blocks; those that are not in `blocks` are deleted.
     pub changed_blocks: BTreeSet<(UserId, UserId)>,
     pub changed_drafts: BTreeSet<(UserId, ConversationId)>,
+    pub new_reports: Vec<ReportId>,
+    /// May include new ones.
+    pub changed_reports: BTreeSet<ReportId>,
     pub changed_contexts: HashSet<ContextKey>,
     pub new_cancelled: Vec<(UserId, String)>,
     /// Rows of the host; those that are not in `host_rows` are deleted.
@@ -256,6 +275,7 @@ impl State {
     pub fn is_changed(&self) -> bool {
         !self.scopes.is_empty()
             || !self.new_cancelled.is_empty()
+            || !self.changed_reports.is_empty()
             || !self.changed_contexts.is_empty()
             || !self.changed_host_rows.is_empty()
     }

@@ -48,6 +48,8 @@ impl State {
             receipts: true,
             presence: true,
             blocks_version: Version(0),
+            moderator: false,
+            warnings_version: Version(0),
         };
         self.logins.insert(login.to_owned(), id);
         self.users.insert(id, row);
@@ -197,7 +199,7 @@ impl State {
         (row.picture, row.password_hash) = (None, None);
         let external = std::mem::take(&mut row.external_id);
         row.host_password = None;
-        (row.disabled, row.presence) = (true, false);
+        (row.disabled, row.presence, row.moderator) = (true, false, false);
         row.profile_version = at.version;
         let shown = row.user();
         self.deleted_users.push(user);

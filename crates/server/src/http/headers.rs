@@ -39,6 +39,7 @@ pub(super) fn of(route: &Route, status: u16) -> Value {
     let is_api = route.path.starts_with("/v1/");
     let is_file = route.path.starts_with("/v1/files/");
     let is_picture = route.path == "/v1/pictures/{id}";
+    let is_evidence = route.path == "/v1/reports/{id}/evidence";
     let is_theme = route.path == "/theme.css";
     let has = |name: &str| match name {
         "RateLimit" | "RateLimit-Policy" => is_api,
@@ -48,7 +49,7 @@ pub(super) fn of(route: &Route, status: u16) -> Value {
         "ETag" => (is_file || is_picture || is_theme) && status < 400,
         "Vary" => is_theme && status < 400,
         "Cross-Origin-Resource-Policy" | "Accept-Ranges" => is_file && status < 400,
-        "Content-Disposition" => is_file && [200, 206].contains(&status),
+        "Content-Disposition" => is_file && [200, 206].contains(&status) || is_evidence && status == 200,
         "Content-Range" => is_file && [206, 416].contains(&status),
         _ => true,
     };

@@ -27,6 +27,7 @@ mod old_sockets;
 mod openapi;
 mod pictures;
 mod presence;
+mod reports;
 mod rooms;
 mod root_path;
 mod route;

@@ -3,7 +3,7 @@
 use super::{
     assets, conversations, events,
     extract::Page,
-    files, groups, health, host, me, messages, openapi, pictures, presence,
+    files, groups, health, host, me, messages, openapi, pictures, presence, reports,
     route::{Route, delete, get, patch, post, put},
     schema, search, sessions, socket, users,
 };
@@ -16,16 +16,17 @@ use parlor_protocol::{
         UploadUnfinished, WrongCredentials, WrongOffset, WrongOrigin, WrongPassword,
     },
     http::{
-        Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
-        PutPassword, PutTyping, Recheck, Sessions, SignIn, SignUp, SignedIn,
+        Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PostSettlement,
+        PutMarker, PutPassword, PutTyping, Recheck, Sessions, SignIn, SignUp, SignedIn,
     },
     limits::LimitsAnswer,
     model::Upload,
-    params::{DraftUpdate, MeUpdate, Open, SettingsUpdate},
+    params::{DraftUpdate, MeUpdate, NewReport, Open, SettingsUpdate},
     reply::{
         Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Done, DraftSaved, Found,
         Heads, Marked, MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users, Watched,
     },
+    report::{ReportAnswer, ReportSettled, Reported, Reports},
 };
 
 macro_rules! reply {
@@ -37,6 +38,7 @@ macro_rules! reply {
 /// Returns all routes but those of pages, the demo and the echo.
 pub(super) fn all() -> Vec<Route> {
     let mut routes = of_users();
+    routes.extend(of_reports());
     routes.extend(of_conversations());
     routes.extend(of_groups());
     routes.extend(of_messages());
@@ -115,6 +117,40 @@ fn of_users() -> Vec<Route> {
             .says("Returns the picture of a user or a group.")
             .answers_bytes("image/*")
             .refuses(&[NotFound]),
+    ]
+}
+
+fn of_reports() -> Vec<Route> {
+    vec![
+        post("/v1/reports", reports::report)
+            .says("Reports a message of another user to the moderators, with a copy of it and of those near it.")
+            .takes::<NewReport>(
+                r#"{"conversation": 12, "seq": 4, "reason": "fraud", "note": "They want money first."}"#,
+            )
+            .answers::<Reported>(reply!("message.report"))
+            .refuses(&[NotFound, NotAllowed, TooLate, LimitReached, TextTooLong, TextControl, Unknown]),
+        get("/v1/reports", reports::list)
+            .says("Lists reports. Moderators only.")
+            .query::<reports::ReportQuery>()
+            .answers::<Reports>(reply!("report.list"))
+            .refuses(&[NotAllowed]),
+        get("/v1/reports/{id}", reports::get)
+            .says("Returns a report with its copies. Moderators only.")
+            .answers::<ReportAnswer>(reply!("report.get"))
+            .refuses(&[NotAllowed, NotFound]),
+        post("/v1/reports/{id}/settlement", reports::settle)
+            .says("Settles an open report: removes the message, warns its sender, both, or neither. Moderators only.")
+            .takes::<PostSettlement>(r#"{"remove": true, "warn": true, "note": "The second time."}"#)
+            .answers::<ReportSettled>(reply!("report.settle"))
+            .refuses(&[NotAllowed, NotFound, TooLate, LimitReached, TextTooLong, TextControl, Unknown]),
+        get("/v1/reports/{id}/evidence", reports::evidence)
+            .says("Returns an open report with its copies as one file. Moderators only.")
+            .answers_bytes("application/json")
+            .refuses(&[NotAllowed, NotFound, TooLate]),
+        post("/v1/warnings/{id}/read", reports::read_warning)
+            .says("Says that the user has seen a warning of a moderator.")
+            .answers::<Changed>(reply!("warning.read"))
+            .refuses(&[Unknown]),
     ]
 }
 

@@ -50,7 +50,7 @@ const POSTGRES_WRITERS: u32 = 3;
 const IDLE_WRITE_MS: u128 = 2000;
 
 /// The migrations in order: name, SQL for SQLite, SQL for PostgreSQL.
-static MIGRATIONS: [(&str, &str, &str); 15] = [
+static MIGRATIONS: [(&str, &str, &str); 16] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -125,6 +125,11 @@ static MIGRATIONS: [(&str, &str, &str); 15] = [
         "0015_drafts",
         include_str!("../../migrations/sqlite/0015_drafts.sql"),
         include_str!("../../migrations/postgres/0015_drafts.sql"),
+    ),
+    (
+        "0016_reports",
+        include_str!("../../migrations/sqlite/0016_reports.sql"),
+        include_str!("../../migrations/postgres/0016_reports.sql"),
     ),
 ];
 

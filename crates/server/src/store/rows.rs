@@ -8,6 +8,7 @@ use crate::domain::{
     HostRowKey,
     blocking::Blocking,
     draft_row::DraftRow,
+    report_row::{ReasonRow, ReportRow},
     rows::{
         ContextRow, ConversationRow, Counting, Details, FileRow, HostRowCopy, MemberRow, MessageRow, Named, Preview,
         UNREAD_MAX, UserRow,
@@ -15,13 +16,13 @@ use crate::domain::{
     settings_row::SettingsRow,
 };
 use parlor_protocol::{
-    ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
+    ids::{ConversationId, FileId, MessageId, ReportId, Seq, UserId, Version},
     model::{Context, ContextKey, User},
 };
 
 /// The columns of a user, from `users u`.
 pub(super) const USER: &str = "u.id, u.external_id, u.login, u.name, u.password_hash, u.host_password, u.picture, u.disabled, u.profile_version, u.version, u.created_at, \
-     u.receipts, u.presence, u.blocks_version";
+     u.receipts, u.presence, u.blocks_version, u.moderator, u.warnings_version";
 /// The columns of a conversation, from `conversations c` and `contexts x`.
 pub(super) const CONVERSATION: &str = "c.id, c.kind, c.direct_key, c.title, c.context_id, COALESCE(x.closed, 0), \
      c.created_by, c.client_id, c.fingerprint, c.created_at, c.version, c.activity, c.last_seq, c.last_message_id, \
@@ -46,6 +47,9 @@ pub(super) const MESSAGE: &str = "g.id, g.conversation_id, g.seq, g.sender_id, g
 /// The columns of a row of the host, from `host_rows h`.
 pub(super) const HOST_ROW: &str = "h.table_name, h.row_id, h.conversation_id, h.seq, h.sender_id, h.recipient_id, \
      h.text_fingerprint, h.rest_fingerprint, h.is_read, h.hidden_by_sender, h.hidden_by_recipient";
+/// The columns of a report, from `reports p`.
+pub(super) const REPORT: &str = "p.id, p.version, p.conversation_id, p.kind, p.title, p.seq, p.sender_id, p.created_at, p.text, \
+     p.reason_count, p.settled_at, p.settled_by, p.removed, p.warned, p.warning_unread, p.note";
 /// The columns of a context, from `contexts x`.
 pub(super) const CONTEXT: &str = "x.id, x.kind, x.external_id, x.title, x.detail, x.url, x.image, x.status, x.tone, \
      x.closed, x.version";
@@ -175,6 +179,8 @@ impl<'row> RowReader<'row> {
             receipts: self.flag()?,
             presence: self.flag()?,
             blocks_version: Version(self.int()?),
+            moderator: self.flag()?,
+            warnings_version: Version(self.int()?),
         })
     }
 
@@ -291,6 +297,40 @@ impl<'row> RowReader<'row> {
             blob: self.text()?,
             preview: Preview::numbered(self.int()?),
             touched_at: self.int()?,
+        })
+    }
+
+    /// Reads a report without its reasons and copies.
+    pub(super) fn report(&mut self) -> Result<ReportRow> {
+        Ok(ReportRow {
+            id: ReportId(self.int()?),
+            version: Version(self.int()?),
+            conversation: ConversationId(self.int()?),
+            kind: self.named()?,
+            title: self.optional_text()?,
+            seq: Seq(self.int()?),
+            sender: UserId(self.int()?),
+            created_at: self.int()?,
+            text: self.text()?,
+            reason_count: u32::try_from(self.int()?).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+            settled_at: self.optional_int()?,
+            settled_by: self.optional_int()?.map(UserId),
+            removed: self.flag()?,
+            warned: self.flag()?,
+            warning_unread: self.flag()?,
+            note: self.optional_text()?,
+            reasons: Vec::new(),
+            copies: None,
+        })
+    }
+
+    /// Reads who reported a message, and why: `reporter_id`, `reason`, `note`, `created_at`.
+    pub(super) fn reason(&mut self) -> Result<ReasonRow> {
+        Ok(ReasonRow {
+            reporter: UserId(self.int()?),
+            reason: self.named()?,
+            note: self.text()?,
+            created_at: self.int()?,
         })
     }
 

@@ -3,7 +3,7 @@
 use super::{Result, Store, column, connection::DatabaseConnection};
 
 /// Consistency checks: each statement counts the rows that violate one.
-const CHECKS: [(&str, &str); 26] = [
+const CHECKS: [(&str, &str); 29] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -127,12 +127,29 @@ const CHECKS: [(&str, &str); 26] = [
          OR (f.state <> 'sent' AND f.conversation_id IS NOT NULL)",
     ),
     (
+        "open reports without copies, or settled ones that still have something that users wrote",
+        "SELECT COUNT(*) FROM reports p WHERE (p.settled_at IS NULL AND p.copies IS NULL) \
+         OR (p.settled_at IS NOT NULL AND (p.copies IS NOT NULL OR p.text <> '' OR p.settled_by IS NULL \
+         OR EXISTS (SELECT 1 FROM report_reasons r WHERE r.report_id = p.id AND r.note <> '')))",
+    ),
+    (
+        "reports whose reason_count is not the number of their reasons",
+        "SELECT COUNT(*) FROM reports p WHERE p.reason_count = 0 OR p.reason_count <> \
+         (SELECT COUNT(*) FROM report_reasons r WHERE r.report_id = p.id)",
+    ),
+    (
+        "reports with an unread warning that was not given, or of a message of nobody's",
+        "SELECT COUNT(*) FROM reports p LEFT JOIN messages m ON m.conversation_id = p.conversation_id AND m.seq = p.seq \
+         WHERE p.warning_unread > p.warned OR m.id IS NULL OR m.sender_id <> p.sender_id",
+    ),
+    (
         "rows with a version beyond the clock",
         "SELECT (SELECT COUNT(*) FROM messages WHERE id > clock.version OR changed_version > clock.version) \
          + (SELECT COUNT(*) FROM hidden_messages WHERE hidden_messages.version > clock.version) \
          + (SELECT COUNT(*) FROM conversation_settings WHERE conversation_settings.version > clock.version) \
          + (SELECT COUNT(*) FROM drafts WHERE drafts.version > clock.version) \
          + (SELECT COUNT(*) FROM conversations WHERE conversations.version > clock.version) \
+         + (SELECT COUNT(*) FROM reports WHERE reports.version > clock.version) \
          + (SELECT COUNT(*) FROM users WHERE users.version > clock.version) FROM clock",
     ),
 ];

@@ -7,7 +7,8 @@
 
 use crate::{
     harness::{Rng, Server, Setup, TestUser, for_seeds, unique},
-    message_actions, settings,
+    http_commands::by_http,
+    message_actions, reports, settings,
 };
 use parlor_client::{
     error::Error,
@@ -16,7 +17,6 @@ use parlor_client::{
 use parlor_protocol::{
     command::Command,
     event::Event,
-    http::{PatchConversation, PatchMember, PostMembers},
     ids::{ConversationId, Seq, UserId},
     model::{ContextKey, Role},
     params::{Group, History, MeUpdate, Open},
@@ -84,6 +84,7 @@ fn tiny_limits(seed: u64) -> Setup {
         .with("limits.message_emoji_max", 2)
         .with("limits.conversation_fan_out_max", 3)
         .with("limits.frames_per_second_max", 10_000)
+        .with("limits.reports_per_day_max", 1000)
         .with("sync.marker_interval_ms", MARKER_INTERVAL.as_millis())
         .with("sync.clock_check_ms", 100)
         .with("stop.grace_ms", 1000);
@@ -125,6 +126,7 @@ impl Simulation {
             sim.put(item);
         }
         for who in 0..2 {
+            sim.server.must_run(&["user", "moderator", &sim.users[who].login, "on"]);
             let open = sim.open(who);
             sim.command(who, open).await;
         }
@@ -154,7 +156,8 @@ impl Simulation {
                     self.command(who, command).await;
                 }
             }
-            86..88 => self.show(who).await,
+            86 => self.moderate(who).await,
+            87 => self.show(who).await,
             88..90 => self.operate(),
             _ => self.interrupt(who).await,
         }
@@ -202,8 +205,16 @@ impl Simulation {
                 let user = self.someone();
                 if self.rng.percent(40) { Command::Block { user } } else { Command::Unblock { user } }
             }
+            73..77 => message_actions::report(&mut self.rng, &self.clients[who].state, conversation),
             _ => self.manage_group(who, conversation),
         })
+    }
+
+    /// Settles an open report, if the user is a moderator, and says that they have seen a warning.
+    async fn moderate(&mut self, who: usize) {
+        for command in reports::to_moderate(&mut self.rng, &self.users[who], &self.clients[who].state).await {
+            self.command(who, command).await;
+        }
     }
 
     /// Changes the user's name or a setting.
@@ -263,7 +274,12 @@ impl Simulation {
     /// The operator closes, reopens or updates an item.
     fn operate(&mut self) {
         let item = *self.rng.pick(&ITEMS);
-        match self.rng.below(10) {
+        match self.rng.below(12) {
+            10 | 11 => {
+                let login = self.users[self.rng.below(USERS)].login.clone();
+                let state = if self.rng.percent(70) { "on" } else { "off" };
+                self.server.must_run(&["user", "moderator", &login, state]);
+            }
             0 => self.server.must_run(&["context", "close", "--type", "item", "--id", item]),
             1 | 2 => self.server.must_run(&["context", "close", "--reopen", "--type", "item", "--id", item]),
             _ => self.put(item),
@@ -414,49 +430,6 @@ impl Simulation {
             }
             assert!(Instant::now() < deadline, "seed {seed}: live events do not suffice: {}", found.join("\n"));
         }
-    }
-}
-
-async fn by_http(user: &TestUser, command: Command) -> Result<Value, Error> {
-    use http::Method;
-    let api = &user.api;
-    match command {
-        Command::Mark { conversation, read, delivered } => {
-            let (path, seq) = read.map_or(("delivered", delivered), |seq| ("read", Some(seq)));
-            let body = parlor_protocol::http::PutMarker { seq: seq.unwrap_or_default() };
-            api.send(Method::PUT, &format!("/v1/conversations/{conversation}/{path}"), &body).await
-        }
-        Command::UpdateSettings { conversation, settings } => {
-            api.send(Method::PATCH, &format!("/v1/conversations/{conversation}/settings"), &settings).await
-        }
-        Command::Block { user } => api.request(Method::PUT, &format!("/v1/me/blocks/{user}"), "").await?.parse(),
-        Command::Unblock { user } => api.request(Method::DELETE, &format!("/v1/me/blocks/{user}"), "").await?.parse(),
-        Command::ClearConversation { conversation, seq } => {
-            let body = parlor_protocol::http::PutMarker { seq };
-            api.send(Method::PUT, &format!("/v1/conversations/{conversation}/cleared"), &body).await
-        }
-        Command::AddMembers { conversation, users, history } => {
-            api.send(
-                Method::POST,
-                &format!("/v1/conversations/{conversation}/members"),
-                &PostMembers { users, history },
-            )
-            .await
-        }
-        Command::RemoveMember { conversation, user } => {
-            let path = format!("/v1/conversations/{conversation}/members/{user}");
-            api.request(Method::DELETE, &path, "").await?.parse()
-        }
-        Command::UpdateMember { conversation, user, role } => {
-            let path = format!("/v1/conversations/{conversation}/members/{user}");
-            api.send(Method::PATCH, &path, &PatchMember { role }).await
-        }
-        Command::UpdateConversation { conversation, title } => {
-            api.send(Method::PATCH, &format!("/v1/conversations/{conversation}"), &PatchConversation { title }).await
-        }
-        Command::Open(open) => api.send(Method::POST, "/v1/conversations", &open).await,
-        Command::UpdateMe(update) => api.send(Method::PATCH, "/v1/me", &update).await,
-        of_messages => message_actions::by_http(user, of_messages).await,
     }
 }
 

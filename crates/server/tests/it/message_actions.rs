@@ -8,7 +8,8 @@ use parlor_protocol::{
     http::{PatchMessage, PostForward, PostMessage},
     ids::{ConversationId, Seq, UserId, Version},
     model::Mention,
-    params::{DraftUpdate, MessagePlace},
+    params::{DraftUpdate, MessagePlace, NewReport},
+    report::ReportReason,
 };
 use serde_json::Value;
 
@@ -83,6 +84,12 @@ pub(crate) fn revise(rng: &mut Rng, state: &State, conversation: ConversationId)
             Command::Forward { conversation, client_id: format!("forward-{}", unique()), from }
         }
     }
+}
+
+/// A report of a message, for any reason.
+pub(crate) fn report(rng: &mut Rng, state: &State, conversation: ConversationId) -> Command {
+    let seq = some_message(rng, state, conversation);
+    Command::Report(NewReport { conversation, seq, reason: ReportReason::Spam, note: "again".to_owned() })
 }
 
 /// The same over HTTP.

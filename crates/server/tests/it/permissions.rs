@@ -10,10 +10,11 @@ use parlor_protocol::{
     command::Command,
     command_names::NAMES,
     error::{Code, Problem},
-    ids::{ConversationId, FileId, Seq, UserId, Version},
+    ids::{ConversationId, FileId, ReportId, Seq, UserId, Version},
     model::{Message, Role},
-    params::{DraftUpdate, MeUpdate, MessagePlace, Open, Search, SettingsUpdate},
+    params::{DraftUpdate, MeUpdate, MessagePlace, NewReport, Open, Search, SettingsUpdate},
     reply::{Heads, MessagePage},
+    report::{ReportReason, ReportState},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -31,6 +32,8 @@ const MODERATORS: Outcomes = ["not_found", "not_found", "not_allowed", DONE, DON
 const OWNERS: Outcomes = ["not_found", "not_found", "not_allowed", "not_allowed", DONE];
 const NO_INSIDER: Outcomes = ["not_found", "not_found", "not_allowed", "not_allowed", "not_allowed"];
 const NOBODY: Outcomes = ["not_found"; 5];
+/// No caller is a moderator of the server.
+const NO_MODERATOR: Outcomes = ["not_allowed"; 5];
 
 /// The targets of a command.
 pub(crate) struct Targets {
@@ -123,6 +126,19 @@ fn of_conversations() -> Vec<Row> {
         row("user.block", "nobody", NOBODY, |targets| Command::Block { user: UserId(targets.stranger.0 + 1_000_000) }),
         row("user.unblock", "", ANYBODY, |targets| Command::Unblock { user: targets.stranger }),
         row("user.blocks", "", ANYBODY, |_| Command::ListBlocks { after: None, limit: None }),
+        row("report.list", "", NO_MODERATOR, |_| Command::ListReports {
+            state: ReportState::Open,
+            after: None,
+            limit: None,
+        }),
+        row("report.get", "", NO_MODERATOR, |_| Command::GetReport { report: ReportId(1) }),
+        row("report.settle", "", NO_MODERATOR, |_| Command::SettleReport {
+            report: ReportId(1),
+            remove: true,
+            warn: true,
+            note: String::new(),
+        }),
+        row("warning.read", "another's", ANYBODY, |_| Command::ReadWarning { report: ReportId(1) }),
         row("me.get", "", ANYBODY, |_| Command::GetMe { since: None }),
         row("me.update", "", ANYBODY, |targets| {
             Command::UpdateMe(MeUpdate { name: Some(targets.key.clone()), ..MeUpdate::default() })
@@ -154,6 +170,8 @@ fn of_messages() -> Vec<Row> {
             conversation: targets.group,
             seq: targets.message,
         }),
+        row("message.report", "another's", INSIDERS, |targets| report(targets, targets.message)),
+        row("message.report", "a line of the system", NO_INSIDER, |targets| report(targets, targets.line)),
         row("message.react", "", INSIDERS, |targets| react(targets, true)),
         row("message.react", "takes away what is not there", INSIDERS, |targets| react(targets, false)),
         row("message.reactions", "", INSIDERS, |targets| Command::ListReactions {
@@ -222,6 +240,11 @@ fn edit(targets: &Targets, seq: Seq) -> Command {
 
 fn delete(targets: &Targets, seq: Seq) -> Command {
     Command::Delete { conversation: targets.group, seq }
+}
+
+fn report(targets: &Targets, seq: Seq) -> Command {
+    let note = String::new();
+    Command::Report(NewReport { conversation: targets.group, seq, reason: ReportReason::Spam, note })
 }
 
 fn react(targets: &Targets, on: bool) -> Command {

@@ -5,6 +5,7 @@ pub(super) mod database;
 pub(super) mod import;
 pub(super) mod mirror;
 mod mirror_copy;
+pub(super) mod report;
 pub(super) mod user;
 
 use super::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line, print_line};

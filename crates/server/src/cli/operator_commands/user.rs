@@ -7,7 +7,7 @@ use crate::{
     environment::Environment,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::{fmt::Write as _, io::BufRead as _};
 
@@ -71,6 +71,15 @@ pub(in crate::cli) enum UserCommand {
         #[command(flatten)]
         args: OperatorArgs,
     },
+    /// Make a user a moderator, who decides about reported messages, or end that.
+    Moderator {
+        /// The login name.
+        login: String,
+        /// Whether they are a moderator.
+        state: Switch,
+        #[command(flatten)]
+        args: OperatorArgs,
+    },
     /// Enable a disabled user again.
     Enable {
         /// The login name.
@@ -78,6 +87,13 @@ pub(in crate::cli) enum UserCommand {
         #[command(flatten)]
         args: OperatorArgs,
     },
+}
+
+/// A state that is switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Switch {
+    On,
+    Off,
 }
 
 /// Where a password comes from.
@@ -97,6 +113,7 @@ impl UserCommand {
             | Self::List { args }
             | Self::Passwd { args, .. }
             | Self::Disable { args, .. }
+            | Self::Moderator { args, .. }
             | Self::Enable { args, .. } => args,
         }
     }
@@ -142,6 +159,12 @@ fn change_user(command: UserCommand) -> Result<(), CliError> {
                 &format!("{login} is disabled; all sessions were ended."),
                 json!({ "login": login, "disabled": true }),
             );
+        }
+        UserCommand::Moderator { login, state, args } => {
+            let on = state == Switch::On;
+            run(&args, AdminCommand::SetModerator { login: login.clone(), on })?;
+            let text = format!("{login} is {} a moderator.", if on { "now" } else { "no longer" });
+            print_result(&args, &text, json!({ "login": login, "moderator": on }));
         }
         UserCommand::Enable { login, args } => {
             run(&args, AdminCommand::SetDisabled { login: login.clone(), disabled: false })?;

@@ -31,6 +31,8 @@ impl BatchTransaction<'_> {
         let mut state = State::default();
         self.load_host_rows(plan, &mut state)?;
         let plan = &*plan.with_host_rows(&state.host_rows);
+        self.load_reports(plan, limits, &mut state)?;
+        let plan = &*plan.with_reports(&state);
         self.load_keys(plan, &mut state)?;
         self.load_messages(plan, &mut state)?;
         self.load_files(plan, &mut state)?;

@@ -11,6 +11,7 @@ mod host_rows;
 mod load;
 mod mentions;
 mod openings;
+mod reports;
 mod settings;
 mod write;
 

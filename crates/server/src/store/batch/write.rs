@@ -32,6 +32,7 @@ impl BatchTransaction<'_> {
         self.write_settings(state)?;
         self.write_blocks(state)?;
         self.write_drafts(state)?;
+        self.write_reports(state)?;
         self.end_sessions(state)?;
         self.insert_cancelled(state, now_ms)?;
         let scopes: Vec<String> = state.scopes.iter().map(|(scope, version)| format!("{scope}@{version}")).collect();
@@ -58,6 +59,8 @@ impl BatchTransaction<'_> {
             "receipts",
             "presence",
             "blocks_version",
+            "moderator",
+            "warnings_version",
         ]);
         for user in state.changed_users.iter().map(|user| &state.users[user]) {
             params.push([
@@ -76,6 +79,8 @@ impl BatchTransaction<'_> {
                 user.receipts.into(),
                 user.presence.into(),
                 user.blocks_version.0.into(),
+                user.moderator.into(),
+                user.warnings_version.0.into(),
             ]);
         }
         self.upsert(params, "users", 1)

@@ -11,6 +11,7 @@ mod members;
 mod messages;
 mod mirror;
 mod read_from;
+mod reports;
 mod search;
 mod users;
 mod visible_messages;

@@ -25,6 +25,8 @@ mod paging;
 mod presence;
 mod presence_races;
 mod receipts;
+mod report_limits;
+mod reports;
 mod search;
 mod search_index;
 mod settings;
