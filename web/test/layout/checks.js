@@ -127,7 +127,7 @@ export function findLayoutIssues({ isTouch, reversingText }) {
     if (part.width < box.width - 1 || part.height < box.height - 1 || box.width < 2) continue;
     if (one.matches('[type="file"], [type="radio"], [disabled], .quote, .picture, .stop') || one.closest('[inert]')) continue;
     if (box.width < 20) report(one, `only ${px(box.width)} wide`);
-    const hit = one.closest('label.search, label.on-off') ?? one;
+    const hit = one.closest('label.search, label.on-off, label.reason') ?? one;
     const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
     const reach = (/** @type {number} */ by) => {
       if (y + by < 0 || y + by >= innerHeight) return true;

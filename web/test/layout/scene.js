@@ -128,8 +128,20 @@ export async function createScene(server) {
   await rtl.send(pictures, 'مرحبا، وجدت مظلتك في الترام رقم 18. هل هي سوداء؟');
   await sendFiles(rtl, pictures);
   for (let count = 0; count < 5; count += 1) await long.send(closed, 'a').catch(() => {});
+  await fillReports({ server, ada, ben, rtl, sign }, all, group);
   const fresh = await ada.open({ group: { title: 'Not a word yet', users: [ben.id, sign.id] } });
   return { all, group, closed, files: pictures, turned: strange, fresh, long: closed };
+}
+
+/** Makes Ada a moderator, and reports a message of hers and one of the group. @param {{server: TestServer, ada: ApiUser,
+ * ben: ApiUser, rtl: ApiUser, sign: ApiUser}} users @param {number} all @param {number} group */
+async function fillReports({ server, ada, ben, rtl, sign }, all, group) {
+  await server.runCommand('user', 'moderator', 'ada', 'on');
+  const { messages } = await ben.request('GET', `/v1/conversations/${all}/messages?limit=40`);
+  const { seq } = messages.find((/** @type {{text: string}} */ one) => one.text.startsWith('And in a green coat'));
+  await ben.request('POST', '/v1/reports', { conversation: all, seq, reason: 'fraud', note: 'They want money before they come.' });
+  await sign.request('POST', '/v1/reports', { conversation: group, seq: 2, reason: 'harassment' });
+  await rtl.request('POST', '/v1/reports', { conversation: group, seq: 2, reason: 'other', note: 'هذا مزعج جداً.' });
 }
 
 /** Sends one message of each kind. @param {ApiUser} ada @param {ApiUser} ben @param {number} id */

@@ -309,6 +309,62 @@ export const SCREENS = [
     if (driver.has('.closed .button', 'Unblock')) await driver.press('.closed .button', 'Unblock');
     await driver.until(() => driver.has('parlor-composer textarea'), 'the composer');
   } },
+  { name: 'report a message', enter: async ({ all }) => {
+    await driver.openThread(all);
+    await driver.until(() => driver.has('.message-group:not(.own) parlor-message', 'The handover'), 'the message');
+    const element = driver.get('.message-group:not(.own) parlor-message', 'The handover');
+    element.focus();
+    element.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
+    await driver.press('.menu .item', 'Report…');
+    await driver.press('dialog .button.main', 'Report');
+    await driver.until(() => driver.has('dialog .why'), 'what is missing');
+  } },
+  { name: 'reports', enter: async () => {
+    await driver.goTo('#/reports');
+    if (driver.has('.reports .filter', 'Open')) await driver.press('.reports .filter', 'Open');
+    await driver.until(() => driver.has('.report-row'), 'reports');
+  } },
+  { name: 'a report', enter: async () => {
+    await driver.goTo('#/reports');
+    await driver.press('.report-row');
+    await driver.until(() => driver.has('.msg.reported'), 'the message');
+  } },
+  { name: 'a settled report', enter: async () => {
+    const open = await (await fetch('/v1/reports')).json();
+    const { reports: [settled] } = await (await fetch('/v1/reports?state=settled')).json();
+    const { id } = settled ?? open.reports.at(-1);
+    if (!settled) {
+      await fetch(`/v1/reports/${id}/settlement`, {
+        method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ note: 'A joke between friends, as both say.' }),
+      });
+    }
+    await driver.goTo(`#/reports/${id}`);
+    await driver.until(() => driver.has('.decision'), 'the decision');
+  } },
+  { name: 'settled reports', enter: async () => {
+    await driver.goTo('#/reports');
+    await driver.press('.reports .filter', 'Settled');
+    await driver.until(() => driver.has('.report-row .chip.settled'), 'a settled report');
+  } },
+  { name: 'no such report', enter: async () => {
+    await driver.goTo('#/reports/987654321');
+    await driver.until(() => driver.has('.reports .nothing'), 'nothing');
+  } },
+  { name: 'a warning', enter: async ({ all }) => {
+    await driver.goTo('#/');
+    const inbox = /** @type {any} */ (document.querySelector('parlor-inbox'));
+    const { sync } = inbox.client;
+    sync.state = { ...sync.state, warnings: [1, 2].map((report) => ({ report, conversation: all, seq: 1, at: '2026-11-22T09:00:00.000Z' })) };
+    inbox.render();
+    await driver.until(() => driver.has('.warning'), 'the warning');
+  } },
+  { name: 'no warning', enter: async () => {
+    const inbox = /** @type {any} */ (document.querySelector('parlor-inbox'));
+    const { sync } = inbox.client;
+    sync.state = { ...sync.state, warnings: [] };
+    inbox.render();
+    await driver.until(() => !driver.has('.warning'), 'the end of the warning');
+  } },
   { name: 'reversing text', enter: async ({ turned }) => driver.openThread(turned) },
   { name: 'new conversation', enter: async () => {
     await driver.goTo('#/');
