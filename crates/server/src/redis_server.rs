@@ -47,6 +47,11 @@ impl RedisServer {
         Ok(answers)
     }
 
+    /// Drops the connection. The next call makes a new one.
+    pub(crate) fn disconnect(&mut self) {
+        self.connection = None;
+    }
+
     async fn connect(&mut self) -> RedisResult<MultiplexedConnection> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);

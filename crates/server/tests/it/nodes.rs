@@ -237,6 +237,28 @@ impl Nodes {
 }
 
 #[tokio::test]
+async fn presence_does_not_use_a_connection_from_before_an_outage() {
+    let Some(mut nodes) = Nodes::start(Duration::from_secs(1)).await else { return };
+    let _page = page(&nodes.ada).await;
+    nodes.until_entry_is_written(nodes.ada.id).await;
+    let watch = format!("/v1/presence?users={}", nodes.ada.id);
+    for _ in 0..3 {
+        let _: serde_json::Value = nodes.ben.api.get(&watch).await.expect("presence");
+        nodes.redis.stop();
+        nodes.until_ready("degraded").await;
+        nodes.redis.restart().await;
+        nodes.until_ready("ok").await;
+        nodes.until_entry_is_written(nodes.ada.id).await;
+        let _: serde_json::Value = nodes.ben.api.get(&watch).await.expect("presence");
+    }
+    for server in &nodes.servers {
+        let log = server.log();
+        assert!(log.contains("Redis is not available"), "the outages are in the log");
+        assert!(!log.contains("of=\"presence\""), "presence failed: {log}");
+    }
+}
+
+#[tokio::test]
 async fn a_redis_that_was_emptied_shows_nobody_as_offline() {
     let Some(mut nodes) = Nodes::start(Duration::from_secs(1)).await else { return };
     let (mut of_ada, mut of_ben) = (page(&nodes.ada).await, page(&nodes.ben).await);

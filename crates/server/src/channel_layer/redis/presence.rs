@@ -5,7 +5,7 @@
 //! gone; nodes write theirs again, and until they surely have, nobody counts as gone for want of an entry.
 
 use super::{
-    super::{PresenceAnswer, PresenceEntry, PresenceLevel, UserPresence},
+    super::{LayerStatus, PresenceAnswer, PresenceEntry, PresenceLevel, UserPresence},
     RedisState,
 };
 use crate::redis_server::{PAUSE_MAX_MS, RedisServer, TIMEOUT, byte_strings};
@@ -29,15 +29,35 @@ const SETTLING: Duration = Duration::from_millis(2 * PAUSE_MAX_MS);
 pub(super) struct RedisPresence {
     shared: Arc<RedisState>,
     /// Held during round trips. Only presence waits for it, and never longer than the timeout.
-    redis: Mutex<RedisServer>,
+    connection: Mutex<PresenceConnection>,
     /// The mark that was last read.
     mark: std::sync::Mutex<Option<Vec<u8>>>,
 }
 
+/// The connection of presence, and how often the layer had lost Redis when it was made.
+#[derive(Debug)]
+struct PresenceConnection {
+    redis: RedisServer,
+    interruptions: u64,
+}
+
+impl PresenceConnection {
+    /// Returns the server, without a connection from before the latest interruption: such a one is broken, although
+    /// nothing has used it since.
+    fn server(&mut self, interruptions: u64) -> &mut RedisServer {
+        if self.interruptions < interruptions {
+            self.redis.disconnect();
+            self.interruptions = interruptions;
+        }
+        &mut self.redis
+    }
+}
+
 impl RedisPresence {
     pub(super) fn new(shared: Arc<RedisState>) -> Self {
-        let redis = Mutex::new(RedisServer::new(shared.client.clone(), TIMEOUT));
-        Self { shared, redis, mark: std::sync::Mutex::default() }
+        let redis = RedisServer::new(shared.client.clone(), TIMEOUT);
+        let connection = Mutex::new(PresenceConnection { redis, interruptions: 0 });
+        Self { shared, connection, mark: std::sync::Mutex::default() }
     }
 
     fn key(&self, user: UserId) -> String {
@@ -47,10 +67,11 @@ impl RedisPresence {
     /// Runs work on the connection within the timeout, waiting included. Fails at once while Redis is away, so that
     /// callers do not wait for it again and again.
     async fn run<T>(&self, work: impl AsyncFnOnce(&mut RedisServer) -> Result<T, RedisError>) -> Result<T, RedisError> {
-        if !self.shared.status.borrow().is_connected {
+        let LayerStatus { is_connected, interruptions, .. } = *self.shared.status.borrow();
+        if !is_connected {
             return Err((ErrorKind::Io, "Redis is away").into());
         }
-        let working = async { work(&mut *self.redis.lock().await).await };
+        let working = async { work(self.connection.lock().await.server(interruptions)).await };
         let late = || Err((ErrorKind::Io, "the server does not answer in time").into());
         let done = timeout(TIMEOUT, working).await.unwrap_or_else(|_| late());
         match &done {
