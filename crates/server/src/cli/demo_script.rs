@@ -40,7 +40,7 @@ const OPENINGS: [(Duration, Line); 3] = [
     ),
     (Duration::from_secs(45), Line::photo("While you look around: this is the seat on tram 18.", "seat.jpg")),
     (
-        Duration::from_secs(120),
+        Duration::from_mins(2),
         Line::text("I am here if you write. Open the link for Ben in a second window, and you can be me."),
     ),
 ];

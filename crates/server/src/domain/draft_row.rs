@@ -43,6 +43,11 @@ impl DraftRow {
         self.text.is_empty() && self.details == Details::default()
     }
 
+    /// Returns whether words of it are gone if this text and this subject are what is left of it.
+    pub(super) fn loses(&self, text: &str, subject: Option<&str>) -> bool {
+        !text.starts_with(&self.text) || self.details.subject.as_deref().is_some_and(|before| subject != Some(before))
+    }
+
     /// Returns its form on the wire.
     #[must_use]
     pub fn draft(&self) -> Draft {

@@ -52,7 +52,7 @@ impl State {
             }
         }
         self.draft_sizes.insert(actor, sizes);
-        self.erases |= after.is_empty();
+        self.erases |= before.loses(&after.text, after.details.subject.as_deref());
         let (place, event) = self.put_draft(actor, conversation, after, at);
         let draft = &self.drafts[&(actor, conversation)];
         Ok(Decided { outcome: saved(true, draft, Changed::of(&place)), outgoing: vec![event] })
@@ -79,20 +79,27 @@ impl State {
         Ok(DraftRow { text, details, version: before.version })
     }
 
-    /// Deletes a draft that was sent, unless it has changed since.
+    /// Deletes a draft that was sent with this text and subject, unless it has changed since.
     pub(super) fn delete_sent_draft(
         &mut self,
-        user: UserId,
-        conversation: ConversationId,
+        (user, conversation): (UserId, ConversationId),
         version: Version,
+        (text, subject): (&str, Option<&str>),
         at: At,
     ) -> Option<Outgoing> {
-        self.drafts.get(&(user, conversation)).filter(|row| row.version == version)?;
-        self.delete_draft(user, conversation, at)
+        let row = self.drafts.get(&(user, conversation)).filter(|row| row.version == version && !row.is_empty())?;
+        self.erases |= row.loses(text, subject);
+        self.remove_draft(user, conversation, at)
     }
 
-    /// Deletes a draft, if there is one.
+    /// Deletes a draft and its words, if there is one.
     pub(super) fn delete_draft(&mut self, user: UserId, conversation: ConversationId, at: At) -> Option<Outgoing> {
+        let removed = self.remove_draft(user, conversation, at)?;
+        self.erases = true;
+        Some(removed)
+    }
+
+    fn remove_draft(&mut self, user: UserId, conversation: ConversationId, at: At) -> Option<Outgoing> {
         let before = self.drafts.get(&(user, conversation)).filter(|row| !row.is_empty())?;
         let sizes = self.draft_sizes.entry(user).or_default();
         *sizes = sizes.changed(before, &DraftRow::default());

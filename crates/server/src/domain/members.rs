@@ -136,9 +136,7 @@ impl State {
         outgoing.extend(
             self.notify_rows(place, count + 1, &changed, rules, |members, _| event(members, Some(message.clone()))),
         );
-        let draft = self.delete_draft(user, conversation, at);
-        self.erases |= draft.is_some();
-        outgoing.extend(draft);
+        outgoing.extend(self.delete_draft(user, conversation, at));
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), outgoing })
     }
 

@@ -75,11 +75,12 @@ impl State {
                 return Err(field("`reply_to`: a line of the system is not answered"));
             }
         }
+        let sent = (text.as_str(), subject.as_deref());
+        let draft = content.draft.and_then(|version| self.delete_sent_draft((actor, conversation), version, sent, at));
         let details = Details { subject, mentions, attachments, reply_to: content.reply_to, ..Details::default() };
-        let mut sent = self.keep(conversation, &name, text, details, rules, at);
-        sent.outgoing
-            .extend(content.draft.and_then(|version| self.delete_sent_draft(actor, conversation, version, at)));
-        Ok(sent)
+        let mut decided = self.keep(conversation, &name, text, details, rules, at);
+        decided.outgoing.extend(draft);
+        Ok(decided)
     }
 
     pub(super) fn forward(

@@ -109,6 +109,15 @@ async fn emptied_drafts_and_those_of_deleted_users_are_in_no_file_of_the_data_fo
         assert_eq!(save(String::new(), version).await, None);
     }
     until_gone(folder).await;
+    // Replaced, and left out of the message that was sent.
+    let version = save(CANARY.to_owned(), Version(0)).await.expect("saved");
+    let version = save("something else".to_owned(), version).await.expect("saved");
+    until_gone(folder).await;
+    let version = save(format!("something else {CANARY}"), version).await.expect("saved");
+    let content = Content { draft: Some(version), ..Content::text("something else") };
+    let send = Change::Send { actor, conversation, client_id: "of-a-draft".to_owned(), content };
+    cluster.app.commit.submit(send).await.expect("a member");
+    until_gone(folder).await;
     save(CANARY.to_owned(), Version(0)).await.expect("saved");
     cluster.app.commit.submit(Change::DeleteUser { user: actor }).await.expect("by the operator");
     until_gone(folder).await;
