@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALL, filtered, isListEmpty } from '../src/inbox/view/conversations.js';
+import { threadView } from '../src/inbox/view/thread.js';
 import { apply } from '../src/sdk/state/apply.js';
 import { emptyState } from '../src/sdk/state/state.js';
 import { totalsOf } from '../src/sdk/state/unread-totals.js';
@@ -81,6 +82,22 @@ test('a copy that brings the settings that clear is not fetched again', async ()
   const loaded = apply(state, copy);
   assert.equal(loaded.settings.get(id)?.cleared_seq, 4);
   assert.deepEqual([...loaded.stale.keys()], []);
+});
+
+test('a draft that answers a cleared message answers nothing any more', async () => {
+  const { server, id, harness } = await open();
+  const mode = () => threadView({
+    state: harness.state, now: 0, serverNow: 0, selected: id, waiting: () => [], draft: () => 'ok', readUpTo: () => 0,
+    presenceSource: { typing: () => [], presence: () => null },
+  }, {
+    id, divider: null, offline: false, progress: 'idle', side: null, draft: 'ok', draftTaken: 0, charsMax: 9, subjectMax: 9,
+    attached: [], bytesMax: 9, drafting: { reply: 3, subject: null, mentions: [], editing: null }, isJumping: false,
+    enterSends: true, withPending: (one) => one,
+  }).composer.mode;
+  assert.equal(mode()?.seq, 3, 'it need not be loaded');
+  clear(server, ME, id, 4);
+  await harness.settle();
+  assert.equal(mode(), null);
 });
 
 test('removed and added again, the user sees nothing of what they cleared', async () => {

@@ -7,7 +7,7 @@
  * @import {Dot} from './presence.js'
  * @import {Block, Divider} from './message-groups.js'
  * @import {State} from '../../sdk/state/state.js'
- * @import {Context, Mention, Message, User} from '../../sdk/wire.js'
+ * @import {Context, Conversation, Mention, Message, User} from '../../sdk/wire.js'
  * @import {FileView} from '../../sdk/upload.js'
  */
 import { blockedIn } from '../../sdk/state/blocks.js';
@@ -136,7 +136,7 @@ export function threadView(viewInput, opened) {
       conversation: id, name: composerTitle, isGroup: conversation?.kind === 'group', draft: opened.draft,
       mentions: opened.drafting.mentions, draftTaken: opened.draftTaken,
       subject: opened.drafting.subject,
-      mode: modeOf(state, messages, opened.drafting), closed, blocked, charsMax: opened.charsMax,
+      mode: modeOf(state, conversation, messages, opened.drafting), closed, blocked, charsMax: opened.charsMax,
       subjectMax: opened.subjectMax, attached: opened.attached, enterSends: opened.enterSends,
     },
   };
@@ -149,8 +149,9 @@ function isNews({ sender, deleted, hidden, system }, me) {
 }
 
 /** Returns the mode of the composer: a reply, or an edit of an own message. @param {State} state
- * @param {Message[]} messages @param {Draft} drafting @returns {ComposerMode|null} */
-function modeOf(state, messages, { reply, editing }) {
+ * @param {Conversation|undefined} conversation @param {Message[]} messages @param {Draft} drafting
+ * @returns {ComposerMode|null} */
+function modeOf(state, conversation, messages, { reply, editing }) {
   const find = (/** @type {number} */ seq) => messages.find((one) => one.seq === seq);
   const edited = editing && find(editing.seq);
   // An edit continues while its message is not loaded.
@@ -163,7 +164,8 @@ function modeOf(state, messages, { reply, editing }) {
     };
     return { kind: 'edit', seq, text, words, files, saving, trouble };
   }
-  if (reply === null) return null;
+  // Nobody can reply to what they have cleared, or may no longer see.
+  if (reply === null || (conversation && reply < historyStart(state, conversation))) return null;
   const answered = find(reply);
   // The message is not loaded.
   if (!answered) return { kind: 'reply', seq: reply, who: '', text: '', sign: null };
