@@ -357,8 +357,8 @@ test('a message that is taken back continues the draft that it was', async () =>
   desk.type('hello');
   await world.rest();
   desk.composer.write(world.id, { text: '' });
-  desk.composer.take(world.id, null);
-  desk.composer.restore(world.id, 'hello');
+  const { draft } = desk.composer.take(world.id, null);
+  desk.composer.restore(world.id, { text: 'Subject\nhello', draft });
   desk.type('hello, changed');
   await world.rest();
   assert.equal(world.saved, 'hello, changed');

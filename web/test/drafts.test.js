@@ -6,6 +6,9 @@ import { beforeEach, test } from 'node:test';
 import { ComposerDraft } from '../src/inbox/thread/draft.js';
 import { Drafts } from '../src/sdk/drafts.js';
 import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
+import { saveDraft } from './support/model-drafts.js';
+import { ModelServer } from './support/model-server.js';
+import { SyncHarness } from './support/sync-harness.js';
 
 const CONVERSATION = 7;
 let shelf = memoryStorage();
@@ -136,10 +139,20 @@ test('text returned to the composer during an edit goes into the draft, and the 
   const drafting = new ComposerDraft(page());
   drafting.drafts.write(CONVERSATION, { text: 'half a line' });
   drafting.edit(/** @type {any} */ ({ conversation: CONVERSATION, seq: 4, text: 'to be changed' }));
-  drafting.restore(CONVERSATION, 'with a picture', 3);
+  drafting.restore(CONVERSATION, { text: 'with a picture', reply: 3 });
   assert.equal(drafting.drafts.of(CONVERSATION).text, 'with a picture\nhalf a line');
   assert.equal(drafting.of(CONVERSATION).reply, 3);
   assert.deepEqual([drafting.of(CONVERSATION).editing?.seq, drafting.of(CONVERSATION).editing?.text], [4, undefined]);
   drafting.cancel(CONVERSATION);
   assert.deepEqual(drafting.take(CONVERSATION, 3), { reply_to: 3 });
+});
+
+test('a draft that comes to the state leaves the states before it as they were', async () => {
+  const server = new ModelServer(2);
+  const id = server.open('direct', 1, [2]);
+  const harness = await SyncHarness.open(server, 1);
+  const before = harness.state;
+  saveDraft(server, 1, id, { text: 'hello', since: 0 });
+  await harness.settle();
+  assert.deepEqual([before.drafts.size, harness.state.drafts.get(id)?.text], [0, 'hello']);
 });

@@ -94,7 +94,7 @@ test('a draft keeps its mentions over a reload, and moves them behind what is re
   }));
   const draft = page();
   draft.drafts.write(4, { text: 'Hi @Ada', mentions: [ADA] });
-  draft.restore(4, '@Ben', undefined, [{ user: 9, at: 0, length: 4 }]);
+  draft.restore(4, { text: '@Ben', mentions: [{ user: 9, at: 0, length: 4 }] });
   const { text, mentions } = page().drafts.of(4);
   assert.deepEqual(mentions.map((one) => text.slice(one.at, one.at + one.length)), ['@Ben', '@Ada']);
   shelf.setItem('parlor:1:draft:5:x', JSON.stringify({ text: 'short', mentions: [ADA, { at: 1 }, null, { user: 7, at: -1, length: 1 }] }));

@@ -410,11 +410,11 @@ export class ParlorInbox extends HTMLElement {
     showBadge(count);
   }
 
-  /** @param {number} id @param {{text: string, mentions: Mention[]}} words */
-  #drafted(id, words) {
+  /** @param {number} id @param {{text: string, mentions: Mention[], draft?: number}} words */
+  #drafted(id, { draft, ...words }) {
     if (words.text === '') this.client?.ownActivity.stopTyping();
     else this.client?.ownActivity.typing(id);
-    this.#acts?.draft.write(id, words);
+    this.#acts?.draft.write(id, words, draft);
   }
 
   #openSwitcher() {

@@ -57,7 +57,7 @@ function openPicker(inbox, client, tab) {
 /** Opens a conversation, and puts a text before its draft. @param {HTMLElement} inbox @param {number} id
  * @param {string} text */
 function give(inbox, id, text) {
-  const put = () => /** @type {ParlorThread|null} */ (inbox.querySelector('parlor-thread'))?.restoreDraft(text);
+  const put = () => /** @type {ParlorThread|null} */ (inbox.querySelector('parlor-thread'))?.restoreDraft({ text });
   if (location.hash === hashOf(id)) {
     put();
     return;

@@ -88,13 +88,6 @@ export class DraftSync {
     this.#timers.delete(conversation);
   }
 
-  /** Returns the version of the server's draft if it has this text, which was not sent after all; else 0.
-   * @param {number} conversation @param {string} text @returns {number} */
-  versionOf(conversation, text) {
-    const draft = this.state().drafts.get(conversation);
-    return draft?.text === text ? draft.version : 0;
-  }
-
   stop() {
     this.#stopped = true;
     for (const timer of this.#timers.values()) this.clock.stop(timer);

@@ -71,5 +71,6 @@ function cancelUpload({ client, open, thread }, upload) {
   const back = conversation === null ? null : client.withdraw(conversation, upload);
   if (!back) return;
   const text = [back.subject, back.text].filter(Boolean).join('\n');
-  thread.restoreDraft(text, back.reply_to, shiftMentions(back.mentions, text.length - back.text.length));
+  const mentions = shiftMentions(back.mentions, text.length - back.text.length);
+  thread.restoreDraft({ text, reply: back.reply_to, mentions, draft: back.draft });
 }

@@ -75,8 +75,7 @@ export class MessageActions {
       'parlor-edit-last': () => this.edit(this.#last((one) => this.canEdit(one))),
       'parlor-edit-changed': (words) => this.draft.updateEdit(words),
       'parlor-save-edit': (words) => void this.#save(words),
-      'parlor-restore-draft': ({ text, reply, mentions }) =>
-        this.#changeOpen((id) => this.draft.restore(id, text, reply, mentions)),
+      'parlor-restore-draft': (message) => this.#changeOpen((id) => this.draft.restore(id, message)),
       'parlor-find-members': ({ found }) => void this.#findMembers().then(found),
       'parlor-leave-mode': () => this.#changeOpen((id) => this.draft.cancel(id)),
       'parlor-draft-subject': ({ subject }) => this.#changeOpen((id) => this.draft.subject(id, subject)),

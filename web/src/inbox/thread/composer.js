@@ -9,6 +9,7 @@
  * @import {Completion} from './completion.js'
  * @import {ParlorUploadTray} from '../files/upload-tray.js'
  * @import {ComposerMode, ComposerView} from '../view/thread.js'
+ * @import {Restored} from './draft.js'
  */
 import '../files/upload-tray.js';
 import { h, replaceChildren, setAttribute, setText } from '../ui/dom.js';
@@ -95,17 +96,19 @@ export class ParlorComposer extends HTMLElement {
   }
 
   /** Restores withdrawn text before the current text. While a message is edited, the draft gets it.
-   * @param {string} text @param {number} [reply] the message it replied to @param {Mention[]} [mentions] in the text */
-  restoreDraft(text, reply, mentions = []) {
+   * @param {Restored} message */
+  restoreDraft(message) {
     if (this.#edits) {
-      emit(this, 'parlor-restore-draft', { text, reply, mentions });
+      emit(this, 'parlor-restore-draft', message);
       return;
     }
+    const { text, reply, mentions = [], draft } = message;
     if (reply !== undefined) emit(this, 'parlor-reply', { seq: reply });
     const before = this.#input.value.length;
     this.#input.value = prepend(text, this.#input.value);
     this.#follow(this.#input.value.length - before);
     this.#mentions = [...mentions, ...this.#mentions];
+    emit(this, 'parlor-draft', { text: this.#text, mentions: this.#mentions, draft });
     this.#changed();
     this.focusInput();
   }

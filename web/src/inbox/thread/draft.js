@@ -6,6 +6,9 @@
  * @import {DraftSync} from '../../sdk/draft-sync.js'
  * @import {Mention, Message} from '../../sdk/wire.js'
  * @import {Draft, Editing} from '../view/thread.js'
+ *
+ * @typedef {{text: string, reply?: number, mentions?: Mention[], draft?: number}} Restored what is written again: `reply`
+ * is the message that it replied to, `draft` the version of the draft that it was
  */
 import { shiftMentions } from '../view/mentions.js';
 import { isBlank } from '../view/visible-text.js';
@@ -31,9 +34,11 @@ export class ComposerDraft {
     this.sync?.close(conversation);
   }
 
-  /** @param {number} conversation @param {Partial<DraftContent>} change */
-  write(conversation, change) {
-    this.drafts.write(conversation, change);
+  /** @param {number} conversation @param {Partial<DraftContent>} change @param {number} [sent] the version of the draft
+   * that a withdrawn message was, which this one continues */
+  write(conversation, change, sent = 0) {
+    const base = Math.max(this.drafts.of(conversation).base, sent);
+    this.drafts.write(conversation, { ...change, base });
     this.sync?.written(conversation);
   }
 
@@ -55,13 +60,12 @@ export class ComposerDraft {
   }
 
   /** Restores withdrawn text before the draft; a running edit continues. @param {number} conversation
-   * @param {string} text @param {number} [reply] the message it replied to @param {Mention[]} [restored] in the text */
-  restore(conversation, text, reply, restored = []) {
+   * @param {Restored} message */
+  restore(conversation, { text, reply, mentions: restored = [], draft }) {
     const now = this.drafts.of(conversation);
     const whole = prepend(text, now.text);
     const mentions = [...restored, ...shiftMentions(now.mentions, whole.length - now.text.length)];
-    const base = now.base || (this.sync?.versionOf(conversation, text) ?? 0);
-    this.write(conversation, { text: whole, mentions, base, ...(reply === undefined ? {} : { reply }) });
+    this.write(conversation, { text: whole, mentions, ...(reply === undefined ? {} : { reply }) }, draft);
   }
 
   /** @param {Message} message */

@@ -1,8 +1,9 @@
 /**
  * The thread: its head, its messages, and the composer.
  *
- * @import {Context, Mention} from '../../sdk/wire.js'
+ * @import {Context} from '../../sdk/wire.js'
  * @import {ParlorComposer} from './composer.js'
+ * @import {Restored} from './draft.js'
  * @import {ParlorMessageList} from './message-list.js'
  * @import {ThreadView} from '../view/thread.js'
  */
@@ -59,9 +60,9 @@ export class ParlorThread extends HTMLElement {
     this.#composer.chooseFiles();
   }
 
-  /** @param {string} text @param {number} [reply] @param {Mention[]} [mentions] */
-  restoreDraft(text, reply, mentions) {
-    this.#composer.restoreDraft(text, reply, mentions);
+  /** @param {Restored} message */
+  restoreDraft(message) {
+    this.#composer.restoreDraft(message);
   }
 
   /** @param {string} words */

@@ -4,6 +4,7 @@
  *
  * @import {Filters} from '../../sdk/search.js'
  * @import {Me, Mention, MessagePlace, User} from '../../sdk/wire.js'
+ * @import {Restored} from '../thread/draft.js'
  * @import {ListFilter} from '../view/conversations.js'
  */
 
@@ -63,9 +64,9 @@
  *   'parlor-edit-last': None,
  *   'parlor-reply-last': None,
  *   'parlor-focus-composer': None,
- *   'parlor-draft': {text: string, mentions: Mention[]},
+ *   'parlor-draft': {text: string, mentions: Mention[], draft?: number},
  *   'parlor-draft-subject': {subject: string|null},
- *   'parlor-restore-draft': {text: string, reply?: number, mentions?: Mention[]},
+ *   'parlor-restore-draft': Restored,
  *   'parlor-pick-emoji': {at: DOMRect, back: HTMLElement, choose: (emoji: string) => void},
  *   'parlor-find-members': {found: (users: User[]) => void},
  *   'parlor-use-emoji': {emoji: string},

@@ -123,6 +123,7 @@ function copy(state) {
     left: new Map(state.left),
     settings: new Map(state.settings),
     blocks: new Set(state.blocks),
+    drafts: new Map(state.drafts),
     totals: state.totals && { ...state.totals, rest: { ...state.totals.rest } },
     pending: state.pending && { ...state.pending, needs: new Map(state.pending.needs) },
   };
