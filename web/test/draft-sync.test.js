@@ -4,152 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ComposerDraft } from '../src/inbox/thread/draft.js';
-import { Drafts } from '../src/sdk/drafts.js';
-import { DraftSync } from '../src/sdk/draft-sync.js';
-import { NoAnswer } from '../src/sdk/problem.js';
-import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
-import { manualClock } from './support/clock.js';
-import { ModelServer } from './support/model-server.js';
-import { deleteDraft, draftOf, saveDraft } from './support/model-drafts.js';
-
-const ME = 1;
-const REST_MS = 2_000;
-const RETRY_MS = 10_000;
-
-/** The storage of a browser, which tells its tabs of changes when the test says so. */
-class Shelf {
-  /** @type {Set<Drafts>} */
-  tabs = new Set();
-  #storage = memoryStorage();
-  /** @type {Set<string>} */
-  #changed = new Set();
-
-  get length() {
-    return this.#storage.length;
-  }
-
-  /** @param {number} index */
-  key(index) {
-    return this.#storage.key(index);
-  }
-
-  /** @param {string} key */
-  getItem(key) {
-    return this.#storage.getItem(key);
-  }
-
-  /** @param {string} key @param {string} value */
-  setItem(key, value) {
-    this.#storage.setItem(key, value);
-    this.#changed.add(key);
-  }
-
-  /** @param {string} key */
-  removeItem(key) {
-    this.#storage.removeItem(key);
-    this.#changed.add(key);
-  }
-
-  tell() {
-    for (const key of this.#changed) for (const tab of this.tabs) tab.storageChanged(key);
-    this.#changed.clear();
-  }
-
-  /** Returns the texts that are stored. */
-  texts() {
-    const storage = new UserStorage(this, ME);
-    return storage.names('draft:').map((name) => storage.get(name).text);
-  }
-}
-
-/** A server, and devices whose requests are answered when the test says so. */
-class World {
-  server = new ModelServer(2);
-  id = this.server.open('direct', ME, [2]);
-  clock = manualClock();
-  count = 0;
-  /** @type {(() => void)[]} */
-  answers = [];
-  online = true;
-  /** Whether pages know what the server has. */
-  current = true;
-
-  /** Opens a device, which has the conversation on its screen; several on one shelf are tabs of one browser. */
-  device(shelf = new Shelf()) {
-    let isOpen = true;
-    let sending = 0;
-    const drafts = new Drafts({ storage: new UserStorage(shelf, ME), now: () => (this.count += 1), newId: () => `id-${(this.count += 1)}` });
-    const sync = new DraftSync({
-      clock: this.clock, drafts, changed: () => {}, isOpen: () => isOpen, sending: () => sending, isCurrent: () => this.current,
-      request: (command) => new Promise((resolve, reject) => {
-        const answer = () => (this.online && command.type === 'draft.save'
-          ? resolve(saveDraft(this.server, ME, command.conversation, command.draft))
-          : reject(new NoAnswer('offline')));
-        this.answers.push(answer);
-      }),
-      state: () => {
-        const draft = draftOf(this.server, ME, this.id);
-        const me = /** @type {any} */ ({ scope_version: this.server.data.version });
-        return { me: this.current ? me : null, drafts: this.current && draft.version > 0 ? new Map([[this.id, draft]]) : new Map() };
-      },
-    });
-    const composer = new ComposerDraft(drafts, sync);
-    composer.open(this.id);
-    shelf.tabs.add(drafts);
-    return {
-      sync,
-      composer,
-      type: (/** @type {string} */ text) => composer.write(this.id, { text }),
-      text: () => drafts.of(this.id).text,
-      leave: () => {
-        isOpen = false;
-        composer.close(this.id);
-      },
-      open: () => {
-        composer.open(this.id);
-        isOpen = true;
-      },
-      send: () => {
-        const { text } = drafts.of(this.id);
-        // As the composer does it: the field is emptied first.
-        composer.write(this.id, { text: '' });
-        const { draft } = composer.take(this.id, null);
-        if (draft !== undefined) this.server.next();
-        if (text !== '' && draft !== undefined) deleteDraft(this.server, ME, this.id, draft);
-        return text;
-      },
-      taken: () => drafts.takenCount(this.id),
-      isOpen: () => isOpen,
-      shelf,
-      /** Sends it without a connection. */
-      queue: () => {
-        composer.write(this.id, { text: '' });
-        sending = composer.take(this.id, null).draft ?? 0;
-      },
-      shut: () => {
-        sync.stop();
-        shelf.tabs.delete(drafts);
-      },
-    };
-  }
-
-  async answer() {
-    for (const answer of this.answers.splice(0)) answer();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  async rest() {
-    await this.clock.advance(REST_MS);
-    await this.answer();
-    await this.clock.advance(1);
-    await this.answer();
-  }
-
-  get saved() {
-    return draftOf(this.server, ME, this.id).text;
-  }
-}
+import { ME, REST_MS, RETRY_MS, Shelf, World } from './support/draft-world.js';
+import { draftOf } from './support/model-drafts.js';
 
 test('a draft is saved after a rest, and at once when the user leaves', async () => {
   const world = new World();
@@ -398,12 +254,154 @@ test('two tabs of a browser take over a draft of another device once, and send i
   assert.deepEqual([one.shelf.texts(), phone.shelf.texts(), world.saved], [[], [], '']);
 });
 
+test('what waits to be sent stays away after a reload, and until the server has it', async () => {
+  const world = new World();
+  let desk = world.device();
+  desk.type('hello');
+  await world.rest();
+  desk.queue();
+  desk = desk.reload();
+  assert.equal(desk.text(), '');
+  desk.leave();
+  desk.sync.merge();
+  assert.equal(desk.text(), '');
+  desk.deliver();
+  desk.sync.merge();
+  desk.open();
+  assert.deepEqual([desk.text(), world.saved], ['', '']);
+});
+
+test('a save whose reply is lost does not stand in the way of what is written after it', async () => {
+  const world = new World();
+  const [desk, phone] = [world.device(), world.device()];
+  phone.type('hello');
+  world.losing = true;
+  // Another application comes to the front.
+  void phone.sync.leave();
+  await world.answer();
+  assert.equal(world.saved, 'hello', 'the server has it');
+  world.losing = false;
+  phone.type('hello world');
+  await world.rest();
+  assert.equal(world.saved, 'hello world');
+  desk.open();
+  assert.equal(phone.send(), 'hello world');
+  for (const device of [desk, phone]) device.sync.merge();
+  phone.leave();
+  assert.deepEqual([desk.text(), phone.text(), world.saved], ['', '', '']);
+});
+
+test('what was sent after a save whose reply is lost does not come back', async () => {
+  const world = new World();
+  const desk = world.device();
+  desk.type('hello');
+  world.losing = true;
+  await world.rest();
+  assert.equal(desk.send(), 'hello');
+  world.losing = false;
+  await world.clock.advance(RETRY_MS);
+  for (let round = 0; round < 2; round += 1) await world.rest();
+  desk.leave();
+  assert.deepEqual([desk.text(), world.saved], ['', '']);
+});
+
+test('a draft that was emptied without a connection stays away after a reload, and is deleted once there is one', async () => {
+  const world = new World();
+  let desk = world.device();
+  desk.type('hello');
+  await world.rest();
+  world.online = false;
+  desk.type('');
+  await world.rest();
+  desk.shut();
+  world.online = true;
+  // In another conversation.
+  desk = desk.reload();
+  desk.leave();
+  desk.sync.merge();
+  assert.equal(desk.text(), '');
+  await world.rest();
+  assert.deepEqual([desk.text(), world.saved, desk.shelf.texts()], ['', '', []]);
+});
+
+test('a tab that shows another conversation leaves the open field of its neighbour alone', async () => {
+  const world = new World();
+  const phone = world.device();
+  const one = world.device();
+  one.type('hello');
+  await world.rest();
+  const other = world.device(one.shelf);
+  other.leave();
+  phone.open();
+  phone.type('hello, from the phone');
+  await world.rest();
+  other.sync.merge();
+  one.shelf.tell();
+  assert.deepEqual([one.text(), one.taken(), other.text()], ['hello', 0, 'hello, from the phone']);
+  one.leave();
+  assert.equal(one.text(), 'hello, from the phone');
+  assert.deepEqual(one.shelf.texts(), ['hello, from the phone']);
+});
+
+test('before signing out, drafts of conversations that were not opened are saved, and what is written meanwhile', async () => {
+  const world = new World();
+  world.online = false;
+  const desk = world.device();
+  desk.composer.open(world.other);
+  desk.composer.write(world.other, { text: 'offline' });
+  desk.shut();
+  world.online = true;
+  const again = world.device(desk.shelf);
+  again.type('one');
+  await world.clock.advance(REST_MS);
+  again.type('one two');
+  const finished = again.sync.finish();
+  await world.answer();
+  await world.answer();
+  await finished;
+  assert.deepEqual([world.saved, draftOf(world.server, ME, world.other).text], ['one two', 'offline']);
+});
+
+test('a draft that was written without a connection after one that was sent is saved once it is opened', async () => {
+  const world = new World();
+  const desk = world.device();
+  desk.type('hello');
+  await world.rest();
+  desk.send();
+  desk.sync.merge();
+  world.online = false;
+  desk.type('offline');
+  await world.rest();
+  world.online = true;
+  desk.reload();
+  await world.rest();
+  assert.equal(world.saved, 'offline');
+});
+
+test('a draft that a restored server has forgotten is saved again, over the one that it has', async () => {
+  const world = new World();
+  const desk = world.device();
+  desk.type('letter');
+  await world.rest();
+  world.keep();
+  desk.type('long letter');
+  await world.rest();
+  await world.restore([desk]);
+  assert.deepEqual([desk.text(), world.saved], ['long letter', 'letter']);
+  await world.rest();
+  assert.equal(world.saved, 'long letter');
+  assert.equal(desk.send(), 'long letter');
+  desk.leave();
+  assert.deepEqual([desk.text(), world.saved], ['', '']);
+});
+
 test('whatever two devices and two tabs do, no words are lost, and no open field is overwritten', async () => {
   const kinds = /** @type {const} */ ([
-    'type', 'type', 'type', 'rest', 'answer', 'leave', 'open', 'send', 'merge', 'clear', 'tell', 'network',
+    'type', 'type', 'type', 'rest', 'answer', 'leave', 'open', 'send', 'queue', 'deliver', 'merge', 'clear', 'tell',
+    'network', 'lose', 'reload', 'keep', 'restore',
   ]);
   const step = fc.record({ who: fc.nat(2), kind: fc.constantFrom(...kinds) });
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
     const world = new World();
     const shelf = new Shelf();
     const devices = [world.device(), world.device(shelf), world.device(shelf)];
@@ -419,25 +417,33 @@ test('whatever two devices and two tabs do, no words are lost, and no open field
         device.open();
         words.add(`w${index}`);
         device.type(`${device.text()} w${index}`);
-      } else if (kind === 'send' || kind === 'clear') {
+      } else if (kind === 'send' || kind === 'queue' || kind === 'clear') {
         for (const word of device.text().split(' ')) words.delete(word);
-        if (kind === 'send') device.send();
-        else device.type('');
+        if (kind === 'clear') device.type('');
+        else device[kind]();
       } else if (kind === 'rest') await world.rest();
       else if (kind === 'answer') await world.answer();
       else if (kind === 'network') world.online = !world.online;
+      else if (kind === 'lose') world.losing = !world.losing;
+      else if (kind === 'reload') devices[who] = device.reload();
+      else if (kind === 'restore') await world.restore(devices);
       else if (kind === 'tell') shelf.tell();
-      else if (kind === 'leave') device.leave();
-      else if (kind === 'open') device.open();
-      else device.sync.merge();
+      else if (kind === 'keep') world.keep();
+      else if (kind === 'merge') device.sync.merge();
+      else device[kind]();
       const there = new Set(everywhere());
       for (const word of words) assert.ok(there.has(word), `${word} is lost`);
       for (const [at, one] of devices.entries()) {
-        const isOwn = at === who && ['type', 'open', 'leave'].includes(kind);
-        if (one.isOpen() && !isOwn) assert.ok(['', before[at]].includes(one.text()), `${one.text()} took the place of ${before[at]}`);
+        const isOwn = at === who && ['type', 'open', 'leave', 'reload', 'send', 'queue', 'clear'].includes(kind);
+        // What was sent or deleted elsewhere disappears.
+        const isLeft = before[at].split(' ').some((word) => words.has(word));
+        const allowed = isLeft ? [before[at]] : ['', before[at]];
+        if (one.isOpen() && !isOwn) assert.ok(allowed.includes(one.text()), `${one.text()} took the place of ${before[at]}`);
       }
     }
     world.online = true;
+    world.losing = false;
+    for (const one of devices) one.deliver();
     await world.clock.advance(RETRY_MS);
     for (let round = 0; round < 4; round += 1) await world.rest();
     shelf.tell();
@@ -445,5 +451,5 @@ test('whatever two devices and two tabs do, no words are lost, and no open field
     await world.rest();
     for (const one of devices) one.open();
     if (devices.every((one) => one.text() === '')) assert.deepEqual([world.saved, shelf.texts()], ['', []]);
-  }), { numRuns: 500 });
+  }), { numRuns: 1_000 });
 });

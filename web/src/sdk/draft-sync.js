@@ -23,10 +23,15 @@ const FINISH_MS = 2_000;
 export class DraftSync {
   /** The drafts that are to be saved. @type {Map<number, unknown>} */
   #timers = new Map();
-  /** @type {Set<number>} */
-  #saving = new Set();
+  /** @type {Map<number, Promise<void>>} */
+  #saving = new Map();
+  /** What the server may have saved without an answer. Nothing else is saved there before it has answered: over what would
+   * it be saved? @type {Map<number, DraftContent>} */
+  #unanswered = new Map();
   /** The version of the user's scope up to which drafts were taken over. */
   #merged = 0;
+  /** Whether everything is being loaded again: the server may have been restored from a backup. */
+  #isReset;
   /** The conversation that was opened before its draft was known, and where nothing was written since.
    * @type {number|null} */
   #unchecked = null;
@@ -47,6 +52,7 @@ export class DraftSync {
     this.isCurrent = isCurrent;
     this.isOpen = isOpen;
     this.sending = sending;
+    this.#isReset = state().me === null;
   }
 
   /** The user has written. @param {number} conversation */
@@ -60,9 +66,12 @@ export class DraftSync {
     return Promise.all([...this.#timers.keys()].map((conversation) => this.save(conversation)));
   }
 
-  /** Saves what waits, before the browser forgets it. A slow server is not waited for. */
+  /** Saves whatever is not saved, before the browser forgets it. A slow server is not waited for. */
   async finish() {
-    await Promise.race([this.leave(), new Promise((resolve) => void this.clock.after(FINISH_MS, () => resolve(null)))]);
+    await Promise.race([
+      Promise.all(this.drafts.conversations().map((conversation) => this.save(conversation))),
+      new Promise((resolve) => void this.clock.after(FINISH_MS, () => resolve(null))),
+    ]);
   }
 
   /** The user leaves a conversation, which no longer is open. @param {number} conversation */
@@ -75,17 +84,16 @@ export class DraftSync {
   /** The user opens a conversation, and finds what they wrote last. @param {number} conversation */
   open(conversation) {
     void this.leave();
-    this.#mergeOne(conversation, false);
-    const content = this.drafts.of(conversation);
+    this.drafts.open(conversation);
+    // There may be older ones, which were sent as well.
+    while (this.#mergeOne(conversation, false) && isEmpty(this.drafts.of(conversation))) this.drafts.open(conversation);
     this.#unchecked = this.isCurrent() ? null : conversation;
-    const isUnsaved = !content.clean && !isEmpty(content);
-    if (isUnsaved && !this.#isSaving(conversation) && !this.#newer(conversation, content)) this.written(conversation);
+    if (this.#canSave(conversation)) this.written(conversation);
   }
 
   /** What was written is sent, which deletes it from the server, too. @param {number} conversation */
-  sent(conversation) {
-    this.clock.stop(this.#timers.get(conversation));
-    this.#timers.delete(conversation);
+  taken(conversation) {
+    if (!this.#unanswered.has(conversation)) this.#stopTimer(conversation);
   }
 
   stop() {
@@ -94,45 +102,55 @@ export class DraftSync {
     this.#timers.clear();
   }
 
-  /** @param {number} conversation */
-  async save(conversation) {
-    this.sent(conversation);
-    if (this.#saving.has(conversation)) return;
-    const content = this.drafts.of(conversation);
-    if (content.clean || (isEmpty(content) && content.base === 0)) return;
-    this.#saving.add(conversation);
-    try {
-      /** @type {DraftSaved} */
-      const { saved, draft } = await this.request({
-        type: 'draft.save', conversation, draft: { ...written(content), since: content.base },
-      });
-      if (saved && !this.#stopped) this.#saved(conversation, content, draft);
-    } catch (error) {
-      // It is kept here.
-      if (canRetry(error) && !this.#stopped) this.#saveAfter(conversation, TRY_AGAIN_MS);
-    } finally {
-      this.#saving.delete(conversation);
-    }
-    if (this.#mergeOne(conversation, this.isOpen(conversation))) this.changed();
+  /** Saves a draft, and what is written meanwhile. @param {number} conversation @returns {Promise<void>} */
+  save(conversation) {
+    this.#stopTimer(conversation);
+    const running = this.#saving.get(conversation);
+    if (running) return running;
+    if (!this.#unanswered.has(conversation) && isSaved(this.drafts.of(conversation))) return Promise.resolve();
+    const saving = this.#saveAll(conversation);
+    this.#saving.set(conversation, saving);
+    return saving;
   }
 
   /** Takes over what other devices have written or sent, if something has changed. */
   merge() {
     const { drafts, me } = this.state();
-    if (!me) return;
+    if (!me) {
+      this.#isReset = true;
+      return;
+    }
+    if (this.#isReset) this.#rebase(me.scope_version);
     if (me.scope_version !== this.#merged) {
       this.#merged = me.scope_version;
       const all = new Set([...drafts.keys(), ...this.drafts.conversations()]);
       const changed = [...all].filter((one) => this.#mergeOne(one, this.isOpen(one) && one !== this.#unchecked));
+      // What was emptied before a reload would stay on other devices.
+      const emptied = this.drafts.conversations().filter((one) => isEmpty(this.drafts.of(one)) && this.#canSave(one));
+      for (const one of emptied) this.#saveAfter(one, REST_MS);
       if (changed.length > 0) this.changed();
     }
     if (this.isCurrent()) this.#unchecked = null;
   }
 
+  /** Continues what the server has where it has forgotten what was continued here. @param {number} version what it has reached */
+  #rebase(version) {
+    this.#isReset = false;
+    const { drafts } = this.state();
+    for (const [one, { base }] of this.#unanswered) if (base > version) this.#unanswered.delete(one);
+    for (const one of this.drafts.rebase(version, (id) => drafts.get(id)?.version ?? 0)) this.#saveAfter(one, REST_MS);
+  }
+
   /** @param {number} conversation @param {number} ms */
   #saveAfter(conversation, ms) {
-    this.sent(conversation);
+    this.#stopTimer(conversation);
     this.#timers.set(conversation, this.clock.after(ms, () => void this.save(conversation)));
+  }
+
+  /** @param {number} conversation */
+  #stopTimer(conversation) {
+    this.clock.stop(this.#timers.get(conversation));
+    this.#timers.delete(conversation);
   }
 
   /** @param {number} conversation @returns {boolean} */
@@ -140,13 +158,47 @@ export class DraftSync {
     return this.#saving.has(conversation) || this.#timers.has(conversation);
   }
 
-  /** @param {number} conversation @param {DraftContent} content that was saved @param {Draft} draft */
-  #saved(conversation, content, draft) {
-    const isSame = saysTheSame(this.drafts.of(conversation), content);
-    const base = isEmptyDraft(draft) ? 0 : draft.version;
-    this.drafts.write(conversation, { base, clean: isSame });
-    // Written on meanwhile, or sent: then it has to be deleted.
-    if (!isSame) this.#saveAfter(conversation, 0);
+  /** Returns whether a draft is to be saved that nothing on the server contradicts. @param {number} conversation
+   * @returns {boolean} */
+  #canSave(conversation) {
+    const content = this.drafts.of(conversation);
+    if (isSaved(content) || this.#isSaving(conversation)) return false;
+    const newer = this.#newer(conversation, content);
+    return !newer || isEmpty(newer);
+  }
+
+  /** @param {number} conversation */
+  async #saveAll(conversation) {
+    while (await this.#saveOnce(conversation));
+    this.#saving.delete(conversation);
+    if (this.#mergeOne(conversation, this.isOpen(conversation))) this.changed();
+  }
+
+  /** @param {number} conversation @returns {Promise<boolean>} whether there is more to save at once */
+  async #saveOnce(conversation) {
+    const repeated = this.#unanswered.get(conversation);
+    const content = repeated ?? this.drafts.of(conversation);
+    if (!repeated && isSaved(content)) return false;
+    try {
+      /** @type {DraftSaved} */
+      const { saved, draft } = await this.request({
+        type: 'draft.save', conversation, draft: { ...written(content), since: content.base },
+      });
+      this.#unanswered.delete(conversation);
+      if (this.#stopped) return false;
+      const isSame = saysTheSame(this.drafts.of(conversation), content);
+      if (saved) this.drafts.write(conversation, { base: isEmptyDraft(draft) ? 0 : draft.version, clean: isSame });
+      // Written on meanwhile, or sent: then it has to be deleted. Who still writes has a timer.
+      return !isSame && (saved || repeated !== undefined) && !this.#timers.has(conversation);
+    } catch (error) {
+      // It is kept here.
+      this.#unanswered.delete(conversation);
+      if (canRetry(error) && !this.#stopped) {
+        this.#unanswered.set(conversation, content);
+        this.#saveAfter(conversation, TRY_AGAIN_MS);
+      }
+      return false;
+    }
   }
 
   /** Returns what the server has in place of the draft that this one continues; null if nothing, as far as is known.
@@ -177,6 +229,11 @@ export class DraftSync {
     this.drafts.replace(conversation, theirs);
     return true;
   }
+}
+
+/** Returns whether the server has a draft as it is here, as far as is known. @param {DraftContent} content @returns {boolean} */
+function isSaved(content) {
+  return content.clean || (isEmpty(content) && content.base === 0);
 }
 
 /** @param {DraftContent} content @returns {Omit<Draft, 'version'>} */

@@ -4,7 +4,8 @@
  *
  * Invariants: a page writes to a stored draft only while it says what this page last saw, and otherwise to a draft of
  * its own, so that no page loses text to another. A draft that another page has sent or cleared disappears here too,
- * unless it was changed here since. Nothing else changes the draft that this page shows, but `replace`.
+ * unless it was changed here since. Nothing else changes the draft that this page shows, but `replace`. One that was
+ * emptied is stored until it is deleted from the server.
  * Absent on purpose: the files of a draft, which belong to the uploads.
  *
  * @import {Mention} from './wire.js'
@@ -50,11 +51,11 @@ export class Drafts {
   /** Picks the draft to show for a conversation that is opened. @param {number} conversation */
   open(conversation) {
     const shown = this.#shown.get(conversation);
-    if (shown && !isEmpty(shown.content)) return;
+    if (shown && !isNothing(shown.content)) return;
     const found = this.#newest(conversation);
     this.#show(conversation, found
       ? { ...found, seen: this.#storedWords(conversation, found.id) }
-      : { id: null, seen: null, content: shown?.content ?? EMPTY });
+      : { id: null, seen: null, content: EMPTY });
   }
 
   /** Returns how often another page or device has removed or replaced the draft that was shown here.
@@ -66,16 +67,15 @@ export class Drafts {
   /** @param {number} conversation @param {Partial<DraftContent>} change */
   write(conversation, change) {
     if (!this.#shown.has(conversation)) this.open(conversation);
-    const { id, seen, content: before } = /** @type {ShownDraft} */ (this.#shown.get(conversation));
+    const { id, content: before } = /** @type {ShownDraft} */ (this.#shown.get(conversation));
     const words = { ...before, clean: false, ...change, at: this.now() };
-    const isOurs = id !== null && this.#storedWords(conversation, id) === seen;
-    if (isEmpty(words)) {
-      if (isOurs) this.#remove(conversation, id);
-      // What it continued is still to be deleted from the server.
-      this.#show(conversation, { id: null, seen: null, content: { ...EMPTY, base: words.base } });
+    const isOurs = this.#isOurs(conversation);
+    if (isNothing(words)) {
+      if (isOurs && id !== null) this.#remove(conversation, id);
+      this.#show(conversation, { id: null, seen: null, content: EMPTY });
       return;
     }
-    const to = isOurs ? id : this.newId();
+    const to = isOurs && id !== null ? id : this.newId();
     this.storage.set(draftKey(conversation, to), words);
     this.#showStored(conversation, to, words);
   }
@@ -93,19 +93,50 @@ export class Drafts {
   }
 
   /** Puts a draft of another device in the place of what is shown. All pages give it the same name; if another page has
-   * taken it over and continued it, it is shown as it is there.
+   * taken it over and continued it, it is shown as it is there. A page that shows the same stored draft keeps its text,
+   * unless nothing is left.
    * @param {number} conversation @param {DraftContent} content nothing removes it */
   replace(conversation, content) {
-    this.take(conversation);
-    if (!isEmpty(content)) {
-      const same = [...(this.#stored.get(conversation) ?? [])].find(([, one]) => saysTheSame(one, content));
-      const id = same?.[0] ?? `v${content.base}`;
+    if (!this.#shown.has(conversation)) this.open(conversation);
+    if (isEmpty(content)) this.take(conversation);
+    else {
+      const { id: shown } = /** @type {ShownDraft} */ (this.#shown.get(conversation));
+      const isOurs = this.#isOurs(conversation);
+      const names = [...(this.#stored.get(conversation)?.keys() ?? []), ...(shown === null ? [] : [shown])];
+      const same = names.find((name) => this.#storedWords(conversation, name) === said(content));
+      const id = same ?? (isOurs && shown !== null ? shown : `v${content.base}`);
       const words = parseDraft(this.storage.get(draftKey(conversation, id)));
-      const kept = words && !saysTheSame(words, content) ? words : { ...content, at: words?.at ?? this.now() };
+      const isContinued = words && !isEmpty(words) && !saysTheSame(words, content) && !(isOurs && id === shown);
+      const kept = isContinued ? words : { ...content, at: words?.at ?? this.now() };
       this.storage.set(draftKey(conversation, id), kept);
       this.#showStored(conversation, id, kept);
     }
     this.#takenCounts.set(conversation, this.takenCount(conversation) + 1);
+  }
+
+  /** Lets drafts that continue versions after this one, which the server never had, continue what it has.
+   * @param {number} version @param {(conversation: number) => number} baseOf
+   * @returns {number[]} the conversations of such drafts */
+  rebase(version, baseOf) {
+    /** @type {Set<number>} */
+    const found = new Set();
+    for (const [conversation, there] of this.#stored) {
+      for (const id of [...there.keys()]) {
+        const words = parseDraft(this.storage.get(draftKey(conversation, id)));
+        if (!words || words.base <= version) continue;
+        found.add(conversation);
+        const rebased = { ...words, base: baseOf(conversation), clean: false };
+        if (isNothing(rebased)) this.storage.remove(draftKey(conversation, id));
+        else this.storage.set(draftKey(conversation, id), rebased);
+        this.#read(draftKey(conversation, id));
+      }
+    }
+    for (const [conversation, { content }] of this.#shown) {
+      if (content.base <= version) continue;
+      found.add(conversation);
+      this.write(conversation, { base: baseOf(conversation) });
+    }
+    return [...found];
   }
 
   /** Handles a change by another page. @param {string|null} key of the browser's storage; null stands for all
@@ -121,6 +152,12 @@ export class Drafts {
       this.#takenCounts.set(conversation, this.takenCount(conversation) + 1);
     }
     return true;
+  }
+
+  /** Returns whether what is shown is stored as this page has left it. @param {number} conversation @returns {boolean} */
+  #isOurs(conversation) {
+    const { id = null, seen = null } = this.#shown.get(conversation) ?? {};
+    return id !== null && this.#storedWords(conversation, id) === seen;
   }
 
   /** Shows what has just been stored. @param {number} conversation @param {string} id @param {DraftContent} content */
@@ -142,9 +179,11 @@ export class Drafts {
   #newest(conversation) {
     const there = this.#stored.get(conversation);
     if (!there) return null;
+    // Another page may have written there a moment ago.
+    for (const id of [...there.keys()]) this.#read(draftKey(conversation, id));
     const own = this.session?.get(`draft:${conversation}`);
     const [first] = [...there].sort(([a, one], [b, other]) =>
-      Number(b === own) - Number(a === own) || other.at - one.at);
+      Number(isEmpty(one)) - Number(isEmpty(other)) || Number(b === own) - Number(a === own) || other.at - one.at);
     return first ? { id: first[0], content: first[1] } : null;
   }
 
@@ -208,6 +247,12 @@ function said({ text, mentions, reply, subject }) {
 /** @param {DraftContent} words @returns {boolean} */
 export function isEmpty({ text, reply, subject }) {
   return text === '' && reply === null && subject === null;
+}
+
+/** Returns whether there is neither something written nor something to be deleted from the server.
+ * @param {DraftContent} words @returns {boolean} */
+function isNothing(words) {
+  return isEmpty(words) && words.base === 0;
 }
 
 /** @param {any} value @returns {DraftContent|null} */

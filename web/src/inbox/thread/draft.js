@@ -25,8 +25,8 @@ export class ComposerDraft {
 
   /** The user opens a conversation. @param {number} conversation */
   open(conversation) {
-    this.sync?.open(conversation);
     this.drafts.open(conversation);
+    this.sync?.open(conversation);
   }
 
   /** The user leaves it. @param {number} conversation */
@@ -89,7 +89,7 @@ export class ComposerDraft {
    * message that the composer shows as replied to @returns {{reply_to?: number, subject?: string, draft?: number}} */
   take(conversation, reply) {
     const { subject, base } = this.drafts.take(conversation);
-    this.sync?.sent(conversation);
+    this.sync?.taken(conversation);
     return {
       ...(base === 0 ? {} : { draft: base }),
       ...(reply === null ? {} : { reply_to: reply }),
