@@ -324,6 +324,17 @@ test('a draft that was emptied without a connection stays away after a reload, a
   assert.deepEqual([desk.text(), world.saved, desk.shelf.texts()], ['', '', []]);
 });
 
+test('what was emptied in a conversation that is gone is forgotten', async () => {
+  const world = new World();
+  const desk = world.device();
+  desk.type('hello');
+  await world.rest();
+  desk.type('');
+  world.refused = true;
+  await world.rest();
+  assert.deepEqual(desk.shelf.texts(), []);
+});
+
 test('a tab that shows another conversation leaves the open field of its neighbour alone', async () => {
   const world = new World();
   const phone = world.device();

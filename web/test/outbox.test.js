@@ -129,6 +129,17 @@ test('a refusal holds back later messages until the user decides', async () => {
   assert.deepEqual(requests.map((one) => [one.command.type, one.command.text]), [['message.send', 'two']]);
 });
 
+test('the draft of a message is known to wait until it is sent or discarded, also to another page', async () => {
+  const [one, other] = [outbox(), outbox()];
+  one.add(3, { text: 'hello', draft: 5 });
+  one.add(3, { text: 'with a later draft', draft: 8 });
+  assert.deepEqual([one.draftIn(3), other.draftIn(3), one.draftIn(4)], [8, 8, 0]);
+  one.discard(one.itemsIn(3)[1].client_id);
+  assert.deepEqual([one.draftIn(3), other.draftIn(3)], [5, 5]);
+  await acceptNext();
+  assert.deepEqual([one.draftIn(3), other.draftIn(3)], [0, 0]);
+});
+
 test('discarding a message that may have been sent asks the server, which decides', async () => {
   const box = outbox();
   box.add(3, { text: 'perhaps' });

@@ -12,7 +12,7 @@
  * @import {Command, Draft, DraftSaved} from './wire.js'
  */
 import { isEmpty, saysTheSame } from './drafts.js';
-import { canRetry } from './problem.js';
+import { Problem, canRetry } from './problem.js';
 import { isEmptyDraft } from './state/drafts.js';
 
 const REST_MS = 2_000;
@@ -133,7 +133,8 @@ export class DraftSync {
     if (this.isCurrent()) this.#unchecked = null;
   }
 
-  /** Continues what the server has where it has forgotten what was continued here. @param {number} version what it has reached */
+  /** Continues what the server has where it has forgotten what was continued here.
+   * @param {number} version which it has reached */
   #rebase(version) {
     this.#isReset = false;
     const { drafts } = this.state();
@@ -196,6 +197,9 @@ export class DraftSync {
       if (canRetry(error) && !this.#stopped) {
         this.#unanswered.set(conversation, content);
         this.#saveAfter(conversation, TRY_AGAIN_MS);
+      } else if (isEmpty(content) && error instanceof Problem && error.code === 'not_found') {
+        // The conversation is gone, and its draft with it.
+        this.drafts.write(conversation, { base: 0 });
       }
       return false;
     }
@@ -206,7 +210,7 @@ export class DraftSync {
   #newer(conversation, { base }) {
     const { drafts, me } = this.state();
     const draft = drafts.get(conversation);
-    if (draft) return draft.version > Math.max(base, this.sending(conversation)) ? contentOf(draft) : null;
+    if (draft) return draft.version > base && draft.version > this.sending(conversation) ? contentOf(draft) : null;
     // What was deleted before this page was opened is not listed.
     return base > 0 && me && me.scope_version >= base ? contentOf({ text: '', version: me.scope_version }) : null;
   }
@@ -231,7 +235,8 @@ export class DraftSync {
   }
 }
 
-/** Returns whether the server has a draft as it is here, as far as is known. @param {DraftContent} content @returns {boolean} */
+/** Returns whether the server has a draft as it is here, as far as is known. @param {DraftContent} content
+ * @returns {boolean} */
 function isSaved(content) {
   return content.clean || (isEmpty(content) && content.base === 0);
 }

@@ -122,6 +122,14 @@ export class Outbox {
     return this.#items.filter((one) => one.conversation === conversation && one.state !== 'discarding');
   }
 
+  /** Returns the version of the newest draft that waits in a conversation to be sent, by whichever page; 0 if none does.
+   * @param {number} conversation @returns {number} */
+  draftIn(conversation) {
+    const there = [...this.#items, ...this.storage.all()]
+      .filter((one) => one.conversation === conversation && one.state !== 'discarding');
+    return Math.max(0, ...there.map(({ draft = 0 }) => draft));
+  }
+
   /** The conversations with waiting items. @returns {Set<number>} */
   conversations() {
     return new Set(this.#items.filter((one) => one.state !== 'discarding').map((one) => one.conversation));

@@ -4,7 +4,7 @@
 import { ComposerDraft } from '../../src/inbox/thread/draft.js';
 import { Drafts } from '../../src/sdk/drafts.js';
 import { DraftSync } from '../../src/sdk/draft-sync.js';
-import { NoAnswer } from '../../src/sdk/problem.js';
+import { NoAnswer, Problem } from '../../src/sdk/problem.js';
 import { UserStorage, memoryStorage } from '../../src/sdk/storage.js';
 import { manualClock } from './clock.js';
 import { ModelServer } from './model-server.js';
@@ -72,6 +72,8 @@ export class World {
   online = true;
   /** Whether replies are lost once the server has done what was requested. */
   losing = false;
+  /** Whether the user is no longer a member. */
+  refused = false;
   /** Whether pages know what the server has. */
   current = true;
   /** What `restore` restores. */
@@ -86,6 +88,9 @@ export class World {
   request(command) {
     return new Promise((resolve, reject) => {
       this.answers.push(() => {
+        if (this.refused) {
+          return reject(new Problem({ code: 'not_found', title: 'gone', status: 404, retryable: false }));
+        }
         if (!this.online || command.type !== 'draft.save') return reject(new NoAnswer('offline'));
         const answer = saveDraft(this.server, ME, command.conversation, command.draft);
         if (this.losing) reject(new NoAnswer('lost'));

@@ -45,7 +45,7 @@ export class MessageActions {
     const sync = new DraftSync({
       clock: client.clock, drafts, request: client.request, changed, state: () => client.state,
       isCurrent: () => client.lostAt === null && isUserCurrent(client.state), isOpen: (id) => this.open() === id,
-      sending: (id) => Math.max(0, ...client.outbox.itemsIn(id).map(({ draft = 0 }) => draft)),
+      sending: (id) => client.outbox.draftIn(id),
     });
     this.draft = new ComposerDraft(drafts, sync);
     client.subscribe(() => sync.merge());
