@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    domain::reports::shown_to,
     environment::rfc3339,
     evidence,
     identity::actor::Actor,
@@ -120,21 +121,18 @@ async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Pr
             found.map(|found| Answer::Conversation(Box::new(found))).ok_or(Code::NotFound.into())
         }
         QueryRequest::GetChanges { conversation, since } => {
-            let changes = app.store.read(move |snapshot| snapshot.changes(user, conversation, since));
-            let changes = changes.await?;
+            let changes = app.store.read(move |snapshot| snapshot.changes(user, conversation, since)).await?;
             changes.map(|changes| Answer::Changes(Box::new(changes))).ok_or(Code::NotFound.into())
         }
         QueryRequest::ListMessages { conversation, before, after, around, limit } => {
             let page = page(before, after, around)?;
             let limit = paging::page_size(limits, limit)?;
-            let messages = app.store.read(move |snapshot| snapshot.messages(user, conversation, page, limit));
-            let messages = messages.await?;
+            let messages = app.store.read(move |snapshot| snapshot.messages(user, conversation, page, limit)).await?;
             messages.map(Answer::Messages).ok_or(Code::NotFound.into())
         }
         QueryRequest::ListReactions { conversation, seq, after, limit } => {
             let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(limits, limit)?);
-            let reactions = app.store.read(move |snapshot| snapshot.reactions(user, conversation, seq));
-            let reactions = reactions.await?;
+            let reactions = app.store.read(move |snapshot| snapshot.reactions(user, conversation, seq)).await?;
             let reactions = reactions.ok_or(Problem::from(Code::NotFound))?;
             Ok(Answer::Reactions(paging::reactions(reactions, after, limit)))
         }
@@ -155,14 +153,12 @@ async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Pr
             Ok(Answer::Users(Users { users, next: next.map(|place| place.to_string()) }))
         }
         QueryRequest::ListReports { state, after, limit } => {
-            let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(limits, limit)?);
-            let page = as_moderator(app, user, move |snapshot| snapshot.list_reports(state, after, limit));
-            let (reports, next) = page.await?;
-            Ok(Answer::Reports(Reports { reports, next: next.map(|place| place.to_string()) }))
+            list_reports(app, user, state, after.as_deref(), limit).await.map(Answer::Reports)
         }
         QueryRequest::GetReport { report } => {
             let found = as_moderator(app, user, move |snapshot| snapshot.report(report)).await?;
-            found.map(|found| Answer::Report(Box::new(found))).ok_or(Code::NotFound.into())
+            let found = found.ok_or(Problem::from(Code::NotFound))?;
+            Ok(Answer::Report(Box::new(ReportAnswer { report: shown_to(user, found.report), ..found })))
         }
         QueryRequest::Search(search) => {
             let rows = paging::page_size(limits, search.limit)?;
@@ -172,6 +168,20 @@ async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Pr
             found.map(Answer::Found)
         }
     }
+}
+
+/// Returns a page of reports for a moderator.
+async fn list_reports(
+    app: &App,
+    user: UserId,
+    state: ReportState,
+    after: Option<&str>,
+    limit: Option<u32>,
+) -> Result<Reports, Problem> {
+    let (after, limit) = (paging::position(after)?, paging::page_size(&app.config.limits, limit)?);
+    let (reports, next) = as_moderator(app, user, move |snapshot| snapshot.list_reports(state, after, limit)).await?;
+    let reports = reports.into_iter().map(|report| shown_to(user, report)).collect();
+    Ok(Reports { reports, next: next.map(|place| place.to_string()) })
 }
 
 /// Reads what only moderators may, in the snapshot in which the user is one.
@@ -190,13 +200,17 @@ async fn as_moderator<T: Send + 'static>(
 /// Returns the evidence of an open report for a moderator, within the limits of queries.
 ///
 /// # Errors
-/// `not_allowed`, `not_found`, `too_late` once it is settled, or the store is not available.
+/// `not_allowed`, also to the sender of the message; `not_found`, `too_late` once it is settled, or the store is not
+/// available.
 pub(crate) async fn evidence(app: &Arc<App>, actor: Actor, report: ReportId) -> Result<Evidence, Problem> {
     let permit = app.queries.take(actor.user).await?;
     let app = app.clone();
     to_its_end(async move {
         let _permit = permit;
         let found = as_moderator(&app, actor.user, move |snapshot| snapshot.report(report)).await?;
+        if found.as_ref().is_some_and(|found| found.report.sender.id == actor.user) {
+            return Err(Problem::new(Code::NotAllowed).with_detail("it is about a message of yours"));
+        }
         open_evidence(&app, found, Some(actor.user))
     })
     .await

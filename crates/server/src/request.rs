@@ -11,10 +11,10 @@ use crate::{
 use parlor_protocol::{
     command::Command,
     error::{Code, Problem},
-    ids::{ConversationId, FileId, Seq, UserId},
+    ids::{ConversationId, FileId, ReportId, Seq, UserId},
     limits::Limits,
     model::Mention,
-    params::{DraftUpdate, MeUpdate, Open, SettingsUpdate},
+    params::{DraftUpdate, History, MeUpdate, Open, SettingsUpdate},
 };
 
 /// A command, by what carries it out.
@@ -81,26 +81,19 @@ impl Request {
             }
             Command::Open(open) => open_conversation(actor, open, limits)?,
             Command::Mark { conversation, delivered, read } => mark(actor, conversation, delivered, read)?,
-            Command::UpdateSettings { conversation, settings } => {
-                Change::UpdateSettings { actor, conversation, patch: settings_patch(settings)? }.into()
-            }
+            Command::UpdateSettings { conversation, settings } => update_settings(actor, conversation, settings)?,
             Command::Block { user } => Change::SetBlocked { actor, user, on: true }.into(),
             Command::Unblock { user } => Change::SetBlocked { actor, user, on: false }.into(),
             Command::Report(report) => Change::Report { actor, report }.into(),
-            Command::SettleReport { report, remove, warn, note } => {
-                Change::SettleReport { actor, report, settlement: Settlement { remove, warn, note } }.into()
-            }
+            Command::SettleReport { report, remove, warn, note } => settle(actor, report, remove, warn, note),
             Command::ReadWarning { report } => Change::ReadWarning { actor, report }.into(),
             Command::ListReports { state, after, limit } => QueryRequest::ListReports { state, after, limit }.into(),
             Command::GetReport { report } => QueryRequest::GetReport { report }.into(),
             Command::ClearConversation { conversation, seq } => Change::Clear { actor, conversation, seq }.into(),
             Command::AddMembers { conversation, users, history } => {
-                check_count(&users, limits)?;
-                Change::AddMembers { actor, conversation, users, history }.into()
+                add_members(actor, conversation, users, history, limits)?
             }
-            Command::UpdateConversation { conversation, title } => {
-                Change::UpdateConversation { actor, conversation, update: GroupUpdate::Title(title) }.into()
-            }
+            Command::UpdateConversation { conversation, title } => rename(actor, conversation, title),
             Command::UpdateMember { conversation, user, role } => {
                 Change::UpdateMember { actor, conversation, user, role }.into()
             }
@@ -136,6 +129,29 @@ impl Request {
             Command::CancelUpload { upload } => ConnectionRequest::CancelUpload { upload }.into(),
         })
     }
+}
+
+fn settle(actor: UserId, report: ReportId, remove: bool, warn: bool, note: String) -> Request {
+    Change::SettleReport { actor, report, settlement: Settlement { remove, warn, note } }.into()
+}
+
+fn rename(actor: UserId, conversation: ConversationId, title: String) -> Request {
+    Change::UpdateConversation { actor, conversation, update: GroupUpdate::Title(title) }.into()
+}
+
+fn update_settings(actor: UserId, conversation: ConversationId, settings: SettingsUpdate) -> Result<Request, Problem> {
+    Ok(Change::UpdateSettings { actor, conversation, patch: settings_patch(settings)? }.into())
+}
+
+fn add_members(
+    actor: UserId,
+    conversation: ConversationId,
+    users: Vec<UserId>,
+    history: Option<History>,
+    limits: &Limits,
+) -> Result<Request, Problem> {
+    check_count(&users, limits)?;
+    Ok(Change::AddMembers { actor, conversation, users, history }.into())
 }
 
 fn send(

@@ -92,7 +92,7 @@ export class ReportCase {
   update(view) {
     const { report } = view;
     const isOpen = report?.state === 'open';
-    const isReady = isOpen && view.copies !== null;
+    const isReady = isOpen && view.copies !== null && report.sender.id !== view.me;
     this.#drawHead(view);
     this.#drawReasons(view);
     this.#drawCopies(view);
@@ -136,8 +136,9 @@ export class ReportCase {
     this.#drawn.reasons = key;
     const rows = (report?.reasons ?? []).map((one) => reporterRow(one, now, me));
     const rest = (report?.reason_count ?? 0) - rows.length;
-    this.#reasons.replaceChildren(...rows, ...(rest > 0 ? [h('li', { class: 'note' }, say.moreOf(rest))] : []));
-    this.#reasons.hidden = rows.length === 0;
+    const note = report?.sender.id === me ? words.aboutYou : rest > 0 ? say.moreOf(rest) : '';
+    this.#reasons.replaceChildren(...rows, ...(note === '' ? [] : [h('li', { class: 'note' }, note)]));
+    this.#reasons.hidden = rows.length === 0 && note === '';
   }
 
   /** @param {CaseView} view */

@@ -104,11 +104,12 @@ class ParlorReportRow extends HTMLElement {
     const { state, sender, text, reason_count: count } = report;
     const names = [...new Set(report.reasons.map(({ reporter }) => (reporter.id === me ? say.you : reporter.name)))];
     const by = words.reportedBy(isolated(say.names(names.slice(0, NAMED_MAX), Math.max(0, count - NAMED_MAX))));
+    const origin = sender.id === me ? words.aboutYou : `${isolated(sender.name)} · ${by}`;
     this.replaceChildren(h('a', { href: `#/reports/${report.id}`, class: 'report-row' },
       h('div', { class: 'report-top' }, h('div', { class: 'report-why' }, ...reasonChips(report), count > 1 && h('span', {}, words.count(count))),
         h('time', { datetime: report.settled_at ?? report.created_at }, time)),
       state === 'open' && h('p', { class: text === '' ? 'excerpt without' : 'excerpt', dir: 'auto' }, text === '' ? words.noText : text),
-      h('p', { class: 'by' }, state === 'open' ? `${isolated(sender.name)} · ${by}` : decision(report, me))));
+      h('p', { class: 'by' }, state === 'open' ? origin : decision(report, me))));
     if (hadFocus) this.querySelector('a')?.focus();
   }
 }

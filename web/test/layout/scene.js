@@ -133,13 +133,16 @@ export async function createScene(server) {
   return { all, group, closed, files: pictures, turned: strange, fresh, long: closed };
 }
 
-/** Makes Ada a moderator, and reports a message of hers and one of the group. @param {{server: TestServer, ada: ApiUser,
+/** Makes Ada a moderator, and reports a message of Ben's, one of hers and one of the group. @param {{server: TestServer, ada: ApiUser,
  * ben: ApiUser, rtl: ApiUser, sign: ApiUser}} users @param {number} all @param {number} group */
 async function fillReports({ server, ada, ben, rtl, sign }, all, group) {
   await server.runCommand('user', 'moderator', 'ada', 'on');
   const { messages } = await ben.request('GET', `/v1/conversations/${all}/messages?limit=40`);
-  const { seq } = messages.find((/** @type {{text: string}} */ one) => one.text.startsWith('And in a green coat'));
-  await ben.request('POST', '/v1/reports', { conversation: all, seq, reason: 'fraud', note: 'They want money before they come.' });
+  const seqOf = (/** @type {string} */ words) =>
+    messages.find((/** @type {{text: string}} */ one) => one.text.startsWith(words)).seq;
+  const fraud = { reason: 'fraud', note: 'They want money before they come.' };
+  await ada.request('POST', '/v1/reports', { conversation: all, seq: seqOf('By the flower stall'), ...fraud });
+  await ben.request('POST', '/v1/reports', { conversation: all, seq: seqOf('And in a green coat'), ...fraud });
   await sign.request('POST', '/v1/reports', { conversation: group, seq: 2, reason: 'harassment' });
   await rtl.request('POST', '/v1/reports', { conversation: group, seq: 2, reason: 'other', note: 'هذا مزعج جداً.' });
 }

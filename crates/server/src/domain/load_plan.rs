@@ -205,22 +205,10 @@ impl LoadPlan {
             Change::Mark { actor, conversation, read, .. } => self.add_mark(*actor, *conversation, *read),
             Change::Clear { actor, conversation, seq } => self.add_mark(*actor, *conversation, *seq),
             Change::UpdateSettings { actor, conversation, patch } => self.add_settings(*actor, *conversation, patch),
-            Change::SetBlocked { actor, user, .. } => {
-                self.add_pair(*actor, *user);
-                self.blocks.insert((*actor, *user));
-            }
+            Change::SetBlocked { actor, user, .. } => self.add_block(*actor, *user),
             Change::Report { actor, report } => self.add_report(*actor, report),
-            Change::SettleReport { actor, report, .. } => {
-                self.users.insert(*actor);
-                self.reports.insert(*report);
-                self.moderators = true;
-                self.settling += 1;
-                self.uncounting += 1;
-            }
-            Change::ReadWarning { actor, report } => {
-                self.users.insert(*actor);
-                self.reports.insert(*report);
-            }
+            Change::SettleReport { actor, report, .. } => self.add_settlement(*actor, *report),
+            Change::ReadWarning { actor, report } => self.add_report_of(*actor, *report),
             Change::SetModerator { user, .. } => {
                 self.users.insert(*user);
                 self.moderators = true;
@@ -243,10 +231,7 @@ impl LoadPlan {
                 self.users.insert(*user);
                 self.logins.insert(login.clone());
             }
-            Change::DeleteUser { user } => {
-                self.users.insert(*user);
-                self.memberships_of.insert(*user);
-            }
+            Change::DeleteUser { user } => self.add_deletion(*user),
             Change::SetPassword { user, .. }
             | Change::UpgradePassword { user, .. }
             | Change::EndSessions { user, .. }
@@ -261,6 +246,28 @@ impl LoadPlan {
             Change::PutHostMessage(put) => self.add_host_put(put),
             Change::RemoveHostMessage { row } => self.host_removals.extend([row.clone()]),
         }
+    }
+
+    fn add_block(&mut self, actor: UserId, user: UserId) {
+        self.add_pair(actor, user);
+        self.blocks.insert((actor, user));
+    }
+
+    fn add_report_of(&mut self, actor: UserId, report: ReportId) {
+        self.users.insert(actor);
+        self.reports.insert(report);
+    }
+
+    fn add_settlement(&mut self, actor: UserId, report: ReportId) {
+        self.add_report_of(actor, report);
+        self.moderators = true;
+        self.settling += 1;
+        self.uncounting += 1;
+    }
+
+    fn add_deletion(&mut self, user: UserId) {
+        self.users.insert(user);
+        self.memberships_of.insert(user);
     }
 
     fn add_leaving(&mut self, actor: UserId, conversation: ConversationId, user: UserId) {

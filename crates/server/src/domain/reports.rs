@@ -57,29 +57,18 @@ impl State {
         }
         let note = checked_note(&new.note, rules)?;
         let reason = ReasonRow { reporter: actor, reason: new.reason, note, created_at: at.now_ms };
-        let id = match self.open_reports.get(&key).copied() {
-            Some(id) => {
-                let reasons = &self.reports[&id].reasons;
-                if reasons.iter().any(|row| row.reporter == actor) {
-                    return Ok(reported(id, true, Vec::new()));
-                }
-                if reasons.len() >= REPORTERS_MAX {
-                    return Err(Problem::new(Code::LimitReached).with_limit(REPORTERS_MAX as u64));
-                }
-                self.check_reports(actor, rules, at)?;
-                id
+        let open = self.open_reports.get(&key).copied();
+        if let Some(id) = open {
+            let reasons = &self.reports[&id].reasons;
+            if reasons.iter().any(|row| row.reporter == actor) {
+                return Ok(reported(id, true, Vec::new()));
             }
-            None => {
-                self.check_reports(actor, rules, at)?;
-                let row = self.new_report(actor, key, rules, at)?;
-                let id = row.id;
-                self.reports.insert(id, row);
-                self.open_reports.insert(key, id);
-                self.new_reports.push(id);
-                self.open_report_count += 1;
-                id
+            if reasons.len() >= REPORTERS_MAX {
+                return Err(Problem::new(Code::LimitReached).with_limit(REPORTERS_MAX as u64));
             }
-        };
+        }
+        self.check_reports(actor, rules, at)?;
+        let id = if let Some(id) = open { id } else { self.open_report(actor, key, rules, at)? };
         self.report_times.entry(actor).or_default().push(at.now_ms);
         let row = self.reports.get_mut(&id).expect("just inserted or found");
         row.reasons.push(reason);
@@ -88,6 +77,16 @@ impl State {
         self.changed_reports.insert(id);
         let outgoing = self.publish_report(id, None, at);
         Ok(reported(id, false, outgoing))
+    }
+
+    fn open_report(&mut self, actor: UserId, key: MessageKey, rules: &Rules, at: At) -> Result<ReportId, Problem> {
+        let row = self.new_report(actor, key, rules, at)?;
+        let id = row.id;
+        self.reports.insert(id, row);
+        self.open_reports.insert(key, id);
+        self.new_reports.push(id);
+        self.open_report_count += 1;
+        Ok(id)
     }
 
     /// Makes a report with copies of what the actor sees. A message that was sent in this batch cannot be seen yet.
@@ -243,7 +242,7 @@ impl State {
             let event = if warned == Some(moderator) {
                 Event::ScopeChanged { scope: place.scope, version: place.version }
             } else {
-                Event::ReportUpdated { place, report: Box::new(report.clone()), open }
+                Event::ReportUpdated { place, report: Box::new(shown_to(moderator, report.clone())), open }
             };
             outgoing.push(to_user(moderator, event));
         }
@@ -257,6 +256,15 @@ impl State {
     fn raise_user_scope(&mut self, user: UserId, at: At) -> Scoped {
         Scoped { scope: Scope::User(user), version: at.version, prev: self.raise_user(user, at.version) }
     }
+}
+
+/// Leaves out who reported a message, and why, where its sender is the moderator who sees the report.
+#[must_use]
+pub fn shown_to(user: UserId, mut report: Report) -> Report {
+    if report.sender.id == user {
+        report.reasons.clear();
+    }
+    report
 }
 
 fn to_user(user: UserId, event: Event) -> Outgoing {

@@ -12,6 +12,7 @@ use parlor_protocol::{
 use serde::{Deserialize, Serialize};
 
 /// A user.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 #[derive(Clone, Debug)]
 pub struct UserRow {
     pub id: UserId,

@@ -64,6 +64,10 @@ const fn row(name: &'static str, what: &'static str, outcomes: Outcomes, command
     Row { name, what, outcomes, command }
 }
 
+fn every_row() -> impl Iterator<Item = Row> {
+    of_conversations().into_iter().chain(of_users()).chain(of_messages())
+}
+
 fn of_conversations() -> Vec<Row> {
     vec![
         row("session.resume", "", ANYBODY, |targets| Command::Resume { user: targets.caller, cursor: None }),
@@ -119,6 +123,11 @@ fn of_conversations() -> Vec<Row> {
         row("member.remove", "", MODERATORS, |targets| remove(targets, targets.target)),
         row("member.remove", "an owner", OWNERS, |targets| remove(targets, targets.owner)),
         row("member.remove", "themselves", INSIDERS, |targets| remove(targets, targets.caller)),
+    ]
+}
+
+fn of_users() -> Vec<Row> {
+    vec![
         row("presence.watch", "", ANYBODY, |targets| Command::WatchPresence { users: vec![targets.target] }),
         row("presence.set", "", ANYBODY, |_| Command::SetPresence { idle: true }),
         row("user.list", "", ANYBODY, |_| Command::ListUsers { query: String::new(), after: None, limit: None }),
@@ -204,7 +213,7 @@ fn of_messages() -> Vec<Row> {
 
 /// Builds a command of every kind.
 pub(crate) fn every_command(targets: &Targets) -> Vec<Command> {
-    let rows = of_conversations().into_iter().chain(of_messages());
+    let rows = every_row();
     rows.map(|row| (row.command)(targets)).collect()
 }
 
@@ -383,7 +392,7 @@ impl Fixture {
 
 #[tokio::test]
 async fn every_command_is_allowed_or_refused_by_role() {
-    let rows: Vec<Row> = of_conversations().into_iter().chain(of_messages()).collect();
+    let rows: Vec<Row> = every_row().collect();
     let named: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
     assert_eq!(named, NAMES.into_iter().collect(), "every command has a row, and every row a command");
     let server = Setup::new()
@@ -410,7 +419,7 @@ async fn every_command_is_refused_before_the_resume() {
     let targets = fixture.group(4).await;
     let user = &fixture.callers[4].user;
     let mut socket = Handshake::new(user.api.address(), user.api.headers()).open().await.expect("a socket");
-    for row in of_conversations().into_iter().chain(of_messages()).filter(|row| row.name != "session.resume") {
+    for row in every_row().filter(|row| row.name != "session.resume") {
         let refused = socket.call::<Value>((row.command)(&targets)).await.expect_err(row.name);
         assert_eq!(refused.code().map(Code::name), Some("not_resumed"), "{}", row.name);
     }

@@ -202,6 +202,7 @@ export function arabicDialogs({ capped, number, plural }) {
       failed: 'تعذّر تحميل البلاغات.', failedOne: 'تعذّر تحميل البلاغ.', gone: 'لا يوجد بلاغ كهذا',
       onlyModerators: 'البلاغات للمشرفين فقط', back: 'العودة إلى البلاغات',
       count: (count) => plural(count, { zero: 'لا بلاغات', one: 'بلاغ واحد', two: 'بلاغان', few: '# بلاغات', many: '# بلاغاً', other: '# بلاغ' }),
+      aboutYou: 'هذه رسالة منك. يبتّ فيها مشرف آخر.',
       reportedBy: (names) => `بلاغ من ${names}`, noText: 'رسالة بلا نص',
       direct: 'في محادثة بين شخصين', group: (title) => `في المجموعة «${title}»`,
       message: 'الرسالة المبلّغ عنها وما حولها', reported: 'مبلّغ عنها',

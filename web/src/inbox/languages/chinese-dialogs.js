@@ -185,6 +185,7 @@ export function chineseDialogs({ capped, number, plural }) {
       failed: '无法加载举报。', failedOne: '无法加载这条举报。', gone: '没有这条举报',
       onlyModerators: '只有管理员能查看举报', back: '返回举报列表',
       count: (count) => plural(count, { other: '# 次举报' }),
+      aboutYou: '这是您发送的消息，由其他管理员处理。',
       reportedBy: (names) => `举报人：${names}`, noText: '没有文字的消息',
       direct: '在双人会话中', group: (title) => `在群组“${title}”中`,
       message: '被举报的消息及其前后的消息', reported: '被举报',

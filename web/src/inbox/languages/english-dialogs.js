@@ -203,6 +203,7 @@ export function englishDialogs({ capped, number, plural }) {
       failed: 'The reports could not be loaded.', failedOne: 'The report could not be loaded.', gone: 'There is no such report',
       onlyModerators: 'Only moderators see reports', back: 'Back to the reports',
       count: (/** @type {number} */ count) => plural(count, { one: '# report', other: '# reports' }),
+      aboutYou: 'This is a message of yours. Another moderator decides about it.',
       reportedBy: (/** @type {string} */ names) => `reported by ${names}`, noText: 'A message without text',
       direct: 'In a conversation of two', group: (/** @type {string} */ title) => `In the group “${title}”`,
       message: 'The reported message and those around it', reported: 'Reported',

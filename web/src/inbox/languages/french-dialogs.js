@@ -192,6 +192,7 @@ export function frenchDialogs({ capped, number, plural }) {
       failed: 'Les signalements n’ont pas pu être chargés.', failedOne: 'Le signalement n’a pas pu être chargé.', gone: 'Ce signalement n’existe pas',
       onlyModerators: 'Seule la modération voit les signalements', back: 'Retour aux signalements',
       count: (count) => plural(count, { one: '# signalement', many: '# de signalements', other: '# signalements' }),
+      aboutYou: 'C’est un de vos messages. Une autre personne de la modération en décide.',
       reportedBy: (names) => `signalé par ${names}`, noText: 'Un message sans texte',
       direct: 'Dans une conversation à deux', group: (title) => `Dans le groupe « ${title} »`,
       message: 'Le message signalé et ceux qui l’entourent', reported: 'Signalé',

@@ -195,6 +195,7 @@ export function germanDialogs({ capped, number, plural }) {
       failed: 'Die Meldungen konnten nicht geladen werden.', failedOne: 'Die Meldung konnte nicht geladen werden.', gone: 'Diese Meldung gibt es nicht',
       onlyModerators: 'Nur die Moderation sieht Meldungen', back: 'Zurück zu den Meldungen',
       count: (count) => plural(count, { one: '# Meldung', other: '# Meldungen' }),
+      aboutYou: 'Das ist eine Nachricht von Ihnen. Jemand anderes aus der Moderation entscheidet darüber.',
       reportedBy: (names) => `gemeldet von ${names}`, noText: 'Eine Nachricht ohne Text',
       direct: 'In einer Unterhaltung zu zweit', group: (title) => `In der Gruppe „${title}“`,
       message: 'Die gemeldete Nachricht und die um sie herum', reported: 'Gemeldet',

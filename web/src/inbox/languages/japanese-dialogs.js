@@ -184,6 +184,7 @@ export function japaneseDialogs({ capped, number, plural }) {
       failed: '報告を読み込めませんでした。', failedOne: 'この報告を読み込めませんでした。', gone: 'この報告はありません',
       onlyModerators: '報告はモデレーターだけが見られます', back: '報告の一覧に戻る',
       count: (count) => plural(count, { other: '#件の報告' }),
+      aboutYou: 'これはあなたのメッセージです。別のモデレーターが判断します。',
       reportedBy: (names) => `報告者：${names}`, noText: '本文のないメッセージ',
       direct: '2人の会話', group: (title) => `グループ「${title}」`,
       message: '報告されたメッセージとその前後', reported: '報告あり',

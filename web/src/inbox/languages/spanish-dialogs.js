@@ -198,6 +198,7 @@ export function spanishDialogs({ capped, number, plural }) {
       failed: 'No se pudieron cargar las denuncias.', failedOne: 'No se pudo cargar la denuncia.', gone: 'No existe esta denuncia',
       onlyModerators: 'Solo la moderación ve las denuncias', back: 'Volver a las denuncias',
       count: (count) => plural(count, { one: '# denuncia', many: '# de denuncias', other: '# denuncias' }),
+      aboutYou: 'Es un mensaje tuyo. Decide otra persona de la moderación.',
       reportedBy: (names) => `denuncia de ${names}`, noText: 'Un mensaje sin texto',
       direct: 'En una conversación entre dos', group: (title) => `En el grupo «${title}»`,
       message: 'El mensaje denunciado y los de su alrededor', reported: 'Denunciado',

@@ -162,9 +162,9 @@ async fn further_reporters_are_added_until_the_report_is_settled(cluster: TestCl
     assert_eq!(row["title"], "Night desk");
     let id = ReportId(first["report"].as_i64().expect("an id"));
     settle(&cluster, "Mo", id, (false, false)).await.expect("a moderator");
-    let anew = report(&cluster, "Ben", (group, 1)).await.expect("it is there");
-    assert_eq!(anew["duplicate"], false);
-    assert_ne!(anew["report"], first["report"]);
+    let again = report(&cluster, "Ben", (group, 1)).await.expect("it is there");
+    assert_eq!(again["duplicate"], false);
+    assert_ne!(again["report"], first["report"]);
     cluster.is_consistent().await;
 }
 
@@ -292,6 +292,10 @@ async fn one_of_two_moderators_settles_a_report(cluster: TestCluster) {
     cluster.send("Mo", conversation, "hello").await;
     let id = reported(&cluster, "Ada", (conversation, 1)).await;
     assert_eq!(code(settle(&cluster, "Mo", id, (false, false)).await), Code::NotAllowed);
+    let row = get(&cluster, "Mo", id).await.expect("a moderator")["report"].take();
+    assert_eq!((&row["reasons"], &row["reason_count"]), (&json!([]), &json!(1)), "not who reported it: {row}");
+    let row = get(&cluster, "Max", id).await.expect("a moderator")["report"].take();
+    assert_eq!(row["reasons"][0]["reporter"]["name"], "Ada");
     settle(&cluster, "Max", id, (false, false)).await.expect("another one");
 }
 
