@@ -157,8 +157,9 @@ async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Pr
         }
         QueryRequest::GetReport { report } => {
             let found = as_moderator(app, user, move |snapshot| snapshot.report(report)).await?;
-            let found = found.ok_or(Problem::from(Code::NotFound))?;
-            Ok(Answer::Report(Box::new(ReportAnswer { report: shown_to(user, found.report), ..found })))
+            let ReportAnswer { report, copies } = found.ok_or(Problem::from(Code::NotFound))?;
+            let copies = if report.sender.id == user { Vec::new() } else { copies };
+            Ok(Answer::Report(Box::new(ReportAnswer { report: shown_to(user, report), copies })))
         }
         QueryRequest::Search(search) => {
             let rows = paging::page_size(limits, search.limit)?;

@@ -125,8 +125,11 @@ export class ReportCase {
     this.#drawn.face = key;
     setText(this.#title, report?.sender.name ?? say.reports);
     setText(this.#buttons[1], words.warn(isolated(shortName(report?.sender.name ?? ''))));
-    const where = report?.conversation_kind === 'group' ? words.group(isolated(report.title ?? '')) : words.direct;
-    setText(this.#place, report ? `${where} · ${shortTime(Date.parse(report.created_at), now)}` : '');
+    // A settled report has no title any more.
+    const group = report?.title ? words.group(isolated(report.title)) : '';
+    const where = report?.conversation_kind === 'direct' ? words.direct : group;
+    const time = report ? shortTime(Date.parse(report.created_at), now) : '';
+    setText(this.#place, [where, time].filter((part) => part !== '').join(' · '));
   }
 
   /** @param {CaseView} view */

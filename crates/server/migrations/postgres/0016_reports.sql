@@ -1,5 +1,5 @@
--- Reports of messages. `text` is the beginning of the message's; `copies` has it and those near it as JSON, and is NULL once
--- the report is settled. `warning_unread` is 1 if its sender was warned and has not seen it.
+-- Reports of messages. `text` is the beginning of the message's; `copies` has it and those near it as JSON, and `edited` has
+-- it as it was when it was last reported, if it was edited meanwhile. Both are NULL once the report is settled. `warning_unread` is 1 if its sender was warned and has not seen it.
 CREATE TABLE reports (
     id BIGINT PRIMARY KEY,
     version BIGINT NOT NULL,
@@ -11,6 +11,7 @@ CREATE TABLE reports (
     created_at BIGINT NOT NULL,
     text TEXT NOT NULL,
     copies TEXT,
+    edited TEXT,
     reason_count BIGINT NOT NULL,
     settled_at BIGINT,
     settled_by BIGINT REFERENCES users (id),

@@ -37,6 +37,8 @@ pub struct ReportRow {
     pub reasons: Vec<ReasonRow>,
     /// Only of a new one.
     pub copies: Option<Vec<Message>>,
+    /// Only of one that was just reported again.
+    pub edited: Option<Message>,
 }
 
 /// A user who reported a message, and why.

@@ -55,6 +55,7 @@ impl State {
         if row.details.deleted {
             return Err(too_late("it was deleted"));
         }
+        let present = row.details.edited_at.map(|edited_at| (edited_at, copy(row)));
         let note = checked_note(&new.note, rules)?;
         let reason = ReasonRow { reporter: actor, reason: new.reason, note, created_at: at.now_ms };
         let open = self.open_reports.get(&key).copied();
@@ -71,6 +72,11 @@ impl State {
         let id = if let Some(id) = open { id } else { self.open_report(actor, key, rules, at)? };
         self.report_times.entry(actor).or_default().push(at.now_ms);
         let row = self.reports.get_mut(&id).expect("just inserted or found");
+        // Else who reports a message before it is edited would decide what moderators see of it.
+        if let Some((_, message)) = present.filter(|(edited_at, _)| open.is_some() && *edited_at >= row.created_at) {
+            row.text = excerpt(&message.text);
+            row.edited = Some(message);
+        }
         row.reasons.push(reason);
         row.reason_count += 1;
         row.version = at.version;
@@ -110,7 +116,7 @@ impl State {
             seq: key.1,
             sender: reported.sender,
             created_at: at.now_ms,
-            text: reported.text.chars().take(EXCERPT_CHARS).collect(),
+            text: excerpt(&reported.text),
             reason_count: 0,
             settled_at: None,
             settled_by: None,
@@ -120,6 +126,7 @@ impl State {
             note: None,
             reasons: Vec::new(),
             copies: Some(copies(rows.values().copied(), key, rules.limits.page_bytes_max as usize)),
+            edited: None,
         })
     }
 
@@ -170,7 +177,8 @@ impl State {
         (row.removed, row.warned, row.warning_unread) = (settlement.remove, settlement.warn, settlement.warn);
         row.note = Some(note);
         row.text.clear();
-        row.copies = None;
+        row.title = None;
+        (row.copies, row.edited) = (None, None);
         row.reasons.iter_mut().for_each(|reason| reason.note.clear());
         let warning = row.warning();
         self.changed_reports.insert(id);
@@ -258,11 +266,13 @@ impl State {
     }
 }
 
-/// Leaves out who reported a message, and why, where its sender is the moderator who sees the report.
+/// Leaves out who reported a message and why, and the moderators' note, where its sender is the moderator who sees the
+/// report.
 #[must_use]
 pub fn shown_to(user: UserId, mut report: Report) -> Report {
     if report.sender.id == user {
         report.reasons.clear();
+        report.note = None;
     }
     report
 }
@@ -284,10 +294,18 @@ fn checked_note(note: &str, rules: &Rules) -> Result<String, Problem> {
     text::message(note, rules.limits.report_note_chars_max)
 }
 
+fn excerpt(text: &str) -> String {
+    text.chars().take(EXCERPT_CHARS).collect()
+}
+
+fn copy(row: &MessageRow) -> Message {
+    Message { reactions: Vec::new(), ..row.message() }
+}
+
 /// Copies messages without their reactions, in the order of their `seq`; those furthest from the reported one are left out
 /// if they are too large together.
 fn copies<'a>(rows: impl Iterator<Item = &'a MessageRow>, key: MessageKey, bytes_max: usize) -> Vec<Message> {
-    let mut messages: Vec<Message> = rows.map(|row| Message { reactions: Vec::new(), ..row.message() }).collect();
+    let mut messages: Vec<Message> = rows.map(copy).collect();
     while messages.len() > 1 && messages.iter().map(weight).sum::<usize>() > bytes_max {
         let distance = |message: Option<&Message>| message.map_or(0, |message| message.seq.0.abs_diff(key.1.0));
         let is_first_further = distance(messages.first()) >= distance(messages.last());

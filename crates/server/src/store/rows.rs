@@ -321,6 +321,7 @@ impl<'row> RowReader<'row> {
             note: self.optional_text()?,
             reasons: Vec::new(),
             copies: None,
+            edited: None,
         })
     }
 

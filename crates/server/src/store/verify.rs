@@ -129,7 +129,8 @@ const CHECKS: [(&str, &str); 29] = [
     (
         "open reports without copies, or settled ones that still have something that users wrote",
         "SELECT COUNT(*) FROM reports p WHERE (p.settled_at IS NULL AND p.copies IS NULL) \
-         OR (p.settled_at IS NOT NULL AND (p.copies IS NOT NULL OR p.text <> '' OR p.settled_by IS NULL \
+         OR (p.settled_at IS NOT NULL AND (p.copies IS NOT NULL OR p.edited IS NOT NULL OR p.title IS NOT NULL OR p.text <> '' \
+         OR p.settled_by IS NULL \
          OR EXISTS (SELECT 1 FROM report_reasons r WHERE r.report_id = p.id AND r.note <> '')))",
     ),
     (

@@ -4,7 +4,7 @@ use super::BatchTransaction;
 use crate::{
     domain::{
         load_plan::LoadPlan,
-        report_row::OPEN_REPORTS_MAX,
+        report_row::{OPEN_REPORTS_MAX, ReportRow},
         reports::{COPIED_AROUND, MODERATORS_MAX},
         rows::Named as _,
         state::State,
@@ -21,6 +21,7 @@ use parlor_protocol::{
     ids::{ConversationId, ReportId, Seq, UserId},
     limits::Limits,
 };
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 impl BatchTransaction<'_> {
@@ -147,11 +148,20 @@ impl BatchTransaction<'_> {
         })
     }
 
+    /// Writes what changed of old reports first: one may have been settled before its message was reported again.
     pub(super) fn write_reports(&mut self, state: &State) -> Result<()> {
+        let is_new = |row: &&ReportRow| state.new_reports.contains(&row.id);
+        let changed = || state.changed_reports.iter().map(|id| &state.reports[id]);
+        self.update_reports(changed().filter(|row| !is_new(row)))?;
         self.insert_reports(state)?;
+        self.update_reports(changed().filter(is_new))
+    }
+
+    fn update_reports<'a>(&mut self, rows: impl Iterator<Item = &'a ReportRow>) -> Result<()> {
         let mut changed = BulkParams::new([
             "id",
             "version",
+            "title",
             "text",
             "reason_count",
             "settled_at",
@@ -162,11 +172,13 @@ impl BatchTransaction<'_> {
             "note",
         ]);
         let mut settled = BulkParams::new(["id"]);
+        let mut edited = BulkParams::new(["id", "edited"]);
         let mut reasons = BulkParams::new(["report_id", "place", "reporter_id", "reason", "note", "created_at"]);
-        for row in state.changed_reports.iter().map(|id| &state.reports[id]) {
+        for row in rows {
             changed.push([
                 row.id.0.into(),
                 row.version.0.into(),
+                (&row.title).into(),
                 row.text.as_str().into(),
                 i64::from(row.reason_count).into(),
                 row.settled_at.into(),
@@ -178,6 +190,8 @@ impl BatchTransaction<'_> {
             ]);
             if row.settled_at.is_some() {
                 settled.push([row.id.0.into()]);
+            } else if let Some(message) = &row.edited {
+                edited.push([row.id.0.into(), json(message).into()]);
             }
             for (reason, place) in row.reasons.iter().zip(1_i64..) {
                 reasons.push([
@@ -191,7 +205,8 @@ impl BatchTransaction<'_> {
             }
         }
         self.update(changed, "reports")?;
-        self.execute(settled, "UPDATE reports SET copies = NULL WHERE id IN (SELECT v.id FROM v)")?;
+        self.update(edited, "reports")?;
+        self.execute(settled, "UPDATE reports SET copies = NULL, edited = NULL WHERE id IN (SELECT v.id FROM v)")?;
         self.upsert(reasons, "report_reasons", 2)
     }
 
@@ -213,8 +228,7 @@ impl BatchTransaction<'_> {
             "warning_unread",
         ]);
         for row in state.new_reports.iter().map(|id| &state.reports[id]) {
-            let copies = row.copies.as_ref();
-            let copies = copies.map(|copies| serde_json::to_string(copies).expect("messages have string keys only"));
+            let copies = row.copies.as_ref().map(json);
             params.push([
                 row.id.0.into(),
                 row.version.0.into(),
@@ -234,4 +248,8 @@ impl BatchTransaction<'_> {
         }
         self.insert(params, "reports")
     }
+}
+
+fn json(copies: &impl Serialize) -> String {
+    serde_json::to_string(copies).expect("messages have string keys only")
 }

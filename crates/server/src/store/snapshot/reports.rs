@@ -20,6 +20,7 @@ use parlor_protocol::{
     model::{Message, User},
     report::{Report, ReportAnswer, ReportCopy, ReportCounts, ReportState, Warning},
 };
+use serde::de::DeserializeOwned;
 use std::collections::{HashMap, HashSet};
 
 /// Reports on one page, whatever its limit: each may have long notes of many reporters.
@@ -111,18 +112,17 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store is unavailable.
     pub fn report(&mut self, id: ReportId) -> Result<Option<ReportAnswer>> {
-        let sql = format!("SELECT {REPORT}, p.copies FROM reports p WHERE p.id = $1");
+        let sql = format!("SELECT {REPORT}, p.copies, p.edited FROM reports p WHERE p.id = $1");
         let found = self.connection().query_optional(&sql, &[id.0.into()], |row| {
             let mut reader = RowReader::new(row);
-            Ok((reader.report()?, reader.optional_text()?))
+            Ok((reader.report()?, reader.optional_text()?, reader.optional_text()?))
         })?;
-        let Some((row, copies)) = found else { return Ok(None) };
+        let Some((row, copies, edited)) = found else { return Ok(None) };
         let seq = row.seq;
-        let messages: Vec<Message> = match copies {
-            Some(text) => serde_json::from_str(&text)
-                .map_err(|error| StoreError::Corrupt(format!("copies of a report: {error}")))?,
-            None => Vec::new(),
-        };
+        let mut messages: Vec<Message> = copies.map_or(Ok(Vec::new()), |text| parse(&text))?;
+        let edited: Option<Message> = edited.map(|text| parse(&text)).transpose()?;
+        let place = messages.iter().position(|message| message.seq > seq).unwrap_or(messages.len());
+        messages.splice(place..place, edited);
         let senders = self.users_by_id(messages.iter().map(|message| message.sender))?;
         let senders: HashMap<UserId, User> = senders.into_iter().map(|user| (user.id, user)).collect();
         let copies = messages.into_iter().filter_map(|message| {
@@ -159,6 +159,11 @@ impl Snapshot<'_> {
         let users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
         Ok(rows.iter().map(|row| row.report(|user| users[&user].clone())).collect())
     }
+}
+
+/// Parses copies of messages.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("copies of a report: {error}")))
 }
 
 /// Estimates how many bytes a report takes on the wire.

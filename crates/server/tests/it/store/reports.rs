@@ -153,15 +153,27 @@ async fn further_reporters_are_added_until_the_report_is_settled(cluster: TestCl
     assert_eq!(first["duplicate"], false);
     let again = report(&cluster, "Ben", (group, 1)).await.expect("a repeat");
     assert_eq!((&again["report"], &again["duplicate"]), (&first["report"], &json!(true)));
+    // The first report does not decide what moderators see of it.
+    let edit = Command::Edit {
+        conversation: group,
+        seq: Seq(1),
+        text: Some("a threat".to_owned()),
+        mentions: Vec::new(),
+        subject: None,
+    };
+    does(&cluster, "Ada", edit).await.expect("their own message");
     let other = report(&cluster, "Cleo", (group, 1)).await.expect("a member");
     assert_eq!((&other["report"], &other["duplicate"]), (&first["report"], &json!(false)));
     let open = list(&cluster, "Mo", ReportState::Open).await.expect("a moderator");
     let row = &open["reports"][0];
     let names: Vec<_> = row["reasons"].as_array().expect("reasons").iter().map(|by| &by["reporter"]["name"]).collect();
     assert_eq!((names, &row["reason_count"]), (vec![&json!("Cleo"), &json!("Ben")], &json!(2)), "the newest first");
-    assert_eq!(row["title"], "Night desk");
+    assert_eq!((&row["title"], &row["text"]), (&json!("Night desk"), &json!("a threat")));
     let id = ReportId(first["report"].as_i64().expect("an id"));
-    settle(&cluster, "Mo", id, (false, false)).await.expect("a moderator");
+    let answer = get(&cluster, "Mo", id).await.expect("a moderator");
+    assert_eq!(copied(&answer), [(1, "hello"), (1, "a threat")], "as it was each time");
+    let settled = settle(&cluster, "Mo", id, (false, false)).await.expect("a moderator");
+    assert_eq!(settled["report"]["title"], Value::Null, "what users wrote is gone");
     let again = report(&cluster, "Ben", (group, 1)).await.expect("it is there");
     assert_eq!(again["duplicate"], false);
     assert_ne!(again["report"], first["report"]);
@@ -384,6 +396,12 @@ async fn changes_of_one_batch_are_decided_in_their_order(cluster: TestCluster) {
     assert_eq!(row["conversation"]["unread"], 1);
     assert_eq!(me(&cluster, "Ben", None).await["warnings"], json!([]));
     assert_eq!(me(&cluster, "Mo", None).await["reports"], json!({"open": 1}));
+    // It is settled, and reported again.
+    let third = reported(&cluster, "Ada", (conversation, 3)).await;
+    let settlement = parlor::domain::Settlement { remove: false, warn: false, note: String::new() };
+    commit_together(&cluster.app, &[Change::SettleReport { actor: mo, report: third, settlement }, report(3)]).await;
+    let open = list(&cluster, "Mo", ReportState::Open).await.expect("a moderator");
+    assert_eq!(open["reports"].as_array().map(Vec::len), Some(2), "{open}");
     cluster.is_consistent().await;
 }
 
