@@ -156,10 +156,7 @@ async fn read(app: &App, actor: Actor, query: QueryRequest) -> Result<Answer, Pr
             list_reports(app, user, state, after.as_deref(), limit).await.map(Answer::Reports)
         }
         QueryRequest::GetReport { report } => {
-            let found = as_moderator(app, user, move |snapshot| snapshot.report(report)).await?;
-            let ReportAnswer { report, copies } = found.ok_or(Problem::from(Code::NotFound))?;
-            let copies = if report.sender.id == user { Vec::new() } else { copies };
-            Ok(Answer::Report(Box::new(ReportAnswer { report: shown_to(user, report), copies })))
+            get_report(app, user, report).await.map(|found| Answer::Report(Box::new(found)))
         }
         QueryRequest::Search(search) => {
             let rows = paging::page_size(limits, search.limit)?;
@@ -183,6 +180,14 @@ async fn list_reports(
     let (reports, next) = as_moderator(app, user, move |snapshot| snapshot.list_reports(state, after, limit)).await?;
     let reports = reports.into_iter().map(|report| shown_to(user, report)).collect();
     Ok(Reports { reports, next: next.map(|place| place.to_string()) })
+}
+
+/// Returns a report for a moderator, without its copies if it is about a message of theirs.
+async fn get_report(app: &App, user: UserId, report: ReportId) -> Result<ReportAnswer, Problem> {
+    let found = as_moderator(app, user, move |snapshot| snapshot.report(report)).await?;
+    let ReportAnswer { report, copies } = found.ok_or(Problem::from(Code::NotFound))?;
+    let copies = if report.sender.id == user { Vec::new() } else { copies };
+    Ok(ReportAnswer { report: shown_to(user, report), copies })
 }
 
 /// Reads what only moderators may, in the snapshot in which the user is one.

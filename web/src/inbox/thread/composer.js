@@ -9,7 +9,7 @@
  * @import {Completion} from './completion.js'
  * @import {ParlorUploadTray} from '../files/upload-tray.js'
  * @import {ComposerMode, ComposerView} from '../view/thread.js'
- * @import {Restored} from './draft.js'
+ * @import {Restored} from '../ui/events.js'
  */
 import '../files/upload-tray.js';
 import { h, replaceChildren, setAttribute, setText } from '../ui/dom.js';

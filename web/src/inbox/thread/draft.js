@@ -5,10 +5,8 @@
  * @import {DraftContent, Drafts} from '../../sdk/drafts.js'
  * @import {DraftSync} from '../../sdk/draft-sync.js'
  * @import {Mention, Message} from '../../sdk/wire.js'
+ * @import {Restored} from '../ui/events.js'
  * @import {Draft, Editing} from '../view/thread.js'
- *
- * @typedef {{text: string, reply?: number, mentions?: Mention[], draft?: number}} Restored what is written again: `reply`
- * is the message that it replied to, `draft` the version of the draft that it was
  */
 import { shiftMentions } from '../view/mentions.js';
 import { isBlank } from '../view/visible-text.js';

@@ -3,7 +3,7 @@
  *
  * @import {Context} from '../../sdk/wire.js'
  * @import {ParlorComposer} from './composer.js'
- * @import {Restored} from './draft.js'
+ * @import {Restored} from '../ui/events.js'
  * @import {ParlorMessageList} from './message-list.js'
  * @import {ThreadView} from '../view/thread.js'
  */

@@ -4,12 +4,13 @@
  *
  * @import {Filters} from '../../sdk/search.js'
  * @import {Me, Mention, MessagePlace, User} from '../../sdk/wire.js'
- * @import {Restored} from '../thread/draft.js'
  * @import {ListFilter} from '../view/conversations.js'
  */
 
 /**
  * @typedef {HTMLElement & {readonly seq: number}} MessageElement
+ * @typedef {{text: string, reply?: number, mentions?: Mention[], draft?: number}} Restored what is written again: `reply`
+ *   is the message that it replied to, `draft` the version of the draft that it was
  * @typedef {{element: MessageElement, at: DOMRect|{x: number, y: number}, back: HTMLElement}} MessageTarget where a menu of
  *   a message opens, and what gets the focus when it closes
  * @typedef {{quiet?: boolean, keep?: boolean}} JumpOptions `quiet`: the message is not highlighted, and a neighbour will
