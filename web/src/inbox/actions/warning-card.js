@@ -6,7 +6,7 @@
  */
 import { readWarning } from '../../sdk/reports.js';
 import { findMessage } from './find-message.js';
-import { h, replaceChildren } from '../ui/dom.js';
+import { h, replaceChildren, setAttribute } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { toast } from '../ui/toast.js';
 import { dialogSay } from '../view/dialog-strings.js';
@@ -43,11 +43,13 @@ async function showMessage({ client, goTo }, { conversation, seq }) {
 
 /** @param {WarningParts} parts @param {Warning} warning @param {HTMLButtonElement} button */
 async function confirm({ client, host }, warning, button) {
-  button.disabled = true;
+  if (button.ariaDisabled) return;
+  // A disabled button would lose the focus.
+  setAttribute(button, 'aria-disabled', 'true');
   try {
     await readWarning(client, warning.report);
   } catch (error) {
-    button.disabled = false;
+    setAttribute(button, 'aria-disabled', null);
     toast(host, { words: say.notChangedBecause(errorText(error)), sign: 'alert' });
   }
 }

@@ -1,6 +1,8 @@
 /**
  * Reporting a message to the moderators, and blocking its sender at the same time.
  *
+ * What is being sent cannot be taken back: if the dialog is closed meanwhile, a notice says what became of it.
+ *
  * @import {Client} from '../../sdk/client.js'
  * @import {Conversation, Message, ReportReason} from '../../sdk/wire.js'
  */
@@ -9,7 +11,7 @@ import { Problem } from '../../sdk/problem.js';
 import { reportMessage } from '../../sdk/reports.js';
 import { partnerIn } from '../../sdk/state/blocks.js';
 import { openDialog } from '../ui/dialog.js';
-import { h } from '../ui/dom.js';
+import { h, setAttribute } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { toast } from '../ui/toast.js';
 import { isolated } from '../view/bidi.js';
@@ -27,7 +29,9 @@ class ReportDialog {
   #note;
   #also = h('input', { type: 'checkbox' });
   #why = h('p', { class: 'why', role: 'alert', hidden: true });
+  #keep = h('button', { class: 'button', type: 'button', onclick: () => this.#isSending || this.dialog.close() }, words.keep);
   #act = h('button', { class: 'button main', type: 'submit' }, words.act);
+  #isSending = false;
 
   /** @param {HTMLElement} host @param {Client} client @param {Conversation} conversation @param {Message} message */
   constructor(host, client, conversation, message) {
@@ -45,7 +49,7 @@ class ReportDialog {
       this.#reasons, this.#why, h('label', { class: 'field' }, words.note, this.#note),
       mayBlock && h('label', { class: 'reason' }, this.#also, words.also(name)),
       h('p', { class: 'note' }, words.more(name)),
-      h('footer', {}, h('button', { class: 'button', type: 'button', onclick: () => this.dialog.close() }, words.keep), this.#act)));
+      h('footer', {}, this.#keep, this.#act)));
     this.dialog.classList.add('reporting');
     this.#reasons.querySelector('input')?.focus();
   }
@@ -58,6 +62,13 @@ class ReportDialog {
     this.#why.scrollIntoView({ block: 'nearest' });
   }
 
+  /** @param {boolean} isSending */
+  #setSending(isSending) {
+    this.#isSending = isSending;
+    // A disabled button would lose the focus.
+    for (const button of [this.#keep, this.#act]) setAttribute(button, 'aria-disabled', isSending ? 'true' : null);
+  }
+
   /** @param {Event} event */
   async #submit(event) {
     event.preventDefault();
@@ -67,8 +78,8 @@ class ReportDialog {
       this.#reasons.querySelector('input')?.focus();
       return;
     }
-    if (this.#act.disabled) return;
-    this.#act.disabled = true;
+    if (this.#isSending) return;
+    this.#setSending(true);
     const { conversation, seq, sender } = this.message;
     try {
       const reason = /** @type {ReportReason} */ (chosen.value);
@@ -76,8 +87,9 @@ class ReportDialog {
       this.dialog.close();
       await this.#finish(duplicate ? words.again : words.done, sender);
     } catch (error) {
-      this.#act.disabled = false;
-      this.#tell(refusal(error));
+      this.#setSending(false);
+      if (this.dialog.open) this.#tell(refusal(error));
+      else toast(this.host, { words: sentences(words.failed, refusal(error)), sign: 'alert' });
     }
   }
 

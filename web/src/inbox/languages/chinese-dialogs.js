@@ -176,7 +176,7 @@ export function chineseDialogs({ capped, number, plural }) {
       more: (name) => `管理员会收到这条消息及其前后最多各五条消息的副本。${name}不会知道是谁举报的。`,
       also: (name) => `同时屏蔽${name}`, keep: '取消', act: '举报',
       done: '已举报。管理员会查看。', again: '你已举报过这条消息。管理员会查看。',
-      notBlocked: '已举报，但未能屏蔽。', gone: '这条消息已被删除。',
+      failed: '未能举报。', notBlocked: '已举报，但未能屏蔽。', gone: '这条消息已被删除。',
       tooMany: '你今天举报的消息太多了。请明天再试。',
     },
     moderation: {

@@ -194,7 +194,7 @@ export function englishDialogs({ capped, number, plural }) {
         `Moderators get a copy of this message and of up to five before and after it. ${name} is not told who reported it.`,
       also: (/** @type {string} */ name) => `Also block ${name}`, keep: 'Cancel', act: 'Report',
       done: 'Reported. A moderator will look at it.', again: 'You had reported this message. A moderator will look at it.',
-      notBlocked: 'Reported, but not blocked.', gone: 'This message has been deleted.',
+      failed: 'Not reported.', notBlocked: 'Reported, but not blocked.', gone: 'This message has been deleted.',
       tooMany: 'You have reported many messages. Try again tomorrow.',
     },
     moderation: {

@@ -183,7 +183,7 @@ export function frenchDialogs({ capped, number, plural }) {
         `La modération reçoit une copie de ce message et de cinq au plus avant et après lui. ${name} ne saura pas qui l’a signalé.`,
       also: (name) => `Bloquer aussi ${name}`, keep: 'Annuler', act: 'Signaler',
       done: 'Signalé. La modération va l’examiner.', again: 'Vous aviez déjà signalé ce message. La modération va l’examiner.',
-      notBlocked: 'Signalé, mais non bloqué.', gone: 'Ce message a été supprimé.',
+      failed: 'Non signalé.', notBlocked: 'Signalé, mais non bloqué.', gone: 'Ce message a été supprimé.',
       tooMany: 'Vous avez signalé beaucoup de messages. Réessayez demain.',
     },
     moderation: {

@@ -186,7 +186,7 @@ export function germanDialogs({ capped, number, plural }) {
         `Die Moderation erhält eine Kopie dieser Nachricht und von bis zu fünf davor und danach. ${name} erfährt nicht, wer sie gemeldet hat.`,
       also: (name) => `${name} auch blockieren`, keep: 'Abbrechen', act: 'Melden',
       done: 'Gemeldet. Die Moderation sieht es sich an.', again: 'Sie hatten diese Nachricht schon gemeldet. Die Moderation sieht es sich an.',
-      notBlocked: 'Gemeldet, aber nicht blockiert.', gone: 'Diese Nachricht wurde gelöscht.',
+      failed: 'Nicht gemeldet.', notBlocked: 'Gemeldet, aber nicht blockiert.', gone: 'Diese Nachricht wurde gelöscht.',
       tooMany: 'Sie haben viele Nachrichten gemeldet. Versuchen Sie es morgen wieder.',
     },
     moderation: {

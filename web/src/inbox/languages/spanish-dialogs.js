@@ -189,7 +189,7 @@ export function spanishDialogs({ capped, number, plural }) {
         `La moderación recibe una copia de este mensaje y de hasta cinco anteriores y posteriores. ${name} no sabrá quién lo denunció.`,
       also: (name) => `Bloquear también a ${name}`, keep: 'Cancelar', act: 'Denunciar',
       done: 'Denunciado. La moderación lo revisará.', again: 'Ya habías denunciado este mensaje. La moderación lo revisará.',
-      notBlocked: 'Denunciado, pero sin bloquear.', gone: 'Este mensaje se eliminó.',
+      failed: 'No se ha denunciado.', notBlocked: 'Denunciado, pero sin bloquear.', gone: 'Este mensaje se eliminó.',
       tooMany: 'Has denunciado muchos mensajes. Inténtalo de nuevo mañana.',
     },
     moderation: {
