@@ -17,22 +17,37 @@ function copy(seq, sender, time, more = {}) {
 
 test('copies of one sender within a minute are together, and the reported one is marked', () => {
   const blocks = copyBlocks([copy(1, ADA, '10:00'), { ...copy(2, BEN, '10:01'), reported: true }, copy(3, BEN, '10:01'), copy(4, BEN, '10:02')], NOW);
-  assert.deepEqual(blocks.map((one) => (one.type === 'group' ? [one.sender.name, one.copies.map((view) => view.reported)] : one.text)),
-    ['Today', ['Ada', [false]], ['Ben', [true, false]], ['Ben', [false]]]);
+  assert.deepEqual(blocks.map((one) => (one.type === 'group' ? [one.sender.name, one.copies.map((view) => view.mark)] : one.text)),
+    ['Today', ['Ada', ['']], ['Ben', ['Reported', '']], ['Ben', ['']]]);
 });
 
 test('a copy shows its quote, its files and what was deleted, and no more', () => {
   const file = { id: 3, name: 'a\u202Egpj.exe', media_type: 'image/jpeg', bytes: 2048, url: '/v1/files/3' };
   const blocks = copyBlocks([
     copy(1, ADA, '10:00'), copy(2, BEN, '10:01', { reply_to: 1, attachments: [file] }), copy(3, ADA, '10:02', { deleted: true, text: '', reply_to: 9 }),
-    copy(4, BEN, '10:03', { text: '', system: { type: 'added', users: [1, 77] } }),
   ], NOW);
   const views = blocks.flatMap((one) => (one.type === 'group' ? one.copies : []));
   assert.deepEqual(views[1].quote, { who: 'Ada', text: 'text 1' });
   assert.ok(!views[1].files[0].name.includes('\u202E'));
   assert.deepEqual([views[2].deleted, views[2].quote], [true, { who: '', text: 'This message is not here' }]);
-  const lines = blocks.map((one) => (one.type === 'line' ? one.text : ''));
-  assert.match(lines.join(''), /Somebody/u, 'a name that the copies lack');
+});
+
+test('a message that was edited and reported again is there as it was at first, and as it became', () => {
+  const first = { ...copy(2, BEN, '10:01', { text: 'Good morning' }), reported: true };
+  const again = { ...copy(2, BEN, '10:01', { text: 'Pay, or else', edited_at: '2026-11-22T10:05:00.000Z' }), reported: true };
+  const blocks = copyBlocks([copy(1, ADA, '10:00'), first, again, copy(3, BEN, '10:01')], NOW);
+  const views = blocks.flatMap((one) => (one.type === 'group' ? one.copies : []));
+  assert.deepEqual(views.map(({ mark, text, edited }) => [mark, text, edited]), [
+    ['', 'text 1', false], ['First reported like this', 'Good morning', false], ['Reported again after an edit', 'Pay, or else', true], ['', 'text 3', false],
+  ]);
+  assert.ok(blocks.every((one) => one.type !== 'line'), 'nothing is missing between them');
+});
+
+test('what was not copied between two messages leaves a line, and what is beyond them none', () => {
+  const blocks = copyBlocks([copy(4, ADA, '10:00'), copy(5, ADA, '10:00'), copy(11, ADA, '10:00'), copy(12, ADA, '10:00')], NOW);
+  assert.deepEqual(blocks.map((one) => (one.type === 'group' ? one.copies.map(({ text }) => text) : one.type)),
+    ['day', ['text 4', 'text 5'], 'line', ['text 11', 'text 12']]);
+  assert.deepEqual(copyBlocks([], NOW), []);
 });
 
 test('an outcome is one of four', () => {

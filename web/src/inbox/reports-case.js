@@ -2,6 +2,8 @@
  * One report on the moderators' page: why the message was reported, copies of it and of those around it, and the
  * decision. The moderator reaches nothing else of the conversation. It renders; `reports.js` loads and sends.
  *
+ * Invariant: a note stays until it is sent, whatever is shown meanwhile.
+ *
  * @import {Settlement} from '../sdk/reports.js'
  * @import {Report, ReportCopy, Reporting} from '../sdk/wire.js'
  * @import {CopyBlock, CopyView} from './view/report-copies.js'
@@ -20,6 +22,8 @@ import { copyBlocks } from './view/report-copies.js';
 import { say } from './view/strings.js';
 
 const { moderation: words } = dialogSay;
+/** How many notes are kept that were not sent. */
+const NOTES_MAX = 50;
 
 /**
  * `missing`: there is no such report; `next` is another open one.
@@ -39,7 +43,11 @@ export class ReportCase {
   #copies = h('div', { class: 'blocks' });
   #instead = h('div', { class: 'instead' });
   #scroll = h('div', { class: 'report-scroll', role: 'region', 'aria-label': words.message, tabindex: 0 }, this.#reasons, this.#copies, this.#instead);
-  #note = h('textarea', { rows: 1, dir: 'auto', 'aria-label': words.note, placeholder: words.note });
+  #note = h('textarea', { rows: 1, dir: 'auto', 'aria-label': words.note, placeholder: words.note, oninput: () => this.#keepNote() });
+  /** Notes that were not sent, of each report. @type {Map<number, string>} */
+  #notes = new Map();
+  /** The report that is shown. */
+  #about = 0;
   #why = h('p', { class: 'why', role: 'alert', hidden: true });
   #buttons = [
     this.#button(words.dismiss, 'plain', { remove: false, warn: false }),
@@ -47,10 +55,11 @@ export class ReportCase {
     this.#button(words.both, 'warn', { remove: true, warn: true }),
     this.#button(words.remove, 'main', { remove: true, warn: false }),
   ];
+  #verdict = h('div', { class: 'verdict' }, h('p', { class: 'note' }, words.recorded), h('div', { class: 'buttons' }, ...this.#buttons));
   #decide = h('form', { class: 'report-foot', onsubmit: (/** @type {Event} */ event) => event.preventDefault() }, this.#note, this.#why,
-    h('div', { class: 'verdict' }, h('p', { class: 'note' }, words.recorded), h('div', { class: 'buttons' }, ...this.#buttons)));
+    this.#verdict);
   #record = h('div', { class: 'report-foot', role: 'status', hidden: true });
-  #drawn = { face: '', reasons: '', copies: '', record: '', instead: '' };
+  #drawn = { face: '', reasons: '', why: '', record: '', instead: '' };
   /** The copies have just been drawn, and the reported one is not yet in view. */
   #isNew = false;
   /** What the copies are drawn of. @type {ReportCopy[]|null} */
@@ -68,10 +77,11 @@ export class ReportCase {
     ];
   }
 
-  /** @param {number} most characters of the note */
-  begin(most) {
+  /** @param {number} report @param {number} most characters of the note */
+  begin(report, most) {
+    this.#about = report;
     setAttribute(this.#note, 'maxlength', most);
-    this.#note.value = '';
+    this.#note.value = this.#notes.get(report) ?? '';
     this.#scroll.scrollTop = 0;
   }
 
@@ -99,23 +109,48 @@ export class ReportCase {
     this.#drawInstead(view);
     this.#evidence.hidden = !isReady;
     if (report) setAttribute(this.#evidence, 'href', addressOf(evidencePath(report.id)));
-    const hadFocus = this.#decide.contains(document.activeElement);
-    this.#decide.hidden = !isReady;
-    for (const button of this.#buttons) button.disabled = view.isSettling;
-    this.#why.hidden = view.trouble === '';
-    if (view.trouble !== '') this.#why.replaceChildren(icon('alert', { small: true }), view.trouble);
+    const focused = document.activeElement;
+    const hadFocus = this.#decide.contains(focused);
+    this.#drawDecide(view, isReady);
     this.#drawRecord(view);
     if (this.#isNew && !this.#decide.hidden) {
       this.#isNew = false;
       this.#copies.querySelector('.reported')?.scrollIntoView({ block: 'nearest' });
     }
     // The buttons are gone, and the way on is in their place.
-    if (hadFocus && !isReady) (this.#record.querySelector('a') ?? this.#title).focus();
+    if (hadFocus && !isReady && (this.#decide.hidden || focused !== this.#note)) (this.#record.querySelector('a') ?? this.#title).focus();
   }
 
   /** @param {string} label @param {string} look @param {Settlement} settlement @returns {HTMLButtonElement} */
   #button(label, look, settlement) {
     return h('button', { class: `button ${look}`, type: 'button', onclick: () => this.settle({ ...settlement, note: this.#note.value.trim() }) }, label);
+  }
+
+  #keepNote() {
+    this.#notes.delete(this.#about);
+    if (this.#note.value.trim() !== '') this.#notes.set(this.#about, this.#note.value);
+    const [oldest] = this.#notes.keys();
+    if (this.#notes.size > NOTES_MAX) this.#notes.delete(oldest);
+  }
+
+  /** @param {CaseView} view @param {boolean} isReady */
+  #drawDecide({ report, me, trouble, isSettling }, isReady) {
+    const isSettled = report?.state === 'settled';
+    if (isSettled && report.settled_by?.id === me) {
+      this.#note.value = '';
+      this.#keepNote();
+    }
+    // Somebody else was faster: what was written can still be read and copied.
+    const isLate = isSettled && this.#note.value.trim() !== '';
+    this.#decide.hidden = !isReady && !isLate;
+    setAttribute(this.#note, 'readonly', isLate);
+    this.#verdict.hidden = isLate;
+    // A disabled button would lose the focus.
+    for (const button of this.#buttons) setAttribute(button, 'aria-disabled', isSettling ? 'true' : null);
+    const why = isLate ? words.tooLate : trouble;
+    this.#why.hidden = why === '';
+    if (why !== '' && why !== this.#drawn.why) this.#why.replaceChildren(icon('alert', { small: true }), why);
+    this.#drawn.why = why;
   }
 
   /** @param {CaseView} view */
@@ -134,12 +169,14 @@ export class ReportCase {
 
   /** @param {CaseView} view */
   #drawReasons({ report, now, me }) {
-    const key = JSON.stringify([report?.reasons, report?.reason_count, now - (now % 60_000)]);
+    const key = JSON.stringify([report?.state, report?.reasons, report?.reason_count, now - (now % 60_000)]);
     if (key === this.#drawn.reasons) return;
     this.#drawn.reasons = key;
     const rows = (report?.reasons ?? []).map((one) => reporterRow(one, now, me));
     const rest = (report?.reason_count ?? 0) - rows.length;
-    const note = report?.sender.id === me ? words.aboutYou : rest > 0 ? say.moreOf(rest) : '';
+    const more = rest > 0 ? say.moreOf(rest) : '';
+    const own = report?.state === 'open' ? words.aboutYou : '';
+    const note = report?.sender.id === me ? own : more;
     this.#reasons.replaceChildren(...rows, ...(note === '' ? [] : [h('li', { class: 'note' }, note)]));
     this.#reasons.hidden = rows.length === 0 && note === '';
   }
@@ -147,11 +184,14 @@ export class ReportCase {
   /** @param {CaseView} view */
   #drawCopies({ report, copies, now }) {
     const shown = report?.state === 'open' ? copies : null;
-    if (shown === this.#drawnCopies) return;
+    const drawn = this.#drawnCopies;
+    if (shown === drawn) return;
     this.#drawnCopies = shown;
+    // They are loaded again after every gap, and are seldom others.
+    if (JSON.stringify(shown) === JSON.stringify(drawn)) return;
     this.#copies.hidden = !shown;
     this.#copies.replaceChildren(...copyBlocks(shown ?? [], now).map((block) => copyBlock(block)));
-    this.#isNew = shown !== null;
+    this.#isNew = shown !== null && drawn === null;
   }
 
   /** @param {CaseView} view */
@@ -209,7 +249,7 @@ function copyBlock(block) {
 }
 
 /** @param {CopyView} copy @returns {HTMLElement} */
-function copyBubble({ reported, deleted, subject, text, edited, forwarded, quote, files }) {
+function copyBubble({ mark, deleted, subject, text, edited, forwarded, quote, files }) {
   const body = deleted
     ? [icon('bin', { small: true }), h('span', { class: 'text', dir: 'auto' }, say.wasDeleted)]
     : [
@@ -219,9 +259,9 @@ function copyBubble({ reported, deleted, subject, text, edited, forwarded, quote
         ...files.map(({ name, about }) => h('span', { class: 'copied-file', dir: 'auto' }, icon('file', { small: true }), h('bdi', {}, name), h('span', {}, about))),
         edited && h('span', { class: 'edited' }, say.edited),
       ];
-  return h('div', { class: reported ? 'msg reported' : 'msg' }, h('div', { class: deleted ? 'bubble gone' : 'bubble', dir: 'auto' },
+  return h('div', { class: mark === '' ? 'msg' : 'msg reported' }, h('div', { class: deleted ? 'bubble gone' : 'bubble', dir: 'auto' },
     // The direction of the bubble is that of what the sender wrote.
-    reported && h('span', { class: 'chip warns', dir: 'auto' }, icon('flag', { small: true }), words.reported),
+    mark !== '' && h('span', { class: 'chip warns', dir: 'auto' }, icon('flag', { small: true }), mark),
     quote && h('div', { class: quote.who === '' ? 'quote lost' : 'quote' }, quote.who !== '' && h('b', { class: 'one-line', dir: 'auto' }, quote.who), h('span', { class: 'quoted', dir: 'auto' }, quote.text)),
     h('div', { class: 'body' }, ...body)));
 }

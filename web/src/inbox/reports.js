@@ -22,10 +22,11 @@ import { say } from './view/strings.js';
 
 const { moderation: words } = dialogSay;
 
-/** What is known of the report that is shown; `gapAt` as the state had it when it was requested.
+/** What is known of the report that is shown; `gapAt` as the state had it when it was requested, `version` that of the report
+ * with these copies.
  * @typedef {{
- *   id: number, report: Report|null, copies: ReportCopy[]|null, progress: 'idle'|'loading'|'failed'|'missing', gapAt: number, trouble: string,
- *   isSettling: boolean,
+ *   id: number, report: Report|null, copies: ReportCopy[]|null, progress: 'idle'|'loading'|'failed'|'missing', gapAt: number, version: number,
+ *   trouble: string, isSettling: boolean,
  * }} Opened */
 
 export class ParlorReports extends HTMLElement {
@@ -65,9 +66,11 @@ export class ParlorReports extends HTMLElement {
     this.client = client;
     if (report === (this.#opened?.id ?? null)) return;
     this.#left = this.#opened?.id ?? null;
-    this.#opened = report === null ? null : { id: report, report: null, copies: null, progress: 'loading', gapAt: -1, trouble: '', isSettling: false };
+    this.#opened = report === null
+      ? null
+      : { id: report, report: null, copies: null, progress: 'loading', gapAt: -1, version: 0, trouble: '', isSettling: false };
     this.#case.clear();
-    if (report !== null) this.#case.begin(client.limits.report_note_chars_max);
+    if (report !== null) this.#case.begin(report, client.limits.report_note_chars_max);
     this.update();
   }
 
@@ -104,7 +107,12 @@ export class ParlorReports extends HTMLElement {
     for (const list of new Set(/** @type {const} */ (['open', this.#list]))) {
       if (!reports.lists[list] && (this.#failed[list] ?? -1) < reports.gapAt) void this.#load(list);
     }
-    if (this.#opened && this.#opened.gapAt < reports.gapAt) void this.#open();
+    const opened = this.#opened;
+    if (!opened) return;
+    const known = reports.rows.get(opened.id)?.report;
+    // Somebody else reported it: if it was edited before, there is one more copy.
+    const isBehind = opened.copies !== null && known?.state === 'open' && opened.version < known.version;
+    if (isBehind || opened.gapAt < reports.gapAt) void this.#open();
   }
 
   /** @param {ReportState} list */
@@ -135,12 +143,13 @@ export class ParlorReports extends HTMLElement {
     const { client } = this;
     const opened = this.#opened;
     if (!client || !opened) return;
-    opened.gapAt = client.state.reports.gapAt;
+    const { gapAt, rows } = client.state.reports;
+    Object.assign(opened, { gapAt, version: rows.get(opened.id)?.report.version ?? 0 });
     if (opened.progress !== 'idle') opened.progress = 'loading';
     await null;
     try {
-      const { copies } = await loadReport(client, opened.id);
-      Object.assign(opened, { copies, progress: 'idle' });
+      const { report, copies } = await loadReport(client, opened.id);
+      Object.assign(opened, { copies, progress: 'idle', version: Math.max(opened.version, report.version) });
     } catch (error) {
       const isMissing = error instanceof Problem && error.status === 404;
       // What is shown stays until the next attempt.

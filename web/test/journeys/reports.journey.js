@@ -31,6 +31,9 @@ async function openModerator(browser, server, login, name) {
 /** @param {Page} page */
 const queue = (page) => page.locator('parlor-reports');
 
+/** @param {Page} page */
+const focusedText = (page) => page.evaluate(() => document.activeElement?.textContent ?? '');
+
 test('a moderator sees a report at once and settles it without the conversation, and its sender is warned', () =>
   runJourney(async ({ server, browser }) => {
     const [ada, ben] = [await UserPage.open(browser, server.links.ada), await UserPage.open(browser, server.links.ben)];
@@ -66,12 +69,24 @@ test('a moderator sees a report at once and settles it without the conversation,
     await queue(cem.page).getByRole('link', { name: 'Save evidence' }).click();
     assert.ok(readFileSync(await (await saving).path(), 'utf8').includes(SAID));
 
+    const note = queue(dora.page).getByRole('textbox');
+    await note.fill('It is a pattern.');
+    await queue(dora.page).getByRole('link', { name: 'Back to the reports' }).click();
+    await queue(dora.page).getByRole('link', { name: SAID }).click();
+    await queue(dora.page).locator('.reported').waitFor();
+    assert.equal(await note.inputValue(), 'It is a pattern.', 'a note that was not sent stays');
+
     await queue(cem.page).getByRole('textbox').fill('The first time.');
     await queue(cem.page).getByRole('button', { name: 'Remove and warn' }).click();
     await queue(cem.page).getByText('You removed the message and warned Ben Okafor.').waitFor();
+    assert.equal(await focusedText(cem.page), 'Back to the reports', 'the way on is in the place of the button');
     await cem.checkAccessibility('a settled report');
     await queue(dora.page).getByText('Cem Acar removed the message and warned Ben Okafor.').waitFor();
     await queue(dora.page).getByText('The first time.').waitFor();
+    await queue(dora.page).getByText('Somebody else has settled this report.').waitFor();
+    assert.deepEqual([await note.inputValue(), await note.isEditable()], ['It is a pattern.', false], 'what was written can be copied');
+    assert.equal(await queue(dora.page).getByRole('button', { name: 'Dismiss' }).count(), 0);
+    await dora.checkAccessibility('a report that somebody else settled');
     assert.equal(await queue(dora.page).getByText(SAID).count(), 0, 'the copies are gone');
     await dora.page.getByRole('button', { name: 'Reports, 0 open' }).waitFor();
 
@@ -83,6 +98,7 @@ test('a moderator sees a report at once and settles it without the conversation,
     await ben.page.locator('parlor-thread').getByText('This message was deleted').waitFor();
     await warning.getByRole('button', { name: 'OK' }).click();
     await warning.waitFor({ state: 'detached' });
+    assert.equal(await ben.page.evaluate(() => document.activeElement === document.body), false, 'the focus is not lost');
     await ben.page.reload();
     await ben.page.locator('parlor-row').first().waitFor();
     assert.equal(await warning.count(), 0, 'it was read');

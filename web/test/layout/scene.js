@@ -128,14 +128,14 @@ export async function createScene(server) {
   await rtl.send(pictures, 'مرحبا، وجدت مظلتك في الترام رقم 18. هل هي سوداء؟');
   await sendFiles(rtl, pictures);
   for (let count = 0; count < 5; count += 1) await long.send(closed, 'a').catch(() => {});
-  await fillReports({ server, ada, ben, rtl, sign }, all, group);
+  await fillReports({ server, ada, ben, long, rtl, sign }, all, group);
   const fresh = await ada.open({ group: { title: 'Not a word yet', users: [ben.id, sign.id] } });
   return { all, group, closed, files: pictures, turned: strange, fresh, long: closed };
 }
 
-/** Makes Ada a moderator, and reports a message of Ben's, one of hers and one of the group. @param {{server: TestServer, ada: ApiUser,
- * ben: ApiUser, rtl: ApiUser, sign: ApiUser}} users @param {number} all @param {number} group */
-async function fillReports({ server, ada, ben, rtl, sign }, all, group) {
+/** Makes Ada a moderator, and reports a message of Ben's, one of hers and two of the group. @param {{server: TestServer, ada: ApiUser,
+ * ben: ApiUser, long: ApiUser, rtl: ApiUser, sign: ApiUser}} users @param {number} all @param {number} group */
+async function fillReports({ server, ada, ben, long, rtl, sign }, all, group) {
   await server.runCommand('user', 'moderator', 'ada', 'on');
   const { messages } = await ben.request('GET', `/v1/conversations/${all}/messages?limit=40`);
   const seqOf = (/** @type {string} */ words) =>
@@ -143,6 +143,9 @@ async function fillReports({ server, ada, ben, rtl, sign }, all, group) {
   const fraud = { reason: 'fraud', note: 'They want money before they come.' };
   await ada.request('POST', '/v1/reports', { conversation: all, seq: seqOf('By the flower stall'), ...fraud });
   await ben.request('POST', '/v1/reports', { conversation: all, seq: seqOf('And in a green coat'), ...fraud });
+  await sign.request('POST', '/v1/reports', { conversation: group, seq: 3, reason: 'spam' });
+  await rtl.request('PATCH', `/v1/conversations/${group}/messages/3`, { text: 'صباح الخير\nand what was added' });
+  await long.request('POST', '/v1/reports', { conversation: group, seq: 3, reason: 'hate' });
   await sign.request('POST', '/v1/reports', { conversation: group, seq: 2, reason: 'harassment' });
   await rtl.request('POST', '/v1/reports', { conversation: group, seq: 2, reason: 'other', note: 'هذا مزعج جداً.' });
 }

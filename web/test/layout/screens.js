@@ -329,6 +329,12 @@ export const SCREENS = [
     await driver.press('.report-row');
     await driver.until(() => driver.has('.msg.reported'), 'the message');
   } },
+  { name: 'a report of an edited message', enter: async () => {
+    await driver.goTo('#/reports');
+    await driver.press('.report-row', 'what was added');
+    await driver.until(() => driver.has('.msg.reported', 'what was added'), 'both copies');
+    driver.get('.msg.reported', 'what was added').scrollIntoView({ block: 'end', behavior: 'instant' });
+  } },
   { name: 'a settled report', enter: async () => {
     const open = await (await fetch('/v1/reports')).json();
     const { reports: [settled] } = await (await fetch('/v1/reports?state=settled')).json();

@@ -206,6 +206,8 @@ export function arabicDialogs({ capped, number, plural }) {
       reportedBy: (names) => `بلاغ من ${names}`, noText: 'رسالة بلا نص',
       direct: 'في محادثة بين شخصين', group: (title) => `في المجموعة «${title}»`,
       message: 'الرسالة المبلّغ عنها وما حولها', reported: 'مبلّغ عنها',
+      first: 'هكذا أُبلغ عنها أولاً', again: 'أُبلغ عنها مجدداً بعد تعديلها',
+      gap: 'لم تُنسخ هنا إشعارات أو رسائل لا يراها المُبلِّغ.',
       erased: 'مُحيت نسخ الرسائل عند حسم البلاغ.',
       recorded: 'يُسجَّل القرار باسمك.', note: 'ملاحظة للسجل، للمشرفين فقط',
       dismiss: 'رفض البلاغ', warn: (name) => `تحذير ${name}`, remove: 'إزالة الرسالة', both: 'إزالة وتحذير',

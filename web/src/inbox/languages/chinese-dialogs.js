@@ -189,6 +189,8 @@ export function chineseDialogs({ capped, number, plural }) {
       reportedBy: (names) => `举报人：${names}`, noText: '没有文字的消息',
       direct: '在双人会话中', group: (title) => `在群组“${title}”中`,
       message: '被举报的消息及其前后的消息', reported: '被举报',
+      first: '最初被举报时的内容', again: '修改后再次被举报',
+      gap: '此处有未复制的内容：系统提示，或举报人看不到的消息。',
       erased: '举报处理后，消息副本已清除。',
       recorded: '决定会记在你的名下。', note: '备注，仅管理员可见',
       dismiss: '驳回', warn: (name) => `警告${name}`, remove: '移除消息', both: '移除并警告',

@@ -207,6 +207,8 @@ export function englishDialogs({ capped, number, plural }) {
       reportedBy: (/** @type {string} */ names) => `reported by ${names}`, noText: 'A message without text',
       direct: 'In a conversation of two', group: (/** @type {string} */ title) => `In the group “${title}”`,
       message: 'The reported message and those around it', reported: 'Reported',
+      first: 'First reported like this', again: 'Reported again after an edit',
+      gap: 'Not copied here: notices, or messages that the reporter cannot see.',
       erased: 'The copies of the messages were erased when the report was settled.',
       recorded: 'Recorded with your name.', note: 'Note for the record, for moderators only',
       dismiss: 'Dismiss', warn: (/** @type {string} */ name) => `Warn ${name}`, remove: 'Remove message', both: 'Remove and warn',

@@ -196,6 +196,8 @@ export function frenchDialogs({ capped, number, plural }) {
       reportedBy: (names) => `signalé par ${names}`, noText: 'Un message sans texte',
       direct: 'Dans une conversation à deux', group: (title) => `Dans le groupe « ${title} »`,
       message: 'Le message signalé et ceux qui l’entourent', reported: 'Signalé',
+      first: 'D’abord signalé ainsi', again: 'Signalé de nouveau après une modification',
+      gap: 'Non copié ici : des avis, ou des messages que la personne qui a signalé ne voit pas.',
       erased: 'Les copies des messages ont été effacées au traitement du signalement.',
       recorded: 'Consigné avec votre nom.', note: 'Note au dossier, pour la modération seule',
       dismiss: 'Classer', warn: (name) => `Avertir ${name}`, remove: 'Retirer le message', both: 'Retirer et avertir',

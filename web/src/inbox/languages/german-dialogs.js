@@ -199,6 +199,8 @@ export function germanDialogs({ capped, number, plural }) {
       reportedBy: (names) => `gemeldet von ${names}`, noText: 'Eine Nachricht ohne Text',
       direct: 'In einer Unterhaltung zu zweit', group: (title) => `In der Gruppe „${title}“`,
       message: 'Die gemeldete Nachricht und die um sie herum', reported: 'Gemeldet',
+      first: 'So zuerst gemeldet', again: 'Nach einer Bearbeitung erneut gemeldet',
+      gap: 'Hier nicht kopiert: Hinweise oder Nachrichten, die die meldende Person nicht sieht.',
       erased: 'Die Kopien der Nachrichten wurden gelöscht, als die Meldung erledigt wurde.',
       recorded: 'Wird mit Ihrem Namen festgehalten.', note: 'Notiz zum Vorgang, nur für die Moderation',
       dismiss: 'Verwerfen', warn: (name) => `${name} verwarnen`, remove: 'Nachricht entfernen', both: 'Entfernen und verwarnen',

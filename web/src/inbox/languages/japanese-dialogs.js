@@ -188,6 +188,8 @@ export function japaneseDialogs({ capped, number, plural }) {
       reportedBy: (names) => `報告者：${names}`, noText: '本文のないメッセージ',
       direct: '2人の会話', group: (title) => `グループ「${title}」`,
       message: '報告されたメッセージとその前後', reported: '報告あり',
+      first: '最初に報告されたときの内容', again: '編集後に再び報告された内容',
+      gap: 'ここには写されていないものがあります：お知らせ、または報告者に見えないメッセージ。',
       erased: 'メッセージの写しは、対応が済んだときに消去されました。',
       recorded: 'あなたの名前で記録されます。', note: '記録用のメモ（モデレーターのみ）',
       dismiss: '却下', warn: (name) => `${name}さんに警告`, remove: 'メッセージを削除', both: '削除して警告',

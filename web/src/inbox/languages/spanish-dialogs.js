@@ -202,6 +202,8 @@ export function spanishDialogs({ capped, number, plural }) {
       reportedBy: (names) => `denuncia de ${names}`, noText: 'Un mensaje sin texto',
       direct: 'En una conversación entre dos', group: (title) => `En el grupo «${title}»`,
       message: 'El mensaje denunciado y los de su alrededor', reported: 'Denunciado',
+      first: 'Así se denunció primero', again: 'Denunciado de nuevo tras una edición',
+      gap: 'Aquí no se copiaron avisos o mensajes que no ve quien denunció.',
       erased: 'Las copias de los mensajes se borraron al resolver la denuncia.',
       recorded: 'Se registra con tu nombre.', note: 'Nota para el registro, solo para la moderación',
       dismiss: 'Descartar', warn: (name) => `Advertir a ${name}`, remove: 'Retirar mensaje', both: 'Retirar y advertir',

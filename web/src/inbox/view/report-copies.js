@@ -6,13 +6,16 @@
  * @import {Message, Report, ReportCopy, User} from '../../sdk/wire.js'
  */
 import { cleanFileName, describe, previewContent } from './attachments.js';
+import { dialogSay } from './dialog-strings.js';
 import { clockTime, dayKey, dayName } from './format.js';
-import { systemPhrase, wordsOf } from './preview.js';
 import { say } from './strings.js';
 
+const { moderation: words } = dialogSay;
+
 /**
+ * `mark` is what stands above the reported message, empty above others.
  * @typedef {{
- *   reported: boolean, deleted: boolean, subject: string, text: string, edited: boolean, forwarded: boolean,
+ *   mark: string, deleted: boolean, subject: string, text: string, edited: boolean, forwarded: boolean,
  *   quote: {who: string, text: string}|null, files: {name: string, about: string}[],
  * }} CopyView
  * @typedef {{type: 'group', sender: User, at: number, time: string, copies: CopyView[]}} CopyGroup
@@ -31,17 +34,16 @@ export function outcomeOf({ removed, warned }) {
 export function copyBlocks(copies, now) {
   /** @type {CopyBlock[]} */
   const blocks = [];
-  const users = new Map(copies.map(({ sender }) => [sender.id, sender]));
   let day = '';
+  let { seq } = copies[0]?.message ?? { seq: 0 };
   for (const copy of copies) {
     const { message, sender } = copy;
     const at = Date.parse(message.created_at);
+    // What the first reporter did not see is not copied, nor what the system wrote.
+    if (message.seq > seq + 1) blocks.push({ type: 'line', text: words.gap });
+    ({ seq } = message);
     if (dayKey(at) !== day) blocks.push({ type: 'day', text: dayName(at, now) });
     day = dayKey(at);
-    if (message.system) {
-      blocks.push({ type: 'line', text: wordsOf(systemPhrase({ user: 0, users }, sender.id, message.system)) });
-      continue;
-    }
     const last = blocks.at(-1);
     const isSame = last?.type === 'group' && last.sender.id === sender.id && minuteOf(last.at) === minuteOf(at);
     if (isSame) last.copies.push(viewOf(copy, copies));
@@ -56,13 +58,23 @@ function minuteOf(at) {
 }
 
 /** @param {ReportCopy} copy @param {ReportCopy[]} all @returns {CopyView} */
-function viewOf({ message, reported = false }, all) {
+function viewOf(copy, all) {
+  const { message } = copy;
   const { text, subject = '', deleted = false, edited_at, forwarded = false, attachments = [], reply_to: quoted } = message;
   return {
-    reported, deleted, subject, text, edited: edited_at !== undefined, forwarded,
+    mark: markOf(copy, all), deleted, subject, text, edited: edited_at !== undefined, forwarded,
     quote: quoted === undefined ? null : quoteOf(all.find((one) => one.message.seq === quoted)),
     files: deleted ? [] : attachments.map((file) => ({ name: cleanFileName(file.name), about: describe(file) })),
   };
+}
+
+/** Tells the two copies of a message apart that was edited, and reported again. @param {ReportCopy} copy
+ * @param {ReportCopy[]} all @returns {string} */
+function markOf(copy, all) {
+  if (!copy.reported) return '';
+  const [first, again] = all.filter((one) => one.reported);
+  if (!again) return words.reported;
+  return copy === first ? words.first : words.again;
 }
 
 /** @param {ReportCopy|undefined} copy @returns {{who: string, text: string}} */
