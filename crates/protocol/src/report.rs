@@ -125,11 +125,9 @@ pub struct ReportCounts {
     pub open: u32,
 }
 
-/// The answer to `message.report`.
+/// The answer to `message.report`. It has no id, which would tell whether somebody else reported the message before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reported {
-    /// The report.
-    pub report: ReportId,
     /// The user reported this message before, and the report is still open: nothing changed.
     pub duplicate: bool,
 }

@@ -99,7 +99,7 @@
  * @typedef {{message: Message, sender: User, reported?: boolean}} ReportCopy
  * @typedef {{reports: Report[], next: string|null}} ReportPage
  * @typedef {{report: Report, copies: ReportCopy[]}} ReportAnswer
- * @typedef {{report: number, duplicate: boolean}} Reported
+ * @typedef {{duplicate: boolean}} Reported
  * @typedef {{report: number, conversation: number, seq: number, at: string}} Warning
  * @typedef {{sessions: Session[], next: string|null}} Sessions
  * @typedef {{name: string, sign_up: boolean, session_days: number, accounts: boolean, sign_in_url: string|null,

@@ -62,7 +62,7 @@ impl State {
         if let Some(id) = open {
             let reasons = &self.reports[&id].reasons;
             if reasons.iter().any(|row| row.reporter == actor) {
-                return Ok(reported(id, true, Vec::new()));
+                return Ok(reported(true, Vec::new()));
             }
             if reasons.len() >= REPORTERS_MAX {
                 return Err(Problem::new(Code::LimitReached).with_limit(REPORTERS_MAX as u64));
@@ -82,7 +82,7 @@ impl State {
         row.version = at.version;
         self.changed_reports.insert(id);
         let outgoing = self.publish_report(id, None, at);
-        Ok(reported(id, false, outgoing))
+        Ok(reported(false, outgoing))
     }
 
     fn open_report(&mut self, actor: UserId, key: MessageKey, rules: &Rules, at: At) -> Result<ReportId, Problem> {
@@ -281,8 +281,8 @@ fn to_user(user: UserId, event: Event) -> Outgoing {
     Outgoing::Event(vec![Topic::User(user)], Box::new(event))
 }
 
-fn reported(report: ReportId, duplicate: bool, outgoing: Vec<Outgoing>) -> Decided {
-    Decided { outcome: Outcome::Answer(Answer::Reported(Reported { report, duplicate })), outgoing }
+fn reported(duplicate: bool, outgoing: Vec<Outgoing>) -> Decided {
+    Decided { outcome: Outcome::Answer(Answer::Reported(Reported { duplicate })), outgoing }
 }
 
 /// A note, which may be empty.

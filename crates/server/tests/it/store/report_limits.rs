@@ -3,7 +3,7 @@
 use super::{
     TestCluster, code, commit_together, conformance,
     groups::{act, does},
-    reports::{about, appoint, me, reported, settle},
+    reports::{about, appoint, me, open_report, reported, settle},
 };
 use parlor::domain::{Change, Content, Outcome};
 use parlor_protocol::{
@@ -127,8 +127,8 @@ async fn notes_are_checked(cluster: TestCluster) {
     let max = usize::try_from(cluster.app.config.limits.report_note_chars_max).expect("small");
     assert_eq!(code(does(&cluster, "Ada", with(&"x".repeat(max + 1))).await), Code::TextTooLong);
     assert_eq!(code(does(&cluster, "Ada", with("a\0b")).await), Code::TextControl);
-    let answer = does(&cluster, "Ada", with(" \n ")).await.expect("a note may be empty");
-    let report = ReportId(answer["report"].as_i64().expect("an id"));
+    does(&cluster, "Ada", with(" \n ")).await.expect("a note may be empty");
+    let report = open_report(&cluster, (conversation, 1)).await;
     let settle = |note: String| Command::SettleReport { report, remove: false, warn: false, note };
     assert_eq!(code(does(&cluster, "Mo", settle("x".repeat(max + 1))).await), Code::TextTooLong);
     let settled = does(&cluster, "Mo", settle(String::new())).await.expect("a note may be empty");
