@@ -369,13 +369,15 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(status.expect("kill exists").success(), "SIG{name} reaches the server");
 }
 
-/// Waits until a stopped process does nothing more: a signal takes effect some time after it was sent.
+/// Waits until a stopped process does nothing more: a signal takes effect some time after it was sent. One that has
+/// ended does nothing either: PostgreSQL cannot reap its own while it is stopped itself.
 pub(crate) fn until_stopped(pid: &str) {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         let mut states = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-        if states.all(|state| state.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T"))) {
+        let is_idle = |state: &str| state.starts_with(" T") || state.starts_with(" Z");
+        if states.all(|state| state.rsplit_once(')').is_some_and(|(_, rest)| is_idle(rest))) {
             return;
         }
         assert!(Instant::now() < deadline, "the process {pid} does not stop");
