@@ -38,6 +38,7 @@ const UNMATCHED = [
   [/\.quoted \.icon|\.own \.message-controls|\.chosen$|\[aria-pressed\]$|\.own .*\.file/u, 'own messages with files, one’s own reactions'],
   [/\.skeleton/u, 'the skeleton before the script has loaded'],
   [/\.meta\.warn/u, 'a refused message'],
+  [/\.picker \.place|\.report-row \.without|\.excerpt \.icon|\.more-reports/u, 'pages in the switcher; reports of files, and more than a page of them'],
   [/\.reader time|only-avatar|\[readonly\]|\.beside:has|\.picker select/u, 'readers; a group that the user may not change'],
 ];
 /** Classes without a rule of their own, and why. */

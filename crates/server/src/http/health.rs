@@ -1,6 +1,6 @@
 //! Liveness, readiness, limits, the site's name, and metrics.
 
-use super::{Edge, errors::Refusal};
+use super::{Edge, errors::Refusal, static_file::File};
 use crate::config::Config;
 use axum::{
     Json, Router,
@@ -58,8 +58,13 @@ pub(super) async fn ready(State(edge): State<Edge>) -> Response {
     response
 }
 
-pub(super) async fn limits(State(edge): State<Edge>) -> Json<LimitsAnswer> {
-    Json(in_force(&edge.app.config))
+pub(super) async fn limits(State(edge): State<Edge>, headers: HeaderMap) -> Response {
+    edge.shared.limits.unstored_answer("application/json", &headers)
+}
+
+/// Makes the answer to `GET /v1/limits`, which every page fetches.
+pub(super) fn limits_file(config: &Config) -> File {
+    File::compressed(&serde_json::to_string(&in_force(config)).expect("limits have string keys only"))
 }
 
 /// Returns what `GET /v1/limits` says about a configuration.

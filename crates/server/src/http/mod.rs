@@ -64,6 +64,7 @@ struct EdgeState {
     theme: Theme,
     pages: assets::Pages,
     installation: installation::Installation,
+    limits: static_file::File,
     demo: Option<DemoLinks>,
     /// Documents for machines, made when they are first requested: it takes longer than the rest of the start.
     openapi: OnceLock<Bytes>,
@@ -79,6 +80,7 @@ impl Edge {
         let pages = assets::Pages::new(&app.config, &theme);
         let shared = EdgeState {
             installation: installation::Installation::new(&app.config, &pages),
+            limits: health::limits_file(&app.config),
             pages,
             theme,
             demo,

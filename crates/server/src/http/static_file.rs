@@ -82,13 +82,8 @@ impl File {
 
     /// Returns the answer to a request with these headers.
     pub(super) fn answer(&self, media_type: &'static str, headers: &HeaderMap) -> Response {
-        let coding = self.coding(headers);
-        let (bytes, name) = match coding {
-            Coding::Brotli => (self.brotli.as_ref(), "br"),
-            Coding::Gzip => (self.gzip.as_ref(), "gzip"),
-            Coding::Plain => (None, "plain"),
-        };
-        let bytes = bytes.unwrap_or(&self.plain).clone();
+        let (bytes, coding) = self.encoded(headers);
+        let name = coding.unwrap_or("plain");
         let tag = format!("\"{}-{name}\"", self.hash);
         let kept = [
             (header::ETAG, HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes")),
@@ -98,11 +93,23 @@ impl File {
         if is_known(headers, &tag) {
             return (StatusCode::NOT_MODIFIED, kept).into_response();
         }
-        let mut response = (kept, [(header::CONTENT_TYPE, media_type)], bytes).into_response();
-        if coding != Coding::Plain {
-            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
-        }
-        response
+        (kept, encoded_body(bytes, coding, media_type)).into_response()
+    }
+
+    /// Returns the answer to a request with these headers that no cache may store.
+    pub(super) fn unstored_answer(&self, media_type: &'static str, headers: &HeaderMap) -> Response {
+        let (bytes, coding) = self.encoded(headers);
+        encoded_body(bytes, coding, media_type)
+    }
+
+    /// Returns the bytes in the encoding that the client prefers, and its name.
+    fn encoded(&self, headers: &HeaderMap) -> (Bytes, Option<&'static str>) {
+        let (bytes, name) = match self.coding(headers) {
+            Coding::Brotli => (self.brotli.as_ref(), Some("br")),
+            Coding::Gzip => (self.gzip.as_ref(), Some("gzip")),
+            Coding::Plain => (None, None),
+        };
+        (bytes.unwrap_or(&self.plain).clone(), name)
     }
 
     /// Returns the available encoding that the client prefers. A client that accepts none gets the file as it is.
@@ -119,6 +126,14 @@ impl File {
         }
         best.0
     }
+}
+
+fn encoded_body(bytes: Bytes, coding: Option<&'static str>, media_type: &'static str) -> Response {
+    let mut response = ([(header::CONTENT_TYPE, media_type)], bytes).into_response();
+    if let Some(name) = coding {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    response
 }
 
 /// Parses `Accept-Encoding`: names with their weights in thousandths.
